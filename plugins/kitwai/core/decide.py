@@ -1,0 +1,240 @@
+"""From an observation to a decision: one target for each application, their sum for the cluster."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from kitwai.core.constraint import Constraint
+from kitwai.core.decision import ApplicationDecision, ClusterSettings, Decision, GuardrailNote
+from kitwai.core.estimate import remaining_work
+from kitwai.core.guardrails import guard_application, guard_cluster
+from kitwai.core.observation import Application, Observation
+from kitwai.core.policy import AnalyticPolicy, Policy
+from kitwai.core.state import state_of
+
+
+def decide(
+    observation: Observation,
+    settings: ClusterSettings,
+    policy: Policy | None = None,
+    *,
+    now: float | None = None,
+    no_policy_reason: str | None = None,
+) -> Decision:
+    """Decide the worker count of one cluster.
+
+    :param policy: the champion; None when none could be loaded, for ``no_policy_reason``.
+    :param now: the present moment (epoch seconds), to tell whether the observation is stale;
+        None takes the observation for fresh.
+    """
+    analytic = AnalyticPolicy(settings.margin)
+    present = observation.present
+    decision = Decision(
+        cluster=settings.cluster,
+        at=observation.at,
+        mode=settings.mode,
+        constraint=settings.constraint,
+        present=present,
+        target=present,
+        reason="",
+        policy=(policy or analytic).name,
+        checkpoint=policy.version if policy else None,
+        fallback=None if policy else no_policy_reason,
+    )
+    if present is None:
+        return replace(decision, reason=f"Nothing is touched: {_missing(observation, 'master')}")
+    if now is not None and now - observation.at > settings.stale_s:
+        age = now - observation.at
+        return _hold(decision, f"the observation is {age:.0f} s old.")
+    if observation.pool is None:
+        return _hold(decision, _missing(observation, "pool"))
+    if observation.applications is None:
+        return _hold(decision, _missing(observation, "applications"))
+    if not observation.applications:
+        return _decide_idle(decision, observation, settings)
+    return _decide_busy(decision, observation, settings, policy, analytic)
+
+
+def _decide_idle(
+    decision: Decision, observation: Observation, settings: ClusterSettings
+) -> Decision:
+    idle_s = observation.past.idle_s or 0.0
+    if idle_s < settings.quiet_s:
+        return _hold(
+            decision,
+            f"no application runs, and the quiet time of {settings.quiet_s:.0f} s has lasted "
+            f"{idle_s:.0f} s.",
+        )
+    reason = f"No application has run for {idle_s:.0f} s."
+    return _guarded(decision, observation, settings, settings.min_workers, reason, urgent=False)
+
+
+def _decide_busy(
+    decision: Decision,
+    observation: Observation,
+    settings: ClusterSettings,
+    policy: Policy | None,
+    analytic: AnalyticPolicy,
+) -> Decision:
+    present = decision.present or 0
+    applications = observation.applications or ()
+    several = len(applications) > 1
+    decided = tuple(
+        _decide_application(
+            application,
+            settings,
+            policy,
+            analytic,
+            present=_workers_of(application, present) if several else present,
+        )
+        for application in applications
+    )
+    urgent = any(
+        one.predicted_finish_s is not None
+        and present >= 1
+        and one.predicted_finish_s[min(present, len(one.predicted_finish_s)) - 1]
+        > settings.margin * one.constraint.limit_s
+        for one in decided
+    )
+    if len(decided) == 1:
+        reason = decided[0].reason
+    else:
+        reason = "; ".join(f"{one.name} ({one.id}): {one.target}" for one in decided)
+        reason = f"Sum over {len(decided)} applications: {reason}."
+    fallbacks = [one for one in decided if one.policy == analytic.name]
+    fallback = decision.fallback
+    if policy is not None and fallbacks:
+        fallback = (
+            f"The analytic policy decided for {', '.join(one.name for one in fallbacks)}: "
+            f"checkpoint {policy.version} knows at most {policy.max_targets} workers, or gave a "
+            "number that is not finite."
+        )
+    decision = replace(decision, applications=decided, fallback=fallback)
+    target = sum(one.target for one in decided)
+    return _guarded(decision, observation, settings, target, reason, urgent=urgent)
+
+
+def _decide_application(
+    application: Application,
+    settings: ClusterSettings,
+    policy: Policy | None,
+    analytic: AnalyticPolicy,
+    *,
+    present: int,
+) -> ApplicationDecision:
+    own_limit = application.limit_s is not None
+    constraint = Constraint(
+        max_workers=min(
+            settings.constraint.max_workers,
+            application.max_workers or settings.constraint.max_workers,
+        ),
+        limit_s=application.limit_s if application.limit_s else settings.constraint.limit_s,
+    )
+    source = "application" if own_limit else "cluster"
+    whose = "its own limit" if own_limit else "the cluster's limit"
+    decided = ApplicationDecision(
+        id=application.id,
+        name=application.name,
+        constraint=constraint,
+        limit_source=source,
+        elapsed_s=application.elapsed_s,
+        target=max(1, present),
+        reason="",
+        mask=(True,) * constraint.max_workers,
+    )
+    if application.stages is None:
+        why = application.error or "its driver gave no answer"
+        return replace(decided, reason=f"{application.name} is held at {decided.target}: {why}")
+    remaining = remaining_work(application)
+    if remaining is None:
+        return replace(
+            decided,
+            reason=f"{application.name} is held at {decided.target}: none of its tasks has "
+            f"finished, so its end cannot be predicted ({whose} is {constraint.limit_s:.0f} s).",
+        )
+    state = state_of(
+        remaining,
+        workers=present,
+        max_workers=constraint.max_workers,
+        limit_s=constraint.limit_s,
+        elapsed_s=application.elapsed_s,
+        cores=settings.cores_per_worker,
+        start_delay_s=settings.start_delay_s,
+    )
+    most = constraint.max_workers
+    chosen: Policy = analytic
+    q_values = analytic.q_values(state)[0, :most]
+    if policy is not None and (policy.max_targets is None or most <= policy.max_targets):
+        proposed = policy.q_values(state)[0, :most]
+        if np.isfinite(proposed).all():
+            chosen, q_values = policy, proposed
+    recommended = int(np.argmax(q_values)) + 1
+    finish = tuple(float(f) for f in state.finish_s[0, :most])
+    target, notes = guard_application(
+        recommended,
+        finish_s=finish,
+        present=present,
+        constraint=constraint,
+        margin=settings.margin,
+    )
+    left = constraint.limit_s - application.elapsed_s
+    reason = (
+        f"{application.name}: {target} of at most {most} workers, predicted to end at "
+        f"{finish[target - 1]:.0f} s of {constraint.limit_s:.0f} s ({whose}, {left:.0f} s left)"
+    )
+    reason += f"; {chosen.name} asked for {recommended}. {notes[-1].reason}" if notes else "."
+    return replace(
+        decided,
+        target=target,
+        reason=reason,
+        policy=chosen.name,
+        checkpoint=chosen.version,
+        q_values=tuple(float(q) for q in q_values),
+        predicted_finish_s=finish,
+        guardrails=notes,
+    )
+
+
+def _guarded(
+    decision: Decision,
+    observation: Observation,
+    settings: ClusterSettings,
+    target: int,
+    reason: str,
+    *,
+    urgent: bool,
+) -> Decision:
+    final, notes = guard_cluster(
+        target,
+        present=decision.present or 0,
+        past=observation.past,
+        settings=settings,
+        urgent=urgent,
+    )
+    return replace(
+        decision, target=final, guardrails=notes, reason=" ".join([reason, *_reasons(notes)])
+    )
+
+
+def _reasons(notes: tuple[GuardrailNote, ...]) -> list[str]:
+    return [f"Changed from {note.before} to {note.after}: {note.reason}" for note in notes]
+
+
+def _hold(decision: Decision, why: str) -> Decision:
+    return replace(decision, reason=f"Held at {decision.present}: {why}")
+
+
+def _missing(observation: Observation, part: str) -> str:
+    for one in observation.parts:
+        if one.name == part and one.error:
+            return f"the {part} could not be read ({one.error})."
+    return f"the {part} gave no answer."
+
+
+def _workers_of(application: Application, present: int) -> int:
+    """Workers on which the application holds an executor, or all when it cannot be told."""
+    if not application.executors:
+        return present
+    return min(present, len({executor.host for executor in application.executors}))

@@ -1,0 +1,111 @@
+"""Guardrails: hard rules between what a policy recommends and what is done.
+
+Each rule takes a target and gives a target, with a note when it changed it. Those of one
+application know its predicted finish; those of the cluster know bounds and the recent past.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kitwai.core.constraint import Constraint
+from kitwai.core.decision import ClusterSettings, GuardrailNote
+from kitwai.core.observation import Past
+
+
+def least_needed(finish_s: Sequence[float], limit_s: float, margin: float, most: int) -> int | None:
+    """The fewest workers (1..``most``) predicted to end within ``margin`` of the limit, or None."""
+    for workers in range(1, most + 1):
+        if finish_s[workers - 1] <= margin * limit_s:
+            return workers
+    return None
+
+
+def guard_application(
+    target: int,
+    *,
+    finish_s: Sequence[float],
+    present: int,
+    constraint: Constraint,
+    margin: float,
+) -> tuple[int, tuple[GuardrailNote, ...]]:
+    """Keep ``target`` at or above what the limit needs.
+
+    :param finish_s: predicted seconds from start to end, index i for target i + 1.
+    """
+    notes: list[GuardrailNote] = []
+    most, limit = constraint.max_workers, constraint.limit_s
+    needed = least_needed(finish_s, limit, margin, most)
+    if needed is None:
+        fastest = min(range(1, most + 1), key=lambda n: (finish_s[n - 1], n))
+        if target < fastest and finish_s[fastest - 1] < finish_s[target - 1]:
+            within = finish_s[fastest - 1] <= limit
+            notes.append(
+                GuardrailNote(
+                    "limit in danger" if within else "limit out of reach",
+                    target,
+                    fastest,
+                    f"No count up to {most} is predicted to end within {margin:.0%} of the limit of "
+                    f"{limit:.0f} s; {fastest} workers end earliest, at {finish_s[fastest - 1]:.0f} s.",
+                )
+            )
+            target = fastest
+    elif target < needed:
+        predicted = f"{target} would end at {finish_s[target - 1]:.0f} s of {limit:.0f} s"
+        if present > target:
+            name, why = "scale-in below need", f"{predicted}, so at least {needed} stay."
+        else:
+            name, why = "predicted late", f"{predicted}, so {needed} are needed."
+        notes.append(GuardrailNote(name, target, needed, why[0].upper() + why[1:]))
+        target = needed
+    return target, tuple(notes)
+
+
+def guard_cluster(
+    target: int,
+    *,
+    present: int,
+    past: Past,
+    settings: ClusterSettings,
+    urgent: bool,
+) -> tuple[int, tuple[GuardrailNote, ...]]:
+    """Bounds, one operation at a time, cooldown per direction.
+
+    :param urgent: a limit is predicted missed at the present count; then scaling out does not
+        wait for its cooldown.
+    """
+    notes: list[GuardrailNote] = []
+
+    def move(name: str, after: int, reason: str) -> None:
+        nonlocal target
+        notes.append(GuardrailNote(name, target, after, reason))
+        target = after
+
+    most = settings.constraint.max_workers
+    if target > most:
+        move("most workers", most, f"The constraint allows at most {most} workers.")
+    if target < settings.min_workers:
+        move("fewest workers", settings.min_workers, f"At least {settings.min_workers} stay.")
+    if present > most:
+        return target, tuple(notes)
+    if target != present and past.operation is not None:
+        move("operation under way", present, f"{past.operation} is still under way.")
+    since_out, since_in = past.since_scale_out_s, past.since_scale_in_s
+    if target > present and not urgent and since_out is not None:
+        if since_out < settings.cooldown_out_s:
+            move(
+                "cooldown",
+                present,
+                f"The last scale-out was {since_out:.0f} s ago, less than "
+                f"{settings.cooldown_out_s:.0f} s.",
+            )
+    elif target < present:
+        recent = [s for s in (since_out, since_in) if s is not None]
+        if recent and min(recent) < settings.cooldown_in_s:
+            move(
+                "cooldown",
+                present,
+                f"The last scaling was {min(recent):.0f} s ago, less than "
+                f"{settings.cooldown_in_s:.0f} s.",
+            )
+    return target, tuple(notes)

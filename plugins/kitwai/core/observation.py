@@ -1,0 +1,176 @@
+"""What was seen of one cluster at one moment.
+
+Every field that a source may fail to deliver is optional: ``None`` means *not known* and is never
+to be read as zero. `Part` says for every source how old its answer is, or why there is none.
+Times are seconds (epoch for moments), sizes bytes, shares 0..1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class WorkerState(StrEnum):
+    """States of a worker in the eyes of the Spark master."""
+
+    ALIVE = "ALIVE"
+    DECOMMISSIONED = "DECOMMISSIONED"
+    DEAD = "DEAD"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One worker as the master lists it; ``host`` is its address, one worker an address."""
+
+    id: str
+    host: str
+    state: WorkerState
+    cores: int
+    cores_used: int
+    memory_mb: int
+    memory_used_mb: int
+
+
+@dataclass(frozen=True, slots=True)
+class PoolWorker:
+    """One worker as its pool sees it, whether or not the master knows it.
+
+    ``alive`` is the pool's own knowledge (the process or container exists); ``draining_since`` is
+    the moment at which it was told to leave, None if it was not.
+    """
+
+    name: str
+    host: str
+    alive: bool
+    started_at: float
+    draining_since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """One executor as its driver lists it (the driver's own entry is left out)."""
+
+    id: str
+    host: str
+    cores: int
+    active_tasks: int
+    stored_bytes: int
+    shuffle_write_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The newest attempt of one stage; ``run_ms`` sums the run time of its finished tasks."""
+
+    id: int
+    status: str
+    tasks: int
+    active: int
+    complete: int
+    failed: int
+    run_ms: float
+    input_bytes: int
+    shuffle_read_bytes: int
+    shuffle_write_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """One running application. ``stages`` holds those of submitted jobs that were not skipped.
+
+    ``limit_s`` and ``max_workers`` are the application's own (Spark conf ``spark.kitwai.*``).
+    ``error`` says why the driver could not be read; then executors and stages are None.
+    """
+
+    id: str
+    name: str
+    cores: int
+    elapsed_s: float
+    limit_s: float | None = None
+    max_workers: int | None = None
+    executors: tuple[Executor, ...] | None = None
+    stages: tuple[Stage, ...] | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostMetrics:
+    """CPU shares over all cores, network bytes/s of the master node, memory share in use."""
+
+    cpu_user: float | None = None
+    cpu_system: float | None = None
+    net_in: float | None = None
+    net_out: float | None = None
+    memory: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What the store remembers of the cluster, stored with the observation so that a decision can
+    be rebuilt from it alone. ``idle_s``: time without a running application; None means not idle.
+    """
+
+    idle_s: float | None = None
+    since_scale_out_s: float | None = None
+    since_scale_in_s: float | None = None
+    operation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One source of an observation: the age of its answer in seconds, or why it has none."""
+
+    name: str
+    age_s: float | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One cluster at ``at`` (epoch seconds). None stands for a source that gave no answer."""
+
+    cluster: str
+    at: float
+    workers: tuple[Worker, ...] | None = None
+    pool: tuple[PoolWorker, ...] | None = None
+    applications: tuple[Application, ...] | None = None
+    host: HostMetrics | None = None
+    past: Past = field(default_factory=Past)
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def lost_hosts(self) -> frozenset[str]:
+        """Addresses whose worker the pool knows to be gone; the master notices only after 60 s."""
+        if self.pool is None:
+            return frozenset()
+        living = {worker.host for worker in self.pool if worker.alive}
+        return frozenset(worker.host for worker in self.pool) - living
+
+    @property
+    def serving(self) -> tuple[Worker, ...] | None:
+        """Workers that take tasks now: alive for the master, neither lost nor draining."""
+        if self.workers is None:
+            return None
+        leaving = {w.host for w in self.pool or () if w.alive and w.draining_since is not None}
+        return tuple(
+            worker
+            for worker in self.workers
+            if worker.state is WorkerState.ALIVE and worker.host not in leaving | self.lost_hosts
+        )
+
+    @property
+    def starting(self) -> tuple[PoolWorker, ...]:
+        """Workers that their pool has started and the master does not list as alive yet."""
+        known = {w.host for w in self.workers or () if w.state is WorkerState.ALIVE}
+        return tuple(
+            worker
+            for worker in self.pool or ()
+            if worker.alive and worker.draining_since is None and worker.host not in known
+        )
+
+    @property
+    def present(self) -> int | None:
+        """`x` with the workers under way: what holding the present count means."""
+        return None if self.serving is None else len(self.serving) + len(self.starting)

@@ -1,0 +1,40 @@
+"""What a worker pool is. Every pool passes the same contract tests."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from kitwai.core.observation import PoolWorker
+
+
+class WorkerPool(Protocol):
+    """Starts and ends the workers of one cluster, and finds them again after any restart.
+
+    The truth is where the workers are (process table, container engine), never the memory of one
+    Python process: two pool objects for the same cluster see the same workers.
+    Every method raises `kitwai.errors.PoolError` with one clear sentence when it cannot work.
+    """
+
+    def workers(self) -> tuple[PoolWorker, ...]:
+        """All workers of this pool; those that ended in the last two minutes with alive=False."""
+        ...
+
+    def start(self, count: int) -> tuple[PoolWorker, ...]:
+        """Start ``count`` more workers; returns at once, before they have registered."""
+        ...
+
+    def drain(self, worker: PoolWorker) -> None:
+        """Ask ``worker`` to leave by Spark decommission; does nothing the second time."""
+        ...
+
+    def stop(self, worker: PoolWorker) -> None:
+        """End ``worker`` now, by force if it does not go; does nothing when it is gone."""
+        ...
+
+
+class Lease(Protocol):
+    """The right to scale one cluster, held by one operation at a time."""
+
+    def renew(self) -> None:
+        """Keep the lease. :raises kitwai.errors.LeaseError: it was lost; stop at once."""
+        ...
