@@ -1,1 +1,26 @@
 """Worker pools: what starts, drains and ends Spark workers. One file a kind of pool."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kitwai.config import PoolConfig
+    from kitwai.pools.base import WorkerPool
+
+
+def make_pool(config: PoolConfig) -> WorkerPool:
+    """The pool that ``config`` asks for."""
+    if config.kind == "local":
+        from kitwai.pools.local import LocalWorkerPool
+
+        return LocalWorkerPool(
+            config.master,
+            config.directory,
+            cores=config.worker_cores,
+            memory_mb=config.worker_memory_mb,
+            spark_home=config.spark_home,
+        )
+    from kitwai.pools.base import UnmanagedPool
+
+    return UnmanagedPool()

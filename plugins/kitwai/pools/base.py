@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from kitwai.core.observation import PoolWorker
+from kitwai.errors import PoolError
 
 
 class WorkerPool(Protocol):
@@ -38,3 +39,25 @@ class Lease(Protocol):
     def renew(self) -> None:
         """Keep the lease. :raises kitwai.errors.LeaseError: it was lost; stop at once."""
         ...
+
+
+class UnmanagedPool:
+    """The pool of a cluster whose workers somebody else runs: it has none and starts none."""
+
+    def workers(self) -> tuple[PoolWorker, ...]:
+        """None of the cluster's workers belongs to it."""
+        return ()
+
+    def start(self, count: int) -> tuple[PoolWorker, ...]:
+        """:raises PoolError: always, for any ``count`` above zero."""
+        if count:
+            raise PoolError('This cluster has no pool: set "pool" in its connection\'s extra.')
+        return ()
+
+    def drain(self, worker: PoolWorker) -> None:
+        """:raises PoolError: always."""
+        raise PoolError(f"{worker.name} is not run by Kitwai and cannot be drained by it.")
+
+    def stop(self, worker: PoolWorker) -> None:
+        """:raises PoolError: always."""
+        raise PoolError(f"{worker.name} is not run by Kitwai and cannot be stopped by it.")

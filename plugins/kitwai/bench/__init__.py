@@ -1,0 +1,1 @@
+"""Measurements of a whole Kitwai: real Airflow, real Spark."""

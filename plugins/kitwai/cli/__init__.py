@@ -1,0 +1,1 @@
+"""The console command `kitwai`: one file a group of subcommands."""

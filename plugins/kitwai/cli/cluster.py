@@ -1,0 +1,103 @@
+"""``kitwai observe``, ``decide`` and ``scale``: one part of a step by hand."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import time
+from typing import TYPE_CHECKING
+
+from kitwai.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from kitwai.hooks.spark_cluster import SparkClusterHook
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the three subcommands."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--cluster",
+        default="spark_cluster_default",
+        help="Airflow connection id of the cluster (default: %(default)s)",
+    )
+    asked = argparse.ArgumentParser(add_help=False)
+    asked.add_argument("-N", "--max-workers", type=int, help="N, the most workers")
+    asked.add_argument("-T", "--limit", help="T, the time limit, such as 10min")
+
+    observe = subparsers.add_parser(
+        "observe", parents=[common], help="look at a cluster and print what was seen as JSON"
+    )
+    observe.set_defaults(run=_observe)
+    decide = subparsers.add_parser(
+        "decide", parents=[common, asked], help="look, decide, and print the decision as JSON"
+    )
+    decide.set_defaults(run=_decide)
+    scale = subparsers.add_parser(
+        "scale", parents=[common], help="make a cluster's pool reach a number of workers"
+    )
+    scale.add_argument("--target", type=int, required=True, help="workers to reach, 1..N")
+    scale.add_argument(
+        "--wait", type=float, default=120.0, help="seconds to wait (default: %(default)s)"
+    )
+    scale.set_defaults(run=_scale)
+
+
+def _hook(arguments: argparse.Namespace, **asked: object) -> SparkClusterHook:
+    from airflow.sdk.exceptions import AirflowException
+
+    from kitwai.hooks.spark_cluster import SparkClusterHook
+
+    hook = SparkClusterHook(arguments.cluster, **asked)  # type: ignore[arg-type]
+    try:
+        _ = hook.config
+    except AirflowException as error:
+        name = arguments.cluster.upper()
+        raise InvalidInputError(
+            f"Airflow has no connection {arguments.cluster!r}: add one, or set AIRFLOW_CONN_{name}."
+        ) from error
+    return hook
+
+
+def _observe(arguments: argparse.Namespace) -> int:
+    from kitwai.config import store_url
+    from kitwai.store.store import Store
+
+    hook = _hook(arguments)
+    observation = hook.observe(Store(store_url()).past(arguments.cluster, time.time()))
+    print(json.dumps(dataclasses.asdict(observation), indent=2))
+    # A master that gives no answer is a failure of the command, not of a part.
+    return 0 if observation.workers is not None else 1
+
+
+def _decide(arguments: argparse.Namespace) -> int:
+    from kitwai.config import store_url
+    from kitwai.core.decide import decide
+    from kitwai.store.registry import champion_or_reason
+    from kitwai.store.store import Store
+
+    hook = _hook(arguments, max_workers=arguments.max_workers, limit=arguments.limit)
+    observation = hook.observe(Store(store_url()).past(arguments.cluster, time.time()))
+    policy, why_not = champion_or_reason()
+    decision = decide(observation, hook.config.settings, policy, no_policy_reason=why_not)
+    print(json.dumps(dataclasses.asdict(decision), indent=2))
+    return 0 if decision.target is not None else 1
+
+
+def _scale(arguments: argparse.Namespace) -> int:
+    from kitwai.config import store_url
+    from kitwai.scaling import scale_cluster
+    from kitwai.store.store import Store
+
+    # A person who names a target has decided: the connection's mode guards the DAG, not the hand.
+    hook = _hook(arguments)
+    settings = hook.config.settings
+    if not 1 <= arguments.target <= settings.constraint.max_workers:
+        raise InvalidInputError(
+            f"--target must lie in 1..N (1..{settings.constraint.max_workers}), "
+            f"not be {arguments.target}."
+        )
+    outcome = scale_cluster(Store(store_url()), hook, arguments.target, wait_s=arguments.wait)
+    print(json.dumps(dataclasses.asdict(outcome), indent=2))
+    return 0 if outcome.settled else 1

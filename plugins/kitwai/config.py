@@ -1,0 +1,205 @@
+"""Kitwai's settings: the `[kitwai]` section of Airflow's configuration, and what one Airflow
+connection says of its cluster. Every value is checked here, before anything is touched.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from kitwai.core.constraint import Constraint, parse_duration
+from kitwai.core.decision import ClusterSettings, Mode
+from kitwai.errors import InvalidInputError
+
+SECTION = "kitwai"
+CONTINUOUS = "@continuous"
+OPTIONS: dict[str, tuple[str, str]] = {
+    "clusters": (
+        "spark_cluster_default",
+        "Connection ids of the clusters to scale, separated by commas.",
+    ),
+    "step": (
+        "15s",
+        f"Time between two steps of the autoscale DAG, or {CONTINUOUS} for one after another.",
+    ),
+    "store": ("", "Database URL of the store; empty: kitwai.db in AIRFLOW_HOME."),
+    "models": ("", "Folder of the checkpoints; empty: include/models beside the plugins folder."),
+}
+"""Options of the `[kitwai]` section: default and meaning."""
+
+
+def option(name: str) -> str:
+    """The value of an option of `[kitwai]` (airflow.cfg or ``AIRFLOW__KITWAI__<NAME>``)."""
+    from airflow.configuration import conf
+
+    value = conf.get(SECTION, name, fallback=OPTIONS[name][0])
+    return value if value is not None else OPTIONS[name][0]
+
+
+def clusters() -> list[str]:
+    """Connection ids of the configured clusters."""
+    return [name.strip() for name in option("clusters").split(",") if name.strip()]
+
+
+def step_seconds() -> float | None:
+    """Seconds between two steps; None for one after another without a pause."""
+    step = option("step").strip()
+    return None if step == CONTINUOUS else parse_duration(step)
+
+
+def store_url() -> str:
+    """Database URL of the store."""
+    return option("store") or f"sqlite:///{airflow_home() / 'kitwai.db'}"
+
+
+def models_root() -> Path:
+    """Folder of the checkpoints."""
+    configured = option("models")
+    if configured:
+        return Path(configured)
+    # plugins/kitwai/config.py -> the folder that holds plugins/, dags/ and include/.
+    return Path(__file__).resolve().parents[2] / "include" / "models"
+
+
+def airflow_home() -> Path:
+    """Airflow's home folder."""
+    from airflow.configuration import AIRFLOW_HOME
+
+    return Path(AIRFLOW_HOME)
+
+
+class _Extra(BaseModel):
+    """The JSON "extra" of a cluster's connection; times are Spark time strings or seconds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    master: str | None = None
+    max_workers: int = Field(10, strict=True)
+    limit: str | float = "10min"
+    mode: Mode = Mode.SUGGEST
+    min_workers: int = Field(1, strict=True)
+    quiet: str | float = "30s"
+    cooldown_out: str | float = "15s"
+    cooldown_in: str | float = "30s"
+    start_delay: str | float = "15s"
+    stale: str | float = "30s"
+    margin: float = 0.9
+    pool: Literal["none", "local"] = "none"
+    pool_directory: str | None = None
+    worker_cores: int = Field(2, strict=True)
+    worker_memory_mb: int = Field(1024, strict=True, ge=256)
+    spark_home: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PoolConfig:
+    """Which pool runs the workers of a cluster, and how large one worker is."""
+
+    kind: str
+    master: str
+    directory: Path
+    worker_cores: int
+    worker_memory_mb: int
+    spark_home: str | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ClusterConfig:
+    """Everything one Airflow connection says of its cluster."""
+
+    settings: ClusterSettings
+    web_url: str
+    pool: PoolConfig
+
+
+def cluster_config(
+    conn_id: str,
+    *,
+    host: str | None,
+    port: int | None,
+    schema: str | None,
+    extra: dict[str, Any],
+    max_workers: int | None = None,
+    limit: str | float | None = None,
+    mode: str | None = None,
+) -> ClusterConfig:
+    """The configuration of the cluster behind the connection ``conn_id``.
+
+    :param host: host of the master; ``port``: of its web UI (8080 if None); ``schema``: http(s).
+    :param extra: see the README's table of connection fields.
+    :param max_workers: N, ``limit``: T, ``mode``: what a run asks for instead of the connection's.
+    :raises InvalidInputError: naming the connection, the field and the fault.
+    """
+    where = f"Connection {conn_id!r}"
+    if not host:
+        raise InvalidInputError(f"{where} names no host: set it to the Spark master's host name.")
+    if (schema or "http") not in ("http", "https"):
+        raise InvalidInputError(f"{where}: the schema must be http or https, not {schema!r}.")
+    try:
+        fields = _Extra.model_validate(extra)
+    except ValidationError as error:
+        raise InvalidInputError(f"{where}: extra field {_first(error)}") from error
+    if fields.pool == "none" and (mode or fields.mode) != Mode.SUGGEST:
+        raise InvalidInputError(
+            f"{where}: mode {mode or fields.mode.value} needs a pool that starts and stops workers: "
+            'set "pool" in the extra, or use mode suggest.'
+        )
+    times = {
+        "quiet_s": _seconds(where, "quiet", fields.quiet),
+        "cooldown_out_s": _seconds(where, "cooldown_out", fields.cooldown_out),
+        "cooldown_in_s": _seconds(where, "cooldown_in", fields.cooldown_in),
+        "start_delay_s": _seconds(where, "start_delay", fields.start_delay),
+        "stale_s": _seconds(where, "stale", fields.stale),
+    }
+    most = fields.max_workers if max_workers is None else max_workers
+    settings = ClusterSettings(
+        cluster=conn_id,
+        constraint=Constraint(most, parse_duration(fields.limit if limit is None else limit)),
+        mode=_mode(mode, fields.mode),
+        # A run may ask for fewer workers than usually stay.
+        min_workers=min(fields.min_workers, max(most, 1)) if max_workers else fields.min_workers,
+        cores_per_worker=fields.worker_cores,
+        margin=fields.margin,
+        **times,
+    )
+    master = fields.master or f"spark://{host}:7077"
+    if not master.startswith("spark://"):
+        raise InvalidInputError(f"{where}: master must look like spark://host:7077, not {master!r}.")
+    return ClusterConfig(
+        settings=settings,
+        web_url=f"{schema or 'http'}://{host}:{port or 8080}",
+        pool=PoolConfig(
+            kind=fields.pool,
+            master=master,
+            directory=Path(fields.pool_directory or airflow_home() / "kitwai" / "pools" / conn_id),
+            worker_cores=fields.worker_cores,
+            worker_memory_mb=fields.worker_memory_mb,
+            spark_home=fields.spark_home,
+        ),
+    )
+
+
+def _mode(asked: str | None, configured: Mode) -> Mode:
+    if asked is None:
+        return configured
+    try:
+        return Mode(asked)
+    except ValueError:
+        allowed = ", ".join(mode.value for mode in Mode)
+        raise InvalidInputError(f"mode must be one of {allowed}, not {asked!r}.") from None
+
+
+def _seconds(where: str, name: str, value: str | float) -> float:
+    try:
+        return 0.0 if value in (0, "0", "0s") else parse_duration(value)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{where}: extra field {name!r}: {error}") from error
+
+
+def _first(error: ValidationError) -> str:
+    fault = error.errors(include_url=False, include_context=False)[0]
+    name = ".".join(str(part) for part in fault["loc"])
+    return f"{name!r}: {fault['msg']}, not {fault['input']!r}."

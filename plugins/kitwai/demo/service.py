@@ -1,0 +1,67 @@
+"""The local HTTP service that the demo's application waits on.
+
+A stand-in for a metered API: it answers every request after a fixed time, however many wait, so
+that an application is slow without using the processor, and more workers make it faster.
+"""
+
+from __future__ import annotations
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import ClassVar, Self
+
+
+class PermitService:
+    """Serves ``GET /permit`` on a free port of 127.0.0.1: an empty answer after ``latency_s``."""
+
+    def __init__(self, latency_s: float) -> None:
+        """:param latency_s: seconds that every permit takes."""
+        self._closing = threading.Event()
+        self._server = _Server(("127.0.0.1", 0), _handler(latency_s, self._closing))
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, name="permit-service", daemon=True
+        )
+
+    @property
+    def url(self) -> str:
+        """Where permits are handed out."""
+        return f"http://127.0.0.1:{self._server.server_port}/permit"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._closing.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    # Every slot of the cluster may ask at the same moment; the default queue holds five.
+    request_queue_size = 256
+
+
+def _handler(latency_s: float, closing: threading.Event) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        timeout: ClassVar[float] = 60.0
+
+        def do_GET(self) -> None:
+            """Answer after the fixed time, or at once when the service closes."""
+            closing.wait(latency_s)
+            self.send_response(204 if self.path == "/permit" else 404)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Requests are not logged: there are thousands."""
+
+    return Handler

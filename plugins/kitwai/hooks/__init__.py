@@ -1,0 +1,1 @@
+"""Airflow hooks: the shells that own connections."""

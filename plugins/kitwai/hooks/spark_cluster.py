@@ -1,0 +1,95 @@
+"""Airflow's way to one Spark standalone cluster: its connection, observation and worker pool."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseHook
+
+from kitwai.config import ClusterConfig, cluster_config
+from kitwai.core.observation import Past
+from kitwai.errors import KitwaiError
+
+if TYPE_CHECKING:
+    from kitwai.core.observation import Observation
+    from kitwai.pools.base import WorkerPool
+
+
+class SparkClusterHook(BaseHook):
+    """One Spark standalone master with its workers.
+
+    :param conn_id: connection of type ``spark_cluster``: host and port of the master's web UI,
+        the rest as JSON in the extra.
+    :param max_workers: N, ``limit``: T, ``mode``: asked for by a run instead of the connection's.
+    """
+
+    conn_name_attr = "conn_id"
+    default_conn_name = "spark_cluster_default"
+    conn_type = "spark_cluster"
+    hook_name = "Spark cluster (Kitwai)"
+
+    def __init__(
+        self,
+        conn_id: str = default_conn_name,
+        *,
+        max_workers: int | None = None,
+        limit: str | float | None = None,
+        mode: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.conn_id = conn_id
+        self._asked = {"max_workers": max_workers, "limit": limit, "mode": mode}
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Which fields of the connection form are shown, and under what name."""
+        return {
+            "hidden_fields": ["login", "password"],
+            "relabeling": {"host": "Spark master host", "port": "Web UI port", "schema": "Scheme"},
+            "placeholders": {
+                "port": "8080",
+                "extra": '{"max_workers": 10, "limit": "10min", "mode": "suggest"}',
+            },
+        }
+
+    @cached_property
+    def config(self) -> ClusterConfig:
+        """What the connection says. :raises InvalidInputError: naming what is wrong in it."""
+        connection = self.get_connection(self.conn_id)
+        return cluster_config(
+            self.conn_id,
+            host=connection.host,
+            port=connection.port,
+            schema=connection.schema,
+            extra=connection.extra_dejson,
+            **self._asked,  # type: ignore[arg-type]
+        )
+
+    def get_conn(self) -> WorkerPool:
+        """The pool that runs the cluster's workers."""
+        return self.pool
+
+    @cached_property
+    def pool(self) -> WorkerPool:
+        """The pool that runs the cluster's workers."""
+        from kitwai.pools import make_pool
+
+        return make_pool(self.config.pool)
+
+    def observe(self, past: Past | None = None) -> Observation:
+        """What the cluster shows now. Sources that fail are named in it, never raised."""
+        from kitwai.observe.observer import observe
+
+        return observe(self.conn_id, self.config.web_url, self.pool, past or Past())
+
+    def test_connection(self) -> tuple[bool, str]:
+        """For the connection form's test button."""
+        try:
+            seen = self.observe()
+        except KitwaiError as error:
+            return False, str(error)
+        if seen.workers is None or seen.applications is None:
+            return False, "; ".join(f"{part.name}: {part.error}" for part in seen.parts if part.error)
+        count = len(seen.serving or ())
+        return True, f"{count} workers, {len(seen.applications)} running applications."

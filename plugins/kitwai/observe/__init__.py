@@ -1,0 +1,6 @@
+"""Observing: one file a source, joined into one `kitwai.core.observation.Observation`.
+
+A source is read under a deadline and either gives its answer or raises
+`kitwai.errors.SourceError` with one sentence; `observer` turns that sentence into a `Part`.
+Parsing is in pure functions beside the reading. Nothing here imports Airflow.
+"""

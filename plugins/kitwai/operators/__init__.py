@@ -1,0 +1,1 @@
+"""The three operators of a step: observe, decide, scale. One file each."""

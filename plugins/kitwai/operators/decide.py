@@ -1,0 +1,67 @@
+"""The second part of a step: observation -> champion -> guardrails -> decision."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from kitwai.errors import CheckpointError
+from kitwai.operators.base import ClusterOperator
+
+if TYPE_CHECKING:
+    from kitwai.core.policy import Policy
+    from kitwai.hooks.spark_cluster import SparkClusterHook
+
+
+class DecideOperator(ClusterOperator):
+    """Decides how many workers the cluster should have, and keeps why.
+
+    :param cluster: connection id of the cluster. (templated)
+    :param observation: what `ObserveOperator` returned. (templated)
+
+    Returns ``{"decision_id", "present", "target", "mode", "reason"}``.
+    """
+
+    template_fields: Sequence[str] = ("cluster", "observation")
+    ui_color = "#f7efd9"
+
+    def __init__(self, *, observation: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.observation = observation
+
+    def step(self, hook: SparkClusterHook) -> dict[str, Any]:
+        """Decide on the stored observation."""
+        from kitwai.core.decide import decide
+
+        settings = hook.config.settings
+        store = self.store()
+        observation_id = int(self.observation["observation_id"])
+        policy, why_not = self.champion()
+        decision = decide(
+            store.observation(observation_id),
+            settings,
+            policy,
+            now=time.time(),
+            no_policy_reason=why_not,
+        )
+        if decision.fallback:
+            self.log.error("The analytic policy stands in for the champion: %s", decision.fallback)
+        self.log.info("%s", decision.reason)
+        return {
+            "decision_id": store.add_decision(decision, observation_id, settings),
+            "present": decision.present,
+            "target": decision.target,
+            "mode": decision.mode.value,
+            "reason": decision.reason[:500],
+        }
+
+    def champion(self) -> tuple[Policy | None, str | None]:
+        """The champion, or None and why it could not be loaded."""
+        from kitwai.config import models_root
+        from kitwai.store.registry import load_policy
+
+        try:
+            return load_policy(models_root()), None
+        except CheckpointError as error:
+            return None, str(error)

@@ -1,0 +1,286 @@
+"""A pool of Spark worker processes on this machine.
+
+Owns ``directory``: one folder a worker, named by its number, with its log, its work directory and
+three empty marker files whose modification time is the moment (``started``, ``draining``,
+``ended``), besides ``stopped``, which says that it was ended on purpose. Whether a worker lives is
+never read from there: the process table is the truth, in which a worker is the process that runs
+Spark's ``Worker`` on its folder. So a worker is found again by any process, also when the one that
+launched it was killed before it could write anything down.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import time
+import zlib
+from pathlib import Path
+
+import psutil
+
+from kitwai.core.observation import PoolWorker
+from kitwai.errors import PoolError
+from kitwai.sandbox import processes
+from kitwai.sandbox.spark import (
+    DECOMMISSION,
+    check_java,
+    find_spark_home,
+    java_options,
+    spark_environment,
+)
+
+_WORKER = "org.apache.spark.deploy.worker.Worker"
+_LAUNCHER = "org.apache.spark.launcher.Main"
+_MASTER_URL = re.compile(r"spark://[^\s:/,]+:\d+(,[^\s:/,]+:\d+)*")
+_FOLDER = re.compile(r"worker-(\d+)")
+
+# The master lists a lost worker as alive for another 60 s; its address counts as known that long.
+_LISTED_AFTER_END_S = 120.0
+_FOLDERS_KEPT = 5
+
+
+class LocalWorkerPool:
+    """`kitwai.pools.base.WorkerPool` of real Spark workers on this machine (Linux).
+
+    Workers run in sessions of their own and outlive the process that started them. Each has its own
+    loopback address, or Spark would lose one's shuffle files with another's. Numbers, and with them
+    addresses, only grow: the master may still list an ended worker under its address.
+    """
+
+    def __init__(
+        self,
+        master_url: str,
+        directory: Path,
+        cores: int = 2,
+        memory_mb: int = 1024,
+        spark_home: Path | None = None,
+    ) -> None:
+        """
+        :param master_url: ``spark://host:port``.
+        :param directory: what makes two pools the same one; made at the first start.
+        :param cores: cores that each worker offers; ``memory_mb``: memory in MiB.
+        :param spark_home: the Spark to run; `find_spark_home` by default.
+        :raises PoolError: the master's address or a size cannot be one.
+        """
+        if not _MASTER_URL.fullmatch(master_url):
+            raise PoolError(
+                f"The master's address must look like spark://host:port, not {master_url!r}."
+            )
+        if cores < 1 or memory_mb < 1:
+            raise PoolError(
+                f"A worker needs at least 1 core and 1 MiB, not {cores} and {memory_mb} MiB."
+            )
+        self.master_url = master_url
+        self.directory = Path(directory).resolve()
+        self.cores = cores
+        self.memory_mb = memory_mb
+        self.spark_home = spark_home
+
+    def workers(self) -> tuple[PoolWorker, ...]:
+        """All workers, oldest first; those that ended in the last two minutes with alive=False."""
+        folders = self._folders()
+        running = self._processes()
+        if any(f.name not in running and not (f / "ended").exists() for f in folders):
+            # While a process execs its next program, it has no command line for an instant. Only
+            # one that is missing twice is called dead.
+            running = self._processes() | running
+        listed = [self._look_at(folder, running.get(folder.name)) for folder in folders]
+        return tuple(worker for worker in listed if worker is not None)
+
+    def start(self, count: int) -> tuple[PoolWorker, ...]:
+        """Start ``count`` more workers; returns at once, before they have registered.
+
+        :raises PoolError: Java or Spark is missing, or the folder or an address cannot be used.
+        """
+        check_java()
+        spark_home = self.spark_home or find_spark_home()
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self._prune()
+            return tuple(self._launch(spark_home) for _ in range(count))
+        except OSError as error:
+            raise PoolError(
+                f"The worker pool cannot start workers in {self.directory}: {error}."
+            ) from error
+
+    def drain(self, worker: PoolWorker) -> None:
+        """Send the worker the signal to decommission; a second one changes nothing."""
+        process = self._find(worker.name)
+        if process is None:
+            return
+        # The moment is written first: told twice is harmless, told and forgotten is not.
+        (self.directory / worker.name / "draining").touch()
+        if self._is_worker_jvm(process):
+            processes.send(process, signal.SIGPWR)
+        else:
+            self.stop(worker)
+
+    def stop(self, worker: PoolWorker) -> None:
+        """End the worker with its executors now, by force if it does not go."""
+        self._end([worker.name])
+
+    def stop_all(self) -> None:
+        """End every worker of this pool."""
+        self._end([worker.name for worker in self.workers() if worker.alive])
+
+    def log(self, worker: PoolWorker) -> Path:
+        """The file that holds the worker's output."""
+        return self.directory / worker.name / "worker.log"
+
+    def _end(self, names: list[str]) -> None:
+        found = {name: process for name in names if (process := self._find(name))}
+        for name in found:
+            (self.directory / name / "stopped").touch()
+        processes.stop_trees(found.values())
+
+    def _look_at(self, folder: Path, process: psutil.Process | None) -> PoolWorker | None:
+        """The worker of ``folder``, None when it ended long ago."""
+        started, draining, ended = (
+            _moment(folder / name) for name in ("started", "draining", "ended")
+        )
+        if process is None and ended is None:
+            ended = _mark(folder / "ended")
+        elif process is not None and ended is not None:
+            # Somebody looked between the folder's making and the process's start.
+            (folder / "ended").unlink(missing_ok=True)
+        if process is None and ended is not None and time.time() - ended > _LISTED_AFTER_END_S:
+            return None
+        told_to_leave = draining is not None or (folder / "stopped").exists()
+        return PoolWorker(
+            name=folder.name,
+            host=self._address(folder.name),
+            alive=process is not None,
+            started_at=started or folder.stat().st_mtime,
+            draining_since=draining,
+            error=None if process or told_to_leave else _last_line(folder / "worker.log"),
+        )
+
+    def _launch(self, spark_home: Path) -> PoolWorker:
+        folder = self._reserve()
+        host = self._address(folder.name)
+        with socket.socket() as probe:
+            probe.bind((host, 0))
+        environment = spark_environment(spark_home, host)
+        environment["SPARK_WORKER_OPTS"] = " ".join(
+            [os.environ.get("SPARK_WORKER_OPTS", ""), java_options(DECOMMISSION)]
+        ).strip()
+        # On tmpfs or not, what a killed worker leaves behind goes with its folder.
+        environment["SPARK_LOCAL_DIRS"] = str(folder / "local")
+        started = _mark(folder / "started")
+        processes.spawn(
+            [
+                *(spark_home / "bin" / "spark-class", _WORKER),
+                *("--host", host, "--webui-port", "0"),
+                *("--cores", str(self.cores), "--memory", f"{self.memory_mb}m"),
+                *("--work-dir", str(folder), self.master_url),
+            ],
+            log=folder / "worker.log",
+            env=environment,
+            cwd=folder,
+        )
+        return PoolWorker(name=folder.name, host=host, alive=True, started_at=started)
+
+    def _reserve(self) -> Path:
+        """A new folder with the next number, taken by nobody else."""
+        while True:
+            newest = max((_number(folder.name) for folder in self._folders()), default=0)
+            folder = self.directory / f"worker-{newest + 1}"
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                continue
+            return folder
+
+    def _address(self, name: str) -> str:
+        """The loopback address of a worker: 127.<this pool>.<its number, in two parts>."""
+        high, low = divmod(_number(name), 254)
+        pool = zlib.crc32(str(self.directory).encode()) % 254 + 1
+        return f"127.{pool}.{high % 256}.{low + 1}"
+
+    def _folders(self) -> list[Path]:
+        try:
+            found = [f for f in self.directory.iterdir() if _FOLDER.fullmatch(f.name)]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise PoolError(f"The worker pool's folder cannot be read: {error}.") from error
+        return sorted(found, key=lambda folder: _number(folder.name))
+
+    def _processes(self) -> dict[str, psutil.Process]:
+        """The process of each living worker of this pool, by the worker's name.
+
+        A worker begins as a shell that runs a launcher with the same arguments as its child and
+        then becomes the worker itself: of one name only the topmost process counts.
+        """
+        found: dict[str, dict[int, psutil.Process]] = {}
+        for process in psutil.process_iter():
+            try:
+                name = self._name_in(process.cmdline())
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                continue
+            if name is not None:
+                found.setdefault(name, {})[process.pid] = process
+        result = {}
+        for name, family in found.items():
+            for process in family.values():
+                try:
+                    if process.ppid() not in family:
+                        result[name] = process
+                except psutil.NoSuchProcess:
+                    continue
+        return result
+
+    def _find(self, name: str) -> psutil.Process | None:
+        return self._processes().get(name) or self._processes().get(name)
+
+    def _name_in(self, command: list[str]) -> str | None:
+        """The name of the worker of this pool that ``command`` runs, None if it is none."""
+        if _WORKER not in command or "--work-dir" not in command[:-1]:
+            return None
+        folder = Path(command[command.index("--work-dir") + 1])
+        return folder.name if folder.parent == self.directory else None
+
+    @staticmethod
+    def _is_worker_jvm(process: psutil.Process) -> bool:
+        """Whether it has become the worker; before, it is a shell, which no signal can drain."""
+        try:
+            command = process.cmdline()
+        except psutil.NoSuchProcess:
+            return False
+        return bool(command) and Path(command[0]).name == "java" and _LAUNCHER not in command
+
+    def _prune(self) -> None:
+        """Remove the folders of workers that ended long ago, but keep the last few with their logs."""
+        listed = {worker.name for worker in self.workers()}
+        old = [folder for folder in self._folders() if folder.name not in listed]
+        for folder in old[:-_FOLDERS_KEPT]:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _number(name: str) -> int:
+    return int(name.rpartition("-")[2])
+
+
+def _mark(path: Path) -> float:
+    path.touch()
+    return path.stat().st_mtime
+
+
+def _moment(path: Path) -> float | None:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return None
+
+
+def _last_line(log: Path) -> str:
+    """The last line of ``log`` that says something, at most 300 characters."""
+    try:
+        lines = log.read_bytes()[-4096:].decode(errors="replace").split("\n")
+    except OSError as error:
+        return f"It ended, and its log cannot be read: {error}"
+    said = [line.strip() for line in lines if line.strip()]
+    return said[-1][:300] if said else "It ended without a word in its log."

@@ -1,0 +1,42 @@
+"""Carrying a target out on one cluster: the lease, the pool, and the record of what was done.
+
+The operator and the command line both come through here, so that there is one way to scale.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kitwai.hooks.spark_cluster import SparkClusterHook
+    from kitwai.pools.scaler import ScalingOutcome
+    from kitwai.store.store import Store
+
+
+def scale_cluster(
+    store: Store,
+    hook: SparkClusterHook,
+    target: int,
+    *,
+    decision_id: int | None = None,
+    wait_s: float = 30.0,
+) -> ScalingOutcome:
+    """Make the pool of the hook's cluster reach ``target`` workers.
+
+    :param decision_id: the decision that asks for it; None when a person does.
+    :param wait_s: seconds to wait for it to be complete; the rest is left to the next call.
+    :raises LeaseError: another operation on the cluster is under way; nothing was done.
+    """
+    from kitwai.pools.scaler import reach
+
+    with store.lease(hook.conn_id) as lease:
+        scaling_id = store.begin_scaling(hook.conn_id, target, decision_id)
+        outcome = reach(target, hook.pool, hook.observe, lease, wait_s=wait_s)
+        store.end_scaling(
+            scaling_id,
+            started=len(outcome.started),
+            removed=len(outcome.drained),
+            body=dataclasses.asdict(outcome),
+        )
+    return outcome

@@ -1,0 +1,1 @@
+"""What Kitwai keeps: the database of observations, decisions and scalings, and the checkpoints."""

@@ -1,0 +1,1 @@
+"""Alembic migrations of the store; `kitwai.store.schema` runs them."""

@@ -1,0 +1,214 @@
+"""The store: what was observed, decided and done, and the lease on each cluster.
+
+SQLAlchemy on any database; a SQLite file by default. Records go in and come out as the frozen
+dataclasses of `kitwai.core`, through pydantic, to the last bit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic import TypeAdapter
+from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.orm import Session
+
+from kitwai.core.decision import ClusterSettings, Decision
+from kitwai.core.observation import Observation, Past
+from kitwai.errors import StoreError
+from kitwai.store.lease import StoreLease, under_way
+from kitwai.store.schema import ensure_schema
+from kitwai.store.tables import DecisionRow, ObservationRow, ScalingRow
+
+_OBSERVATION = TypeAdapter(Observation)
+_DECISION = TypeAdapter(Decision)
+_SETTINGS = TypeAdapter(ClusterSettings)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StoredDecision:
+    """A decision with its place in the store and the settings it was made under."""
+
+    id: int
+    observation_id: int
+    decision: Decision
+    settings: ClusterSettings
+
+
+class Store:
+    """One database. Opening it brings its schema up to date."""
+
+    def __init__(self, url: str) -> None:
+        """:param url: a SQLAlchemy database URL. :raises StoreError: it cannot be used."""
+        self.engine = _engine(url)
+        ensure_schema(self.engine)
+
+    def add_observation(self, observation: Observation) -> int:
+        """Keep ``observation``; returns its id."""
+        applications = observation.applications
+        row = ObservationRow(
+            cluster=observation.cluster,
+            at=observation.at,
+            applications=None if applications is None else len(applications),
+            body=_OBSERVATION.dump_python(observation, mode="json"),
+        )
+        return self._add(row)
+
+    def observation(self, observation_id: int) -> Observation:
+        """The observation with this id. :raises StoreError: there is none."""
+        return _OBSERVATION.validate_python(self._row(ObservationRow, observation_id).body)
+
+    def add_decision(
+        self, decision: Decision, observation_id: int, settings: ClusterSettings
+    ) -> int:
+        """Keep ``decision`` and what it was made from; returns its id."""
+        row = DecisionRow(
+            observation_id=observation_id,
+            cluster=decision.cluster,
+            at=decision.at,
+            mode=decision.mode.value,
+            present=decision.present,
+            target=decision.target,
+            checkpoint=decision.checkpoint,
+            reason=decision.reason,
+            settings=_SETTINGS.dump_python(settings, mode="json"),
+            body=_DECISION.dump_python(decision, mode="json"),
+        )
+        return self._add(row)
+
+    def decision(self, decision_id: int) -> StoredDecision:
+        """The decision with this id. :raises StoreError: there is none."""
+        return _stored(self._row(DecisionRow, decision_id))
+
+    def decisions(self, cluster: str, since: float = 0.0) -> list[StoredDecision]:
+        """The decisions on ``cluster`` from the moment ``since``, oldest first."""
+        return [_stored(row) for row in self._since(DecisionRow, DecisionRow.at, cluster, since)]
+
+    def observations(self, cluster: str, since: float = 0.0) -> list[Observation]:
+        """The observations of ``cluster`` from the moment ``since``, oldest first."""
+        rows = self._since(ObservationRow, ObservationRow.at, cluster, since)
+        return [_OBSERVATION.validate_python(row.body) for row in rows]
+
+    def begin_scaling(
+        self, cluster: str, target: int, decision_id: int | None, now: float | None = None
+    ) -> int:
+        """Note that an operation begins; returns its id for `end_scaling`."""
+        return self._add(
+            ScalingRow(
+                decision_id=decision_id,
+                cluster=cluster,
+                started_at=time.time() if now is None else now,
+                target=target,
+                started=0,
+                removed=0,
+            )
+        )
+
+    def end_scaling(
+        self,
+        scaling_id: int,
+        *,
+        started: int,
+        removed: int,
+        body: dict[str, Any],
+        now: float | None = None,
+    ) -> None:
+        """Note what an operation did: workers started, told to leave, and the details."""
+        with Session(self.engine) as session, session.begin():
+            row = session.get_one(ScalingRow, scaling_id)
+            row.ended_at = time.time() if now is None else now
+            row.started, row.removed, row.body = started, removed, body
+
+    def scalings(self, cluster: str, since: float = 0.0) -> list[ScalingRow]:
+        """The operations on ``cluster`` from the moment ``since``, oldest first."""
+        return list(self._since(ScalingRow, ScalingRow.started_at, cluster, since))
+
+    def past(self, cluster: str, now: float) -> Past:
+        """What a decision at ``now`` must know of the cluster's recent past."""
+        with Session(self.engine) as session:
+
+            def newest(column: Any, *where: Any) -> float | None:
+                return session.scalar(sa.select(sa.func.max(column)).where(*where))
+
+            seen = ObservationRow.cluster == cluster
+            busy_at = newest(ObservationRow.at, seen, ObservationRow.applications > 0)
+            if busy_at is None:
+                busy_at = session.scalar(sa.select(sa.func.min(ObservationRow.at)).where(seen))
+            done = ScalingRow.cluster == cluster
+            out_at = newest(ScalingRow.ended_at, done, ScalingRow.started > 0)
+            in_at = newest(ScalingRow.ended_at, done, ScalingRow.removed > 0)
+        return Past(
+            idle_s=0.0 if busy_at is None else max(0.0, now - busy_at),
+            since_scale_out_s=None if out_at is None else max(0.0, now - out_at),
+            since_scale_in_s=None if in_at is None else max(0.0, now - in_at),
+            operation=under_way(self.engine, cluster, now),
+        )
+
+    def lease(self, cluster: str) -> AbstractContextManager[StoreLease]:
+        """The lease on ``cluster``, to be held while it is scaled."""
+        return StoreLease(self.engine, cluster)
+
+    def _add(self, row: Any) -> int:
+        with Session(self.engine) as session, session.begin():
+            session.add(row)
+            session.flush()
+            return int(row.id)
+
+    def _row(self, table: Any, row_id: int) -> Any:
+        with Session(self.engine) as session:
+            row = session.get(table, row_id)
+        if row is None:
+            raise StoreError(
+                f"The store {self.engine.url!r} holds no row {row_id} in {table.__tablename__}: "
+                "was it pruned, or is this another store?"
+            )
+        return row
+
+    def _since(self, table: Any, moment: Any, cluster: str, since: float) -> Iterable[Any]:
+        query = sa.select(table).where(table.cluster == cluster, moment >= since)
+        with Session(self.engine) as session:
+            return session.scalars(query.order_by(moment, table.id)).all()
+
+
+def _stored(row: DecisionRow) -> StoredDecision:
+    return StoredDecision(
+        id=row.id,
+        observation_id=row.observation_id,
+        decision=_DECISION.validate_python(row.body),
+        settings=_SETTINGS.validate_python(row.settings),
+    )
+
+
+def _engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+        if parsed.drivername.startswith("sqlite") and parsed.database:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            engine = sa.create_engine(parsed, connect_args={"timeout": 30})
+            sa.event.listen(engine, "connect", _use_wal)
+            return engine
+        return sa.create_engine(parsed, pool_pre_ping=True)
+    except (ArgumentError, ImportError, OSError) as error:
+        shown = _hide_password(url)
+        raise StoreError(
+            f"The store's database URL {shown} cannot be used ({error}): check [kitwai] store."
+        ) from error
+
+
+def _hide_password(url: str) -> str:
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return "not a database URL"
+
+
+def _use_wal(connection: Any, _record: Any) -> None:
+    # Readers do not wait for the writer then: the UI reads while a step writes.
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA foreign_keys=ON")

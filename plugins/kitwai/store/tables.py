@@ -1,0 +1,81 @@
+"""The store's tables. A change here needs a migration in `kitwai.store.migrations`.
+
+Bodies are the whole record as JSON; the columns beside them are what is searched for.
+Moments are epoch seconds, as in the records.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, MetaData, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    """Carries the naming of constraints, so that migrations can name them on every database."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class ObservationRow(Base):
+    """One `kitwai.core.observation.Observation`."""
+
+    __tablename__ = "kitwai_observation"
+    __table_args__ = (Index(None, "cluster", "at"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    cluster: Mapped[str] = mapped_column(String(250))
+    at: Mapped[float] = mapped_column(Float(53))
+    applications: Mapped[int | None] = mapped_column(Integer)
+    body: Mapped[dict[str, object]] = mapped_column(JSON)
+
+
+class DecisionRow(Base):
+    """One `kitwai.core.decision.Decision`, made from one observation."""
+
+    __tablename__ = "kitwai_decision"
+    __table_args__ = (Index(None, "cluster", "at"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    observation_id: Mapped[int] = mapped_column(ForeignKey("kitwai_observation.id"))
+    cluster: Mapped[str] = mapped_column(String(250))
+    at: Mapped[float] = mapped_column(Float(53))
+    mode: Mapped[str] = mapped_column(String(20))
+    present: Mapped[int | None] = mapped_column(Integer)
+    target: Mapped[int | None] = mapped_column(Integer)
+    checkpoint: Mapped[str | None] = mapped_column(String(100))
+    reason: Mapped[str] = mapped_column(Text)
+    settings: Mapped[dict[str, object]] = mapped_column(JSON)
+    body: Mapped[dict[str, object]] = mapped_column(JSON)
+
+
+class ScalingRow(Base):
+    """One attempt to carry a decision out. ``ended_at`` None: under way, or its process died."""
+
+    __tablename__ = "kitwai_scaling"
+    __table_args__ = (Index(None, "cluster", "started_at"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    decision_id: Mapped[int | None] = mapped_column(ForeignKey("kitwai_decision.id"))
+    cluster: Mapped[str] = mapped_column(String(250))
+    started_at: Mapped[float] = mapped_column(Float(53))
+    ended_at: Mapped[float | None] = mapped_column(Float(53))
+    target: Mapped[int] = mapped_column(Integer)
+    started: Mapped[int] = mapped_column(Integer, default=0)
+    removed: Mapped[int] = mapped_column(Integer, default=0)
+    body: Mapped[dict[str, object] | None] = mapped_column(JSON)
+
+
+class LeaseRow(Base):
+    """Who may scale a cluster, and until when. One row a cluster, never deleted."""
+
+    __tablename__ = "kitwai_lease"
+
+    cluster: Mapped[str] = mapped_column(String(250), primary_key=True)
+    holder: Mapped[str] = mapped_column(String(500))
+    expires_at: Mapped[float] = mapped_column(Float(53))
