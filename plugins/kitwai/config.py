@@ -103,7 +103,7 @@ class PoolConfig:
     directory: Path
     worker_cores: int
     worker_memory_mb: int
-    spark_home: str | None
+    spark_home: Path | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -144,8 +144,8 @@ def cluster_config(
         raise InvalidInputError(f"{where}: extra field {_first(error)}") from error
     if fields.pool == "none" and (mode or fields.mode) != Mode.SUGGEST:
         raise InvalidInputError(
-            f"{where}: mode {mode or fields.mode.value} needs a pool that starts and stops workers: "
-            'set "pool" in the extra, or use mode suggest.'
+            f"{where}: mode {mode or fields.mode.value} needs a pool that starts and stops "
+            'workers: set "pool" in the extra, or use mode suggest.'
         )
     times = {
         "quiet_s": _seconds(where, "quiet", fields.quiet),
@@ -167,7 +167,9 @@ def cluster_config(
     )
     master = fields.master or f"spark://{host}:7077"
     if not master.startswith("spark://"):
-        raise InvalidInputError(f"{where}: master must look like spark://host:7077, not {master!r}.")
+        raise InvalidInputError(
+            f"{where}: master must look like spark://host:7077, not {master!r}."
+        )
     return ClusterConfig(
         settings=settings,
         web_url=f"{schema or 'http'}://{host}:{port or 8080}",
@@ -177,7 +179,7 @@ def cluster_config(
             directory=Path(fields.pool_directory or airflow_home() / "kitwai" / "pools" / conn_id),
             worker_cores=fields.worker_cores,
             worker_memory_mb=fields.worker_memory_mb,
-            spark_home=fields.spark_home,
+            spark_home=Path(fields.spark_home) if fields.spark_home else None,
         ),
     )
 

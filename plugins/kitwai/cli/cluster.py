@@ -74,12 +74,12 @@ def _observe(arguments: argparse.Namespace) -> int:
 def _decide(arguments: argparse.Namespace) -> int:
     from kitwai.config import store_url
     from kitwai.core.decide import decide
-    from kitwai.store.registry import champion_or_reason
+    from kitwai.store.champion import load_champion
     from kitwai.store.store import Store
 
     hook = _hook(arguments, max_workers=arguments.max_workers, limit=arguments.limit)
     observation = hook.observe(Store(store_url()).past(arguments.cluster, time.time()))
-    policy, why_not = champion_or_reason()
+    policy, why_not = load_champion()
     decision = decide(observation, hook.config.settings, policy, no_policy_reason=why_not)
     print(json.dumps(dataclasses.asdict(decision), indent=2))
     return 0 if decision.target is not None else 1

@@ -32,7 +32,8 @@ class Constraint:
     def __post_init__(self) -> None:
         if not isinstance(self.max_workers, int) or self.max_workers < 1:
             raise InvalidInputError(
-                f"N (the most workers) must be a whole number of at least 1, not {self.max_workers!r}."
+                "N (the most workers) must be a whole number of at least 1, "
+                f"not {self.max_workers!r}."
             )
         if not math.isfinite(self.limit_s) or self.limit_s <= 0:
             raise InvalidInputError(

@@ -185,6 +185,8 @@ def _decide_application(
         f"{finish[target - 1]:.0f} s of {constraint.limit_s:.0f} s ({whose}, {left:.0f} s left)"
     )
     reason += f"; {chosen.name} asked for {recommended}. {notes[-1].reason}" if notes else "."
+    if min(finish) > constraint.limit_s:
+        reason += f" No count up to {most} is predicted to meet the limit."
     return replace(
         decided,
         target=target,

@@ -56,18 +56,33 @@ def remaining_work(application: Application) -> Remaining | None:
     if done == 0:
         return None
     mean_s = sum(stage.run_ms for stage in application.stages) / done / 1000.0
-    return Remaining(
-        tasks_left=tuple(
-            stage.tasks - stage.complete - (1.0 - _ACTIVE_SHARE_LEFT) * stage.active
-            for stage in unfinished
-        ),
-        task_s=tuple(
-            stage.run_ms / stage.complete / 1000.0 if stage.complete else mean_s
-            for stage in unfinished
-        ),
-        done=done,
-        total=total,
+    left, task_s = work_left(
+        tasks=np.array([[stage.tasks for stage in unfinished]], dtype=np.float64),
+        active=np.array([[stage.active for stage in unfinished]], dtype=np.float64),
+        complete=np.array([[stage.complete for stage in unfinished]], dtype=np.float64),
+        run_s=np.array([[stage.run_ms / 1000.0 for stage in unfinished]], dtype=np.float64),
+        mean_s=np.array([mean_s]),
     )
+    return Remaining(
+        tasks_left=tuple(left[0].tolist()), task_s=tuple(task_s[0].tolist()), done=done, total=total
+    )
+
+
+def work_left(
+    tasks: Floats, active: Floats, complete: Floats, run_s: Floats, mean_s: Floats
+) -> tuple[Floats, Floats]:
+    """Tasks left and their expected run time, from what Spark shows of B x S stages.
+
+    :param tasks: [B, S] tasks of a stage, 0 where there is none; ``active``: under way;
+        ``complete``: finished; ``run_s``: run time of the finished ones in seconds.
+    :param mean_s: [B] mean run time of all finished tasks of the application, which stands in for
+        a stage that has none yet.
+    :returns: [B, S] tasks left (one under way counts half), [B, S] seconds a task.
+    """
+    left = tasks - complete - (1.0 - _ACTIVE_SHARE_LEFT) * active
+    fallback = np.broadcast_to(mean_s[:, None], tasks.shape).copy()
+    task_s = np.divide(run_s, complete, out=fallback, where=complete > 0)
+    return np.maximum(left, 0.0), task_s
 
 
 def time_left(tasks_left: Floats, task_s: Floats, slots: Floats) -> Floats:

@@ -45,8 +45,9 @@ def guard_application(
                     "limit in danger" if within else "limit out of reach",
                     target,
                     fastest,
-                    f"No count up to {most} is predicted to end within {margin:.0%} of the limit of "
-                    f"{limit:.0f} s; {fastest} workers end earliest, at {finish_s[fastest - 1]:.0f} s.",
+                    f"No count up to {most} is predicted to end within {margin:.0%} of the limit "
+                    f"of {limit:.0f} s; {fastest} workers end earliest, "
+                    f"at {finish_s[fastest - 1]:.0f} s.",
                 )
             )
             target = fastest

@@ -46,7 +46,7 @@ class AnalyticPolicy:
         self.margin = margin
 
     def q_values(self, state: State) -> Floats:
-        """Minus the predicted cost, minus the penalty and the lateness where the limit is missed."""
+        """Minus the predicted cost; where the limit is missed, minus penalty and lateness."""
         targets = np.arange(1.0, state.finish_s.shape[1] + 1.0)
         limit = state.limit_s[:, None]
         scale = state.max_workers[:, None] * limit

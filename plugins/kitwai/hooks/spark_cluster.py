@@ -90,6 +90,8 @@ class SparkClusterHook(BaseHook):
         except KitwaiError as error:
             return False, str(error)
         if seen.workers is None or seen.applications is None:
-            return False, "; ".join(f"{part.name}: {part.error}" for part in seen.parts if part.error)
+            return False, "; ".join(
+                f"{part.name}: {part.error}" for part in seen.parts if part.error
+            )
         count = len(seen.serving or ())
         return True, f"{count} workers, {len(seen.applications)} running applications."

@@ -6,11 +6,9 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from kitwai.errors import CheckpointError
 from kitwai.operators.base import ClusterOperator
 
 if TYPE_CHECKING:
-    from kitwai.core.policy import Policy
     from kitwai.hooks.spark_cluster import SparkClusterHook
 
 
@@ -33,11 +31,12 @@ class DecideOperator(ClusterOperator):
     def step(self, hook: SparkClusterHook) -> dict[str, Any]:
         """Decide on the stored observation."""
         from kitwai.core.decide import decide
+        from kitwai.store.champion import load_champion
 
         settings = hook.config.settings
         store = self.store()
         observation_id = int(self.observation["observation_id"])
-        policy, why_not = self.champion()
+        policy, why_not = load_champion()
         decision = decide(
             store.observation(observation_id),
             settings,
@@ -55,13 +54,3 @@ class DecideOperator(ClusterOperator):
             "mode": decision.mode.value,
             "reason": decision.reason[:500],
         }
-
-    def champion(self) -> tuple[Policy | None, str | None]:
-        """The champion, or None and why it could not be loaded."""
-        from kitwai.config import models_root
-        from kitwai.store.registry import load_policy
-
-        try:
-            return load_policy(models_root()), None
-        except CheckpointError as error:
-            return None, str(error)

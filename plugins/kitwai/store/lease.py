@@ -21,9 +21,9 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import IntegrityError
 
 from kitwai.errors import LeaseError
-from kitwai.store.tables import LeaseRow
+from kitwai.store.tables import Base, LeaseRow
 
-_TABLE = LeaseRow.__table__
+_TABLE: sa.Table = Base.metadata.tables[LeaseRow.__tablename__]
 
 
 class StoreLease:
@@ -154,5 +154,3 @@ def _is_dead(holder: str) -> bool:
         return True
     except psutil.AccessDenied:
         return False
-
-

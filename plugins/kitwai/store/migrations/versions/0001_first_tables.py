@@ -60,7 +60,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name="pk_kitwai_scaling"),
     )
-    op.create_index("ix_kitwai_scaling_cluster_started_at", "kitwai_scaling", ["cluster", "started_at"])
+    op.create_index(
+        "ix_kitwai_scaling_cluster_started_at", "kitwai_scaling", ["cluster", "started_at"]
+    )
     op.create_table(
         "kitwai_lease",
         sa.Column("cluster", sa.String(250), nullable=False),

@@ -1,0 +1,33 @@
+# Bytecode must be written: without it every Airflow task pays for its imports anew.
+unexport PYTHONDONTWRITEBYTECODE
+BIN := .venv/bin
+
+.PHONY: help setup demo test check format bench-step clean
+
+help:  ## show this
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup:  ## make .venv
+	@scripts/setup.sh
+
+demo: setup  ## a real Airflow scales a real Spark cluster (ARGS=--compare, ARGS=--keep)
+	@$(BIN)/kitwai demo $(ARGS)
+
+test: setup  ## all tests (ARGS="-m 'not airflow'" for some of them)
+	$(BIN)/pytest $(ARGS)
+
+check: setup  ## lint, format, types, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup  ## mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench-step: setup  ## a step against an empty three-task DAG in the same Airflow
+	$(BIN)/kitwai bench step
+
+clean:  ## remove what setup, demo and tests made
+	rm -rf .venv run .setup.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis

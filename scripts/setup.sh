@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Makes .venv with everything Kitwai and its tests need. Does nothing when it is up to date.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# `make demo` and `make test` may begin at the same time: one of them installs, the other waits.
+exec 9>.setup.lock
+flock 9
+
+wanted=$(cat requirements.txt requirements-dev.txt pyproject.toml scripts/setup.sh | sha256sum)
+if [ "$(cat .venv/.installed 2>/dev/null || true)" = "$wanted" ]; then
+    exit 0
+fi
+
+command -v python3.11 >/dev/null || { echo "setup: Python 3.11 is missing: install it." >&2; exit 1; }
+if ! command -v java >/dev/null; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        apt-get update -qq && apt-get install -y -qq openjdk-17-jre-headless
+    else
+        echo "setup: Java 17 is missing: install it (Spark needs it)." >&2
+        exit 1
+    fi
+fi
+
+[ -x .venv/bin/python ] || python3.11 -m venv .venv
+.venv/bin/pip install --quiet --upgrade uv
+.venv/bin/uv pip install --quiet --python .venv/bin/python --compile-bytecode \
+    -r requirements-dev.txt --editable .
+echo "$wanted" > .venv/.installed

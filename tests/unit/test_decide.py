@@ -1,0 +1,256 @@
+"""Observation -> decision, as a table: what was seen, the target, and words of the reason."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from builders import application, executor, observation, pool_worker, settings, stage, worker
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kitwai.core.decide import decide
+from kitwai.core.observation import Part, Past, WorkerState
+
+
+class FixedPolicy:
+    """Prefers one target, as a checkpoint might."""
+
+    name = "dqn"
+    version = "v7"
+    max_targets = 10
+
+    def __init__(self, target: int, value: float = 1.0):
+        self.target, self.value = target, value
+
+    def q_values(self, state):
+        q_values = np.zeros((1, 10))
+        q_values[0, self.target - 1] = self.value
+        return q_values
+
+
+# 60 of 100 tasks left of 5 s: 300 slot-seconds, or 150 s at one worker of two slots.
+HALFWAY = stage(tasks=100, complete=40, task_s=5.0)
+LATE_AT_ONE = application(HALFWAY, elapsed_s=100.0, limit_s=200.0)
+
+
+@pytest.mark.parametrize(
+    ("seen", "changes", "target", "words"),
+    [
+        pytest.param(observation(1, LATE_AT_ONE), {}, 3, "of 200 s (its own limit", id="scale out"),
+        pytest.param(
+            observation(3, application(HALFWAY, elapsed_s=10.0)),
+            {},
+            1,
+            "of 300 s (the cluster's limit",
+            id="scale in when one suffices",
+        ),
+        pytest.param(
+            observation(1, LATE_AT_ONE), {"most": 1}, 1, "No count up to 1 is predicted to meet the limit", id="N = 1 works"
+        ),
+        pytest.param(
+            observation(2, application(HALFWAY, elapsed_s=290.0, limit_s=300.0)),
+            {},
+            10,
+            "No count up to 10 is predicted to meet the limit",
+            id="out of reach: the earliest end",
+        ),
+        pytest.param(
+            observation(1, application(HALFWAY, elapsed_s=100.0, limit_s=200.0, max_workers=2)),
+            {},
+            2,
+            "2 of at most 2 workers",
+            id="an application's own N",
+        ),
+        pytest.param(
+            observation(2, application(stage(tasks=10, active=4))),
+            {},
+            2,
+            "none of its tasks has finished",
+            id="nothing known yet",
+        ),
+        pytest.param(
+            observation(2, application(error="its driver timed out")),
+            {},
+            2,
+            "its driver timed out",
+            id="driver unreadable",
+        ),
+        pytest.param(
+            observation(3, past=Past(idle_s=5.0)), {}, 3, "quiet time of 30 s", id="not quiet yet"
+        ),
+        pytest.param(
+            observation(3, past=Past(idle_s=31.0)), {}, 1, "has run for 31 s", id="quiet: smallest"
+        ),
+        pytest.param(
+            observation(3, past=Past(idle_s=31.0)),
+            {"min_workers": 2},
+            2,
+            "has run for 31 s",
+            id="quiet: min_workers",
+        ),
+        pytest.param(
+            observation(6, past=Past(idle_s=5.0)), {"most": 4}, 6, "Held at 6", id="a hold is a hold"
+        ),
+        pytest.param(
+            observation(
+                1, LATE_AT_ONE, past=Past(since_scale_out_s=3.0, operation="A scaling by process 7")
+            ),
+            {},
+            1,
+            "A scaling by process 7 is still under way",
+            id="one operation at a time",
+        ),
+        pytest.param(
+            observation(1, LATE_AT_ONE, past=Past(since_scale_out_s=3.0)),
+            {},
+            3,
+            "3 of at most 10",
+            id="a limit in danger does not wait for the cooldown",
+        ),
+        pytest.param(
+            observation(
+                3, application(HALFWAY, elapsed_s=10.0), past=Past(since_scale_out_s=12.0)
+            ),
+            {},
+            3,
+            "The last scaling was 12 s ago",
+            id="cooldown before scaling in",
+        ),
+    ],
+)
+def test_target_and_reason(seen, changes, target, words):
+    decision = decide(seen, settings(**changes))
+    assert decision.target == target, decision.reason
+    assert words in decision.reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"applications": None, "parts": (Part("applications", None, "timed out"),)}, "timed out"),
+        ({"pool": None, "parts": (Part("pool", None, "no such folder"),)}, "no such folder"),
+        ({"pool": None}, "the pool gave no answer"),
+    ],
+)
+def test_a_partial_observation_holds_the_present_count(changes, words):
+    decision = decide(observation(3, LATE_AT_ONE, **changes), settings())
+    assert decision.target == 3
+    assert words in decision.reason
+
+
+def test_without_a_master_nothing_is_touched():
+    seen = observation(
+        2, workers=None, applications=None, parts=(Part("master", None, "connection refused"),)
+    )
+    decision = decide(seen, settings())
+    assert (decision.present, decision.target) == (None, None)
+    assert "connection refused" in decision.reason
+
+
+def test_a_stale_observation_holds():
+    decision = decide(observation(1, LATE_AT_ONE), settings(), now=1031.0)
+    assert decision.target == 1
+    assert "31 s old" in decision.reason
+
+
+def test_the_champion_decides_and_is_named():
+    decision = decide(observation(1, LATE_AT_ONE), settings(), FixedPolicy(5))
+    assert (decision.target, decision.policy, decision.checkpoint) == (5, "dqn", "v7")
+    assert decision.fallback is None
+    assert decision.applications[0].q_values[4] == 1.0
+
+
+def test_the_champion_cannot_go_below_what_the_limit_needs():
+    decision = decide(observation(2, LATE_AT_ONE), settings(), FixedPolicy(1))
+    assert decision.target == 2
+    note = decision.applications[0].guardrails[0]
+    assert (note.name, note.before, note.after) == ("scale-in below need", 1, 2)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_champion_that_answers_nonsense_is_replaced_loudly(value):
+    decision = decide(observation(1, LATE_AT_ONE), settings(), FixedPolicy(9, value))
+    assert decision.target == 3
+    assert decision.applications[0].policy == "analytic"
+    assert "not finite" in decision.fallback
+
+
+def test_a_champion_abstains_above_the_targets_it_knows():
+    decision = decide(observation(1, LATE_AT_ONE), settings(most=20), FixedPolicy(9))
+    assert decision.applications[0].policy == "analytic"
+    assert "at most 10 workers" in decision.fallback
+    assert len(decision.applications[0].q_values) == 20
+
+
+def test_without_a_champion_the_decision_says_so():
+    decision = decide(observation(1, LATE_AT_ONE), settings(), None, no_policy_reason="no file")
+    assert (decision.policy, decision.fallback) == ("analytic", "no file")
+
+
+def test_several_applications_add_up_to_at_most_n():
+    one = application(
+        HALFWAY, elapsed_s=100.0, limit_s=200.0, name="one", executors=(executor(0),)
+    )
+    two = application(
+        HALFWAY, elapsed_s=100.0, limit_s=200.0, name="two", executors=(executor(1),)
+    )
+    decision = decide(observation(2, one, two), settings())
+    assert [a.target for a in decision.applications] == [3, 3]
+    assert decision.target == 6
+    assert decide(observation(2, one, two), settings(most=4)).target == 4
+
+
+def test_a_broken_neighbour_does_not_change_the_healthy_ones_target():
+    healthy = application(HALFWAY, elapsed_s=100.0, limit_s=200.0, name="one")
+    alone = decide(observation(1, healthy), settings())
+    broken = application(name="two", error="garbage", executors=())
+    together = decide(observation(1, healthy, broken), settings())
+    assert together.applications[0].target == alone.applications[0].target
+
+
+def test_a_lost_worker_does_not_count_although_the_master_still_lists_it():
+    seen = observation(3, LATE_AT_ONE, pool=(*map(pool_worker, (0, 1)), pool_worker(2, alive=False)))
+    assert seen.present == 2
+
+
+def test_starting_and_draining_workers():
+    seen = observation(
+        2,
+        workers=(worker(0), worker(1), worker(2, WorkerState.DECOMMISSIONED)),
+        pool=(
+            pool_worker(0),
+            pool_worker(1, draining_since=990.0),
+            pool_worker(2, draining_since=980.0),
+            pool_worker(3),
+        ),
+    )
+    assert [w.id for w in seen.serving] == ["worker-0"]
+    assert [w.name for w in seen.starting] == ["worker-3"]
+    assert seen.present == 2
+
+
+@given(
+    workers=st.integers(0, 12),
+    most=st.integers(1, 12),
+    tasks=st.integers(0, 500),
+    complete=st.integers(0, 500),
+    active=st.integers(0, 20),
+    elapsed=st.floats(0, 2000),
+    limit=st.floats(1, 2000),
+    preferred=st.integers(1, 10),
+)
+def test_targets_lie_in_bounds(workers, most, tasks, complete, active, elapsed, limit, preferred):
+    complete = min(complete, tasks)
+    active = min(active, tasks - complete)
+    app = application(
+        stage(tasks=tasks, complete=complete, active=active), elapsed_s=elapsed, limit_s=limit
+    )
+    decision = decide(observation(workers, app), settings(most), FixedPolicy(preferred))
+    assert 1 <= decision.target <= most
+    assert decision.reason.endswith(".")
+    assert "\n" not in decision.reason
+
+
+def test_the_same_observation_gives_the_same_decision():
+    seen = observation(1, LATE_AT_ONE)
+    assert decide(seen, settings(), FixedPolicy(4)) == decide(seen, settings(), FixedPolicy(4))
