@@ -64,10 +64,10 @@ class ClusterOperator(BaseOperator):
 
         return Store(store_url())
 
-    @staticmethod
-    def _as_failure(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def _as_failure(self, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         # The next step looks at the cluster afresh, so a retry of this one would only be older.
         try:
             return work()
         except KitwaiError as error:
+            self.log.error("%s", error)
             raise AirflowFailException(str(error)) from error

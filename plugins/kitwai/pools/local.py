@@ -112,7 +112,9 @@ class LocalWorkerPool:
         if process is None:
             return
         # The moment is written first: told twice is harmless, told and forgotten is not.
-        (self.directory / worker.name / "draining").touch()
+        marker = self.directory / worker.name / "draining"
+        if not marker.exists():
+            marker.touch()
         if self._is_worker_jvm(process):
             processes.send(process, signal.SIGPWR)
         else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import secrets
 import socket
 import subprocess
@@ -16,7 +17,7 @@ import sys
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Collection, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -25,10 +26,11 @@ import httpx
 import psutil
 
 from kitwai.errors import KitwaiError
+from kitwai.sandbox.processes import is_alive, spawn, stop_trees
 
 _START_TIMEOUT_S = 120.0
 _POLL_S = 0.25
-_TERM_S = 15.0
+_TERM_S = 5.0
 _LOGIN = "simple_auth_manager_passwords.json.generated"
 _USER = "admin"
 
@@ -65,8 +67,8 @@ class AirflowStandalone:
         self.home = home.resolve()
         self.api = httpx.Client(timeout=20.0)
         self.session: int | None = None
+        self._standalone: subprocess.Popen[bytes] | None = None
         self._dag_ids = tuple(dag_ids)
-        self._process: subprocess.Popen[bytes] | None = None
         self._dags_folder = dags_folder.resolve()
         self._plugins_folder = (plugins_folder or self.home / "plugins").resolve()
         self._connections = dict(connections or {})
@@ -90,6 +92,11 @@ class AirflowStandalone:
         return str(self.api.base_url).rstrip("/")
 
     @property
+    def running(self) -> bool:
+        """Whether its main process lives."""
+        return self._standalone is not None and self._standalone.poll() is None
+
+    @property
     def log(self) -> Path:
         """What all components print."""
         return self.home / "standalone.log"
@@ -106,20 +113,16 @@ class AirflowStandalone:
             nothing is left running then.
         """
         self.home.mkdir(parents=True, exist_ok=True)
-        port, *log_ports = free_ports(3)
+        port = _port()
         self.api.base_url = httpx.URL(f"http://127.0.0.1:{port}")
         try:
-            with self.log.open("wb") as log:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-m", "airflow", "standalone"],
-                    env=self._environment(port, log_ports),
-                    cwd=self.home,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-            self.session = self._process.pid
+            self._standalone = spawn(
+                [sys.executable, "-m", "airflow", "standalone"],
+                log=self.log,
+                env=self._environment(port),
+                cwd=self.home,
+            )
+            self.session = self._standalone.pid
             self._wait("its API answers", self._logged_in, _START_TIMEOUT_S)
             self._wait("its scheduler is healthy", self._healthy, _START_TIMEOUT_S)
             self.wait_for_dags(self._dag_ids)
@@ -130,10 +133,10 @@ class AirflowStandalone:
     def stop(self) -> None:
         """End every process of it; does nothing the second time."""
         self.api.close()
-        if self._process is not None:
-            end_session(self._process.pid)
-            self._process.wait()
-            self._process = None
+        # Its parts may start others while they end.
+        while self.session is not None and (members := session_members(self.session)):
+            stop_trees(members, _TERM_S)
+        self.session = None
 
     def wait_for_dags(self, dag_ids: Collection[str], timeout_s: float = _START_TIMEOUT_S) -> None:
         """Return once all of ``dag_ids`` are parsed.
@@ -198,7 +201,7 @@ class AirflowStandalone:
             line if isinstance(line, str) else str(line.get("event", "")) for line in content
         )
 
-    def _environment(self, port: int, log_ports: list[int]) -> dict[str, str]:
+    def _environment(self, port: int) -> dict[str, str]:
         inherited = {
             name: value
             for name, value in os.environ.items()
@@ -222,8 +225,8 @@ class AirflowStandalone:
             "AIRFLOW__API__WORKERS": "1",
             "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(32),
             "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(64),
-            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(log_ports[0]),
-            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(log_ports[1]),
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(_port()),
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(_port()),
             # `airflow standalone` calls its parts by the name `airflow`.
             "PATH": os.pathsep.join(
                 [str(Path(sys.executable).parent), inherited.get("PATH", os.defpath)]
@@ -262,7 +265,7 @@ class AirflowStandalone:
         """Poll ``ready`` until it gives something, Airflow ends, or the time is up."""
         until = time.monotonic() + timeout_s
         while True:
-            if self._process is None or self._process.poll() is not None:
+            if not self.running:
                 raise AirflowError(f"Airflow ended before {what}; its log is {self.log}.")
             result = ready()
             if result is not None:
@@ -272,41 +275,26 @@ class AirflowStandalone:
             time.sleep(_POLL_S)
 
 
-def end_session(session: int, timeout_s: float = _TERM_S) -> None:
-    """End every process of a session: ask first, by force when it has not gone after a while.
-
-    :param session: its id, the pid of the process that began it.
-    """
-    asked: set[int] = set()
-    until = time.monotonic() + timeout_s
-    while members := session_members(session):
-        overdue = time.monotonic() > until
-        for member in members:
-            # Processes that start meanwhile are asked too.
-            if overdue or member.pid not in asked:
-                with suppress(psutil.NoSuchProcess):
-                    member.kill() if overdue else member.terminate()
-                asked.add(member.pid)
-        psutil.wait_procs(members, timeout=0.5)
-
-
 def session_members(session: int) -> list[psutil.Process]:
     """The living processes of a session; those that only wait to be reaped are left out."""
     members = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, ProcessLookupError):
-            if os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE:
+            if os.getsid(process.pid) == session and is_alive(process):
                 members.append(process)
     return members
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nothing listens on, all different."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
+def _port() -> int:
+    """A free port of 127.0.0.1 below those that the system gives to outgoing connections.
+
+    Airflow binds it only seconds later, and nobody else may have got it by then.
+    """
+    while True:
+        port = random.randint(15000, 32000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _checked(answer: httpx.Response) -> dict[str, Any]:

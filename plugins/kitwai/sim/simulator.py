@@ -138,8 +138,8 @@ class Simulator:
     def state(self) -> tuple[State, Bools]:
         """What a policy sees now, and [B] whether it may decide.
 
-        It may not before the first task has finished: nothing tells how long one takes, and the
-        live decision holds the present count (`kitwai.core.decide`).
+        It may not while there are tasks to do and none has finished: nothing tells how long one
+        takes, and the live decision holds the present count (`kitwai.core.decide`).
         """
         tasks, active, complete, run_s = self.shown()
         done = complete.sum(axis=1)
@@ -156,7 +156,8 @@ class Simulator:
             progress=done / np.maximum(tasks.sum(axis=1), 1.0),
             start_delay_s=self.config.start_delay_s,
         )
-        return state, (done > 0) & ~self.done
+        known = (done > 0) | (left.sum(axis=1) == 0)
+        return state, known & ~self.done
 
     def shown(self) -> tuple[Floats, Floats, Floats, Floats]:
         """[B, S] each, 0 for stages not submitted: tasks, active, complete, their run time in s."""

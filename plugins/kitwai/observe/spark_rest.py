@@ -1,0 +1,401 @@
+"""Spark's own word: the standalone master's JSON and page, and each driver's REST API.
+
+Reads and parses; `parse_*` are pure. Field names are Spark's in camel case, and only the needed
+ones are modelled: an unknown field is ignored, a missing or impossible one refuses the answer,
+so that nothing unknown is ever taken for zero. Spark 1.6 to 4.3 are understood.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Annotated, Any
+from urllib.parse import parse_qs, quote, urljoin, urlsplit
+
+import httpx
+from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter
+from pydantic.alias_generators import to_camel
+
+from kitwai.core.constraint import parse_duration
+from kitwai.core.observation import Application, Executor, Stage, Worker, WorkerState
+from kitwai.errors import InvalidInputError, SourceError
+from kitwai.observe.http import Answer, decode, get
+
+LIMIT_KEY = "spark.kitwai.timeLimit"
+MAX_WORKERS_KEY = "spark.kitwai.maxWorkers"
+
+_MAX_PAGE_BYTES = 4 * 1024 * 1024
+
+Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
+"""A Java long that counts something."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveApplication:
+    """An application as the master lists it; ``elapsed_s`` by the master's clock."""
+
+    id: str
+    name: str
+    cores: int
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """An application's own limits, None where it sets none; ``faults`` are those unreadable."""
+
+    limit_s: float | None = None
+    max_workers: int | None = None
+    faults: tuple[str, ...] = ()
+
+
+# --- What Spark sends -----------------------------------------------------------------------
+
+
+class _Spark(BaseModel):
+    model_config = ConfigDict(strict=True, alias_generator=to_camel)
+
+
+class _Worker(_Spark):
+    id: str
+    host: str
+    state: str
+    cores: Count
+    coresused: Count
+    memory: Count
+    memoryused: Count
+
+
+class _ActiveApplication(_Spark):
+    id: str
+    name: str
+    cores: Count
+    duration: Count
+
+
+class _MasterWorkers(_Spark):
+    status: str
+    workers: Annotated[list[_Worker], FailFast()]
+
+
+class _MasterApplications(_Spark):
+    status: str
+    activeapps: Annotated[list[_ActiveApplication], FailFast()]
+
+
+class _Attempt(_Spark):
+    start_time: str
+    start_time_epoch: int | None = None  # since Spark 2.0
+    duration: int | None = None  # of a running application: 0 before Spark 3
+
+
+class _Application(_Spark):
+    id: str
+    attempts: Annotated[list[_Attempt], Field(min_length=1)]
+
+
+class _Job(_Spark):
+    stage_ids: list[int]
+
+
+class _Stage(_Spark):
+    stage_id: int
+    attempt_id: int
+    status: str
+    num_tasks: Count
+    num_active_tasks: Count
+    num_complete_tasks: Count
+    num_failed_tasks: Count
+    num_completed_indices: Count | None = None  # since Spark 2.3
+    executor_run_time: Count
+    input_bytes: Count
+    shuffle_read_bytes: Count
+    shuffle_write_bytes: Count
+    rdd_ids: list[int] = []
+
+
+class _Executor(_Spark):
+    id: str
+    host_port: str
+    is_active: bool = True  # since Spark 2.0; before, only active ones were listed
+    total_cores: Count
+    active_tasks: Count
+    memory_used: Count
+    disk_used: Count
+    total_shuffle_write: Count
+
+
+class _Environment(_Spark):
+    spark_properties: Annotated[list[tuple[str, str]], FailFast()]
+
+
+_MASTER_WORKERS = TypeAdapter(_MasterWorkers)
+_MASTER_APPLICATIONS = TypeAdapter(_MasterApplications)
+_APPLICATION = TypeAdapter(_Application)
+_JOBS: TypeAdapter[list[_Job]] = TypeAdapter(Annotated[list[_Job], FailFast()])
+_STAGES: TypeAdapter[list[_Stage]] = TypeAdapter(Annotated[list[_Stage], FailFast()])
+_EXECUTORS: TypeAdapter[list[_Executor]] = TypeAdapter(Annotated[list[_Executor], FailFast()])
+_ENVIRONMENT = TypeAdapter(_Environment)
+
+
+# --- The master -----------------------------------------------------------------------------
+
+
+async def get_master(client: httpx.AsyncClient, master_url: str, *, timeout_s: float) -> Answer:
+    """The master's JSON, for `parse_workers` and `parse_applications`."""
+    return await get(client, f"{master_url.rstrip('/')}/json/", timeout_s=timeout_s)
+
+
+async def get_driver_urls(
+    client: httpx.AsyncClient, master_url: str, *, timeout_s: float
+) -> dict[str, str]:
+    """The address of each application's UI; see `parse_driver_urls`."""
+    page_url = f"{master_url.rstrip('/')}/"
+    page = await get(client, page_url, timeout_s=timeout_s, max_bytes=_MAX_PAGE_BYTES)
+    return parse_driver_urls(page, page_url)
+
+
+def parse_workers(answer: Answer) -> tuple[Worker, ...]:
+    """All workers that the master lists, the dead ones included.
+
+    :raises SourceError: the answer is not an active master's. A standby lists no workers, which
+        must not pass for a cluster of none.
+    """
+    master = decode(_MASTER_WORKERS, answer)
+    _require_alive(master.status, answer)
+    known = {state.value for state in WorkerState}
+    return tuple(
+        Worker(
+            id=worker.id,
+            host=worker.host,
+            state=WorkerState(worker.state) if worker.state in known else WorkerState.UNKNOWN,
+            cores=worker.cores,
+            cores_used=worker.coresused,
+            memory_mb=worker.memory,
+            memory_used_mb=worker.memoryused,
+        )
+        for worker in master.workers
+    )
+
+
+def parse_applications(answer: Answer) -> tuple[ActiveApplication, ...]:
+    """The applications that run or wait for cores. :raises SourceError: see `parse_workers`."""
+    master = decode(_MASTER_APPLICATIONS, answer)
+    _require_alive(master.status, answer)
+    return tuple(
+        ActiveApplication(app.id, app.name, app.cores, app.duration / 1000.0)
+        for app in master.activeapps
+    )
+
+
+# Scala writes attributes in double quotes and escapes <, > and " in them. Not html.parser: its
+# time grows with more than the square of a page of unclosed tags (200 kB took minutes).
+_HREF = re.compile(r'href="([^"<>]{1,2000})"')
+
+
+def parse_driver_urls(page: Answer, page_url: str) -> dict[str, str]:
+    """Application id to the address of its driver's UI, from the master's HTML page.
+
+    The master's JSON does not name it. In the page's table of applications a row links the id
+    (``app/?appId=ID``) and then, while the application runs, the name to the UI; with
+    ``spark.ui.reverseProxy`` that link is relative to the master.
+    """
+    urls: dict[str, str] = {}
+    for row in page.body.decode("utf-8", "replace").split("</tr>"):
+        app_id = None
+        for link in map(html.unescape, _HREF.findall(row)):
+            found = _app_id(link)
+            if found or app_id is None:
+                app_id = found
+            elif not link.startswith("#"):  # "#" kills the application
+                with suppress(ValueError):  # not an address: the application then has none
+                    urls[app_id] = urljoin(page_url, link)
+                break
+    return urls
+
+
+def _app_id(link: str) -> str | None:
+    try:
+        return parse_qs(urlsplit(link).query).get("appId", [None])[0]
+    except ValueError:
+        return None
+
+
+def _require_alive(status: str, answer: Answer) -> None:
+    if status != "ALIVE":
+        raise SourceError(
+            f"The master at {answer.url} is {status[:40]}, not ALIVE: wait for it, or give the "
+            "address of the active master."
+        )
+
+
+# --- A driver -------------------------------------------------------------------------------
+
+
+async def read_application(
+    client: httpx.AsyncClient,
+    active: ActiveApplication,
+    driver_url: str,
+    *,
+    timeout_s: float,
+    now: Callable[[], float],
+) -> tuple[Application, tuple[str, ...]]:
+    """Everything a driver tells of its application, in parallel requests.
+
+    :returns: the application, and what is wrong with its own limits, if anything.
+    :raises SourceError: one of them failed. Half of what a driver knows is not used: without
+        its environment, for one, its own limit would be passed over in silence.
+    """
+    base = f"{driver_url.rstrip('/')}/api/v1/applications/{quote(active.id, safe='')}"
+    paths = ("", "/jobs", "/stages", "/executors", "/environment")
+    try:
+        async with asyncio.TaskGroup() as group:
+            reads = [
+                group.create_task(get(client, base + path, timeout_s=timeout_s)) for path in paths
+            ]
+    except ExceptionGroup as faults:
+        raise faults.exceptions[0] from None
+    application, jobs, stages, executors, environment = (read.result() for read in reads)
+    limits = parse_limits(environment)
+    return (
+        Application(
+            id=active.id,
+            name=active.name,
+            cores=active.cores,
+            elapsed_s=parse_elapsed(application, now()),
+            limit_s=limits.limit_s,
+            max_workers=limits.max_workers,
+            executors=parse_executors(executors),
+            stages=parse_stages(stages, jobs),
+        ),
+        limits.faults,
+    )
+
+
+def parse_elapsed(application: Answer, now: float) -> float:
+    """Seconds since the application's start, by the driver's own clock where it can be had.
+
+    Clocks of two machines differ, so the driver's ``duration`` comes first. Without it (0 in
+    older versions) ``now`` is moved into the second that the answer's ``Date`` header names.
+    """
+    attempt = decode(_APPLICATION, application).attempts[0]
+    if attempt.duration is not None and attempt.duration > 0:
+        return attempt.duration / 1000.0
+    start = attempt.start_time_epoch
+    started_at = _parse_time(attempt.start_time, application) if start is None else start / 1000.0
+    if application.server_time is not None:
+        now = min(max(now, application.server_time), application.server_time + 1.0)
+    return max(0.0, now - started_at)
+
+
+def parse_executors(answer: Answer) -> tuple[Executor, ...]:
+    """The active executors, without the driver's own entry.
+
+    ``stored_bytes`` is what their blocks take in memory and on disk.
+    """
+    return tuple(
+        Executor(
+            id=executor.id,
+            host=executor.host_port.rpartition(":")[0] or executor.host_port,
+            cores=executor.total_cores,
+            active_tasks=executor.active_tasks,
+            stored_bytes=executor.memory_used + executor.disk_used,
+            shuffle_write_bytes=executor.total_shuffle_write,
+        )
+        for executor in decode(_EXECUTORS, answer)
+        if executor.is_active and executor.id not in ("driver", "<driver>")
+    )
+
+
+def parse_stages(stages: Answer, jobs: Answer) -> tuple[Stage, ...]:
+    """The newest attempt of every stage that submitted jobs run or have run, by id.
+
+    A new attempt counts only the tasks that are done again, so older attempts are left out, and
+    so are stages skipped or about to be: Spark lists those as PENDING until their job ends.
+    """
+    job_stages = [job.stage_ids for job in decode(_JOBS, jobs)]
+    submitted = {stage_id for ids in job_stages for stage_id in ids}
+    # Of a job's stages the one that gives its result is numbered last; it never is skipped.
+    results = {max(ids) for ids in job_stages if ids}
+    newest: dict[int, _Stage] = {}
+    listed = decode(_STAGES, stages)
+    for stage in sorted(listed, key=lambda stage: stage.attempt_id):
+        newest[stage.stage_id] = stage
+    # A later job that reads a shuffle lists the stage which wrote it again, under a new id but
+    # with the same RDDs. SQL does so for every query, as adaptive execution makes each shuffle a
+    # job of its own.
+    done = {frozenset(stage.rdd_ids) for stage in newest.values() if stage.status == "COMPLETE"}
+    return tuple(
+        _stage(stage)
+        for _, stage in sorted(newest.items())
+        if stage.stage_id in submitted
+        and stage.status != "SKIPPED"
+        and not (
+            stage.status == "PENDING"
+            and stage.stage_id not in results
+            and stage.rdd_ids
+            and frozenset(stage.rdd_ids) in done
+        )
+    )
+
+
+def _stage(stage: _Stage) -> Stage:
+    # A task that ran twice in one attempt (speculation, lost output) is complete once, and its
+    # time counts once, so that the mean task time stays right.
+    ran = stage.num_complete_tasks
+    complete = ran if stage.num_completed_indices is None else stage.num_completed_indices
+    complete = min(complete, stage.num_tasks)
+    run_ms = float(stage.executor_run_time)
+    return Stage(
+        id=stage.stage_id,
+        status=stage.status,
+        tasks=stage.num_tasks,
+        active=stage.num_active_tasks,
+        complete=complete,
+        failed=stage.num_failed_tasks,
+        run_ms=run_ms * complete / ran if ran > complete else run_ms,
+        input_bytes=stage.input_bytes,
+        shuffle_read_bytes=stage.shuffle_read_bytes,
+        shuffle_write_bytes=stage.shuffle_write_bytes,
+    )
+
+
+def parse_limits(environment: Answer) -> Limits:
+    """The application's own limits from its Spark properties.
+
+    One that cannot be read is left None and named in ``faults``: it must be seen, and must not
+    make everything else about the application unknown.
+    """
+    properties = dict(decode(_ENVIRONMENT, environment).spark_properties)
+    limits = Limits()
+    for key, field, parse in (
+        (LIMIT_KEY, "limit_s", parse_duration),
+        (MAX_WORKERS_KEY, "max_workers", _parse_count),
+    ):
+        if key not in properties:
+            continue
+        try:
+            value: Any = parse(properties[key][:100])
+        except InvalidInputError as fault:
+            limits = replace(limits, faults=(*limits.faults, f"{key} is not used: {fault}"))
+        else:
+            limits = replace(limits, **{field: value})
+    return limits
+
+
+def _parse_count(text: str) -> int:
+    if not re.fullmatch(r"\s*0*[1-9][0-9]{0,5}\s*", text):
+        raise InvalidInputError(f"{text[:40]!r} is not a whole number of at least 1.")
+    return int(text)
+
+
+def _parse_time(text: str, answer: Answer) -> float:
+    try:
+        return datetime.strptime(text.replace("GMT", "+0000"), "%Y-%m-%dT%H:%M:%S.%f%z").timestamp()
+    except ValueError:
+        raise SourceError(f"{answer.url} names {text[:40]!r} as a start, not a time.") from None

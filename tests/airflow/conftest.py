@@ -1,0 +1,93 @@
+"""One real Airflow and one real Spark master with a worker for all tests of this folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kitwai.pools.local import LocalWorkerPool
+from kitwai.sandbox.airflow import AirflowStandalone
+from kitwai.sandbox.spark import SparkMaster
+from kitwai.store.store import Store
+
+CLUSTER = "test_cluster"
+BROKEN = "broken_cluster"
+DAG_ID = "kitwai_autoscale"
+
+
+@dataclass
+class Setup:
+    airflow: AirflowStandalone
+    master: SparkMaster
+    pool: LocalWorkerPool
+    store: Store
+    modules: Path
+
+    def run(self, dag_id: str = DAG_ID, **params: Any) -> tuple[str, str]:
+        """One run of a DAG to its end: its id and its state."""
+        run_id = self.airflow.trigger(dag_id, params)
+        return run_id, self.airflow.wait_for_run(dag_id, run_id, timeout_s=240)["state"]
+
+    def workers(self) -> int:
+        return sum(worker.alive for worker in self.pool.workers())
+
+
+@pytest.fixture(scope="session")
+def setup(tmp_path_factory, repository):
+    folder = tmp_path_factory.mktemp("setup")
+    modules = folder / "modules"
+    modules.mkdir()
+    # The repository's plugins folder as it is, with a listener of the tests beside it.
+    plugins = folder / "plugins"
+    plugins.mkdir()
+    for source in (
+        repository / "plugins" / "kitwai",
+        repository / "plugins" / ".airflowignore",
+        repository / "tests" / "airflow" / "plugins" / "loaded_modules.py",
+    ):
+        (plugins / source.name).symlink_to(source)
+    with SparkMaster(folder / "master") as master:
+        host, port = master.web_url.removeprefix("http://").split(":")
+        pool = LocalWorkerPool(master.url, folder / "pool", cores=1, memory_mb=512)
+        connection = {"conn_type": "spark_cluster", "host": host, "port": int(port)}
+        extra = {
+            "master": master.url,
+            "pool": "local",
+            "pool_directory": str(folder / "pool"),
+            "worker_cores": 1,
+            "worker_memory_mb": 512,
+            "max_workers": 3,
+            "min_workers": 2,
+            "quiet": 0,
+            "cooldown_out": 0,
+            "cooldown_in": 0,
+        }
+        url = f"sqlite:///{folder / 'kitwai.db'}"
+        airflow = AirflowStandalone(
+            folder / "airflow",
+            repository / "dags",
+            plugins,
+            connections={
+                CLUSTER: {**connection, "extra": extra},
+                BROKEN: {**connection, "extra": {"max_worker": 3}},
+            },
+            env={
+                "AIRFLOW__KITWAI__CLUSTERS": f"{CLUSTER},{BROKEN}",
+                "AIRFLOW__KITWAI__STORE": url,
+                # The tests trigger every step themselves.
+                "AIRFLOW__KITWAI__STEP": "1d",
+                "KITWAI_TEST_MODULES": str(modules),
+            },
+            dag_ids=[DAG_ID, "kitwai_example_spark_job"],
+        )
+        try:
+            pool.start(1)
+            with airflow:
+                airflow.unpause(DAG_ID)
+                airflow.unpause("kitwai_example_spark_job")
+                yield Setup(airflow, master, pool, Store(url), modules)
+        finally:
+            pool.stop_all()

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+
+from kitwai.config import cluster_config
+from kitwai.core.constraint import Constraint
+from kitwai.core.decision import Mode
+from kitwai.errors import InvalidInputError
+
+LOCAL = {"pool": "local", "mode": "auto"}
+
+
+def config(extra=None, **asked):
+    fields = {"host": "spark", "port": 8080, "schema": "http", "extra": extra or {}}
+    return cluster_config("prod", **(fields | asked))
+
+
+def test_defaults_touch_nothing():
+    made = config()
+    assert made.settings.mode is Mode.SUGGEST
+    assert made.settings.constraint == Constraint(10, 600.0)
+    assert (made.web_url, made.pool.kind) == ("http://spark:8080", "none")
+    assert made.pool.master == "spark://spark:7077"
+
+
+def test_a_run_may_ask_for_other_limits():
+    made = config(LOCAL | {"min_workers": 3}, max_workers=1, limit="90s", mode="suggest")
+    assert made.settings.constraint == Constraint(1, 90.0)
+    assert (made.settings.mode, made.settings.min_workers) == (Mode.SUGGEST, 1)
+
+
+@pytest.mark.parametrize(
+    ("extra", "asked", "words"),
+    [
+        ({}, {"host": None}, "names no host"),
+        ({}, {"schema": "ftp"}, "http or https"),
+        ({"max_worker": 3}, {}, "'max_worker'"),
+        ({"max_workers": "3"}, {}, "'max_workers'"),
+        ({"max_workers": 0}, {}, "at least 1, not 0"),
+        ({}, {"max_workers": 0}, "at least 1, not 0"),
+        ({}, {"limit": "0min"}, "'0min' is not a time"),
+        ({"limit": "soon"}, {}, "'soon' is not a time"),
+        ({"cooldown_in": "soon"}, {}, "'cooldown_in'"),
+        ({"mode": "always"}, {}, "'mode'"),
+        (LOCAL, {"mode": "always"}, "mode must be one of suggest, auto"),
+        ({"mode": "auto"}, {}, "needs a pool"),
+        ({"min_workers": 11}, {}, "min_workers"),
+        ({"worker_cores": 0}, {}, "cores_per_worker"),
+        ({"margin": 1.5}, {}, "margin"),
+        ({"pool": "kubernetes"}, {}, "'pool'"),
+        ({"master": "local[2]"}, {}, "spark://host:7077"),
+    ],
+)
+def test_wrong_settings_are_one_clear_sentence(extra, asked, words):
+    with pytest.raises(InvalidInputError) as caught:
+        config(extra, **asked)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
