@@ -182,6 +182,14 @@ def test_a_champion_abstains_above_the_targets_it_knows():
     assert len(decision.applications[0].q_values) == 20
 
 
+def test_an_unreadable_limit_of_its_own_holds_the_application():
+    fault = "spark.kitwai.timeLimit: 'soon' is not a time."
+    seen = observation(2, LATE_AT_ONE, parts=(Part("application app-job limit", None, fault),))
+    decision = decide(seen, settings())
+    assert decision.target == 2
+    assert fault in decision.reason
+
+
 def test_without_a_champion_the_decision_says_so():
     decision = decide(observation(1, LATE_AT_ONE), settings(), None, no_policy_reason="no file")
     assert (decision.policy, decision.fallback) == ("analytic", "no file")

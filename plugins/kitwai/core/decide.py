@@ -88,6 +88,7 @@ def _decide_busy(
             policy,
             analytic,
             present=_workers_of(application, present) if several else present,
+            limit_error=_error_of(observation, f"application {application.id} limit"),
         )
         for application in applications
     )
@@ -123,6 +124,7 @@ def _decide_application(
     analytic: AnalyticPolicy,
     *,
     present: int,
+    limit_error: str | None,
 ) -> ApplicationDecision:
     own_limit = application.limit_s is not None
     constraint = Constraint(
@@ -147,6 +149,10 @@ def _decide_application(
     if application.stages is None:
         why = application.error or "its driver gave no answer"
         return replace(decided, reason=f"{application.name} is held at {decided.target}: {why}")
+    if limit_error is not None:
+        return replace(
+            decided, reason=f"{application.name} is held at {decided.target}: {limit_error}"
+        )
     remaining = remaining_work(application)
     if remaining is None:
         return replace(
@@ -229,10 +235,12 @@ def _hold(decision: Decision, why: str) -> Decision:
 
 
 def _missing(observation: Observation, part: str) -> str:
-    for one in observation.parts:
-        if one.name == part and one.error:
-            return f"the {part} could not be read ({one.error})."
-    return f"the {part} gave no answer."
+    error = _error_of(observation, part)
+    return f"the {part} gave no answer." if error is None else f"no {part}: {error}"
+
+
+def _error_of(observation: Observation, part: str) -> str | None:
+    return next((one.error for one in observation.parts if one.name == part), None)
 
 
 def _workers_of(application: Application, present: int) -> int:

@@ -107,7 +107,11 @@ def _await_permit(service: str) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--files", required=True, help="folder whose .py files are read, installed packages left out")
+    parser.add_argument(
+        "--files",
+        required=True,
+        help="folder whose .py files are read, installed packages left out",
+    )
     parser.add_argument("--service", required=True, help="address of the permit service")
     parser.add_argument("--permits", type=int, required=True, help="permits each task waits for")
     parser.add_argument("--tasks", type=int, required=True, help="tasks of the wide part")

@@ -120,7 +120,9 @@ class Recorder:
 def sample_of(observation: Observation) -> Sample:
     """The figures of ``observation`` that the demo follows."""
     stages = [
-        stage for application in observation.applications or () for stage in application.stages or ()
+        stage
+        for application in observation.applications or ()
+        for stage in application.stages or ()
     ]
     return Sample(
         at=observation.at,

@@ -22,7 +22,9 @@ def summarise(run: Run, comparison: Sequence[Run] = ()) -> dict[str, Any]:
         "limit_s": run.limit_s,
         **_figures(run),
         "max_workers": run.max_workers,
-        "peak_workers": max((s.workers for s in run.samples if s.workers is not None), default=None),
+        "peak_workers": max(
+            (s.workers for s in run.samples if s.workers is not None), default=None
+        ),
         "scale_outs": len(run.scale_outs),
         "scale_ins": len(run.scale_ins),
         "scale_outs_during_application": run.during(run.scale_outs),

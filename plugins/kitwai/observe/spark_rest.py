@@ -54,9 +54,6 @@ class Limits:
     faults: tuple[str, ...] = ()
 
 
-# --- What Spark sends -----------------------------------------------------------------------
-
-
 class _Spark(BaseModel):
     model_config = ConfigDict(strict=True, alias_generator=to_camel)
 
@@ -100,6 +97,7 @@ class _Application(_Spark):
 
 
 class _Job(_Spark):
+    status: str
     stage_ids: list[int]
 
 
@@ -141,9 +139,6 @@ _JOBS: TypeAdapter[list[_Job]] = TypeAdapter(Annotated[list[_Job], FailFast()])
 _STAGES: TypeAdapter[list[_Stage]] = TypeAdapter(Annotated[list[_Stage], FailFast()])
 _EXECUTORS: TypeAdapter[list[_Executor]] = TypeAdapter(Annotated[list[_Executor], FailFast()])
 _ENVIRONMENT = TypeAdapter(_Environment)
-
-
-# --- The master -----------------------------------------------------------------------------
 
 
 async def get_master(client: httpx.AsyncClient, master_url: str, *, timeout_s: float) -> Answer:
@@ -234,9 +229,6 @@ def _require_alive(status: str, answer: Answer) -> None:
         )
 
 
-# --- A driver -------------------------------------------------------------------------------
-
-
 async def read_application(
     client: httpx.AsyncClient,
     active: ActiveApplication,
@@ -315,13 +307,18 @@ def parse_executors(answer: Answer) -> tuple[Executor, ...]:
 def parse_stages(stages: Answer, jobs: Answer) -> tuple[Stage, ...]:
     """The newest attempt of every stage that submitted jobs run or have run, by id.
 
-    A new attempt counts only the tasks that are done again, so older attempts are left out, and
-    so are stages skipped or about to be: Spark lists those as PENDING until their job ends.
+    A new attempt counts only the tasks that are done again, so older attempts are left out. The
+    status is Spark's, with two exceptions in jobs that still run: a stage that will be skipped is
+    left out, though Spark calls it PENDING until the job ends, and one that FAILED is PENDING,
+    because it is tried again once the lost output of its parents is back.
     """
-    job_stages = [job.stage_ids for job in decode(_JOBS, jobs)]
-    submitted = {stage_id for ids in job_stages for stage_id in ids}
+    job_list = [job for job in decode(_JOBS, jobs) if job.stage_ids]
+    submitted = {stage_id for job in job_list for stage_id in job.stage_ids}
+    running = {
+        stage_id for job in job_list if job.status == "RUNNING" for stage_id in job.stage_ids
+    }
     # Of a job's stages the one that gives its result is numbered last; it never is skipped.
-    results = {max(ids) for ids in job_stages if ids}
+    results = {max(job.stage_ids) for job in job_list}
     newest: dict[int, _Stage] = {}
     listed = decode(_STAGES, stages)
     for stage in sorted(listed, key=lambda stage: stage.attempt_id):
@@ -330,35 +327,32 @@ def parse_stages(stages: Answer, jobs: Answer) -> tuple[Stage, ...]:
     # with the same RDDs. SQL does so for every query, as adaptive execution makes each shuffle a
     # job of its own.
     done = {frozenset(stage.rdd_ids) for stage in newest.values() if stage.status == "COMPLETE"}
+
+    def will_be_skipped(stage: _Stage) -> bool:
+        written = bool(stage.rdd_ids) and frozenset(stage.rdd_ids) in done
+        return stage.status == "PENDING" and written and stage.stage_id not in results
+
     return tuple(
-        _stage(stage)
-        for _, stage in sorted(newest.items())
-        if stage.stage_id in submitted
-        and stage.status != "SKIPPED"
-        and not (
-            stage.status == "PENDING"
-            and stage.stage_id not in results
-            and stage.rdd_ids
-            and frozenset(stage.rdd_ids) in done
-        )
+        _stage(stage, will_be_retried=stage.status == "FAILED" and stage_id in running)
+        for stage_id, stage in sorted(newest.items())
+        if stage_id in submitted and stage.status != "SKIPPED" and not will_be_skipped(stage)
     )
 
 
-def _stage(stage: _Stage) -> Stage:
+def _stage(stage: _Stage, *, will_be_retried: bool) -> Stage:
     # A task that ran twice in one attempt (speculation, lost output) is complete once, and its
     # time counts once, so that the mean task time stays right.
     ran = stage.num_complete_tasks
     complete = ran if stage.num_completed_indices is None else stage.num_completed_indices
     complete = min(complete, stage.num_tasks)
-    run_ms = float(stage.executor_run_time)
     return Stage(
         id=stage.stage_id,
-        status=stage.status,
+        status="PENDING" if will_be_retried else stage.status,
         tasks=stage.num_tasks,
         active=stage.num_active_tasks,
         complete=complete,
         failed=stage.num_failed_tasks,
-        run_ms=run_ms * complete / ran if ran > complete else run_ms,
+        run_ms=stage.executor_run_time * (complete / ran if ran > complete else 1.0),
         input_bytes=stage.input_bytes,
         shuffle_read_bytes=stage.shuffle_read_bytes,
         shuffle_write_bytes=stage.shuffle_write_bytes,

@@ -17,7 +17,7 @@ from kitwai.sim.library import Ints, Library
 from kitwai.sim.simulator import Bools, Simulator, SimulatorConfig
 
 Controller = Callable[[State, Bools], Ints]
-"""[B] targets from what is seen and whether anything is known."""
+"""[B] targets from the state and from whether anything is known of the work left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,50 +53,47 @@ class Judgement:
 class Judge:
     """Holds fixed episodes and what every constant count makes of them.
 
-    ``best`` [E] is the count of the best static cluster: the cheapest that hits, 0 if none does.
+    ``best`` [E] is the count of the best static cluster: the cheapest that hits, N if none does.
     """
 
     def __init__(
-        self, library: Library, episodes: Episodes, config: SimulatorConfig = SimulatorConfig()
+        self, library: Library, episodes: Episodes, config: SimulatorConfig | None = None
     ) -> None:
-        self.library, self.episodes, self.config = library, episodes, config
-        count = len(episodes)
-        statics = {
-            workers: self.run(lambda state, known, n=workers: np.full(len(known), n))
-            for workers in range(1, int(episodes.max_workers.max()) + 1)
-        }
-        cost = np.full((count, len(statics) + 1), np.inf)
-        self.finish_at_most_s = np.zeros(count)
-        for workers, outcome in statics.items():
-            allowed = episodes.max_workers >= workers
-            hit = allowed & (outcome.finish_s <= episodes.limit_s)
-            cost[:, workers] = np.where(hit, outcome.worker_seconds, np.inf)
-            at_most = episodes.max_workers == workers
-            self.finish_at_most_s[at_most] = outcome.finish_s[at_most]
-        self.best_cost = cost.min(axis=1)
-        self.feasible = np.isfinite(self.best_cost)
-        self.best: Ints = np.where(self.feasible, cost.argmin(axis=1), 0)
+        self.library, self.episodes = library, episodes
+        self.config = config or SimulatorConfig()
+        most = episodes.max_workers
+        self.at_most = self.hold(most)
+        cost = np.full((len(episodes), int(most.max()) + 1), np.inf)
+        for workers in range(1, cost.shape[1]):
+            rows = np.flatnonzero(most >= workers)
+            outcome = self.hold(np.full(len(rows), workers), rows)
+            hit = outcome.finish_s <= episodes.limit_s[rows]
+            cost[rows, workers] = np.where(hit, outcome.worker_seconds, np.inf)
+        self.best_cost: Floats = cost.min(axis=1)
+        self.feasible: Bools = np.isfinite(self.best_cost)
+        self.best: Ints = np.where(self.feasible, cost.argmin(axis=1), most)
+
+    def hold(self, targets: Ints, rows: Ints | None = None) -> Outcome:
+        """Let a constant target [R] run the episodes ``rows`` (all when None) from the start."""
+        simulator = self._start(rows)
+        while not simulator.done.all():
+            simulator.step(targets)
+        return _outcome(simulator)
 
     def run(self, controller: Controller) -> Outcome:
         """Let ``controller`` run all episodes to their end."""
-        simulator = Simulator(self.library, len(self.episodes), self.config)
-        simulator.reset(self.episodes.profile, self.episodes.max_workers, self.episodes.limit_s)
+        simulator = self._start(None)
         while not simulator.done.all():
             simulator.step(controller(*simulator.state()))
-        return Outcome(
-            finish_s=simulator.finish_s,
-            worker_seconds=simulator.worker_seconds,
-            operations=simulator.operations,
-        )
+        return _outcome(simulator)
 
-    def judge(self, controller: Controller) -> Judgement:
-        """The row of one controller."""
-        outcome = self.run(controller)
+    def judge(self, outcome: Outcome) -> Judgement:
+        """One row of the metrics table."""
         limit, feasible = self.episodes.limit_s, self.feasible
         hit = feasible & (outcome.finish_s <= limit)
         ratio = outcome.worker_seconds[hit] / self.best_cost[hit]
         late_min = np.maximum(outcome.finish_s - limit, 0.0)[feasible] / 60.0
-        lateness = (outcome.finish_s / self.finish_at_most_s)[~feasible]
+        lateness = (outcome.finish_s / self.at_most.finish_s)[~feasible]
         return Judgement(
             episodes=len(hit),
             feasible=int(feasible.sum()),
@@ -109,16 +106,11 @@ class Judge:
             ops_per_episode=_mean(outcome.operations) or 0.0,
         )
 
-
-def always_n(judge: Judge) -> Controller:
-    """The baseline that holds N workers from the start."""
-    return lambda state, known: judge.episodes.max_workers
-
-
-def best_static(judge: Judge) -> Controller:
-    """The constant count that is best in hindsight, N where none meets the limit."""
-    targets = np.where(judge.feasible, judge.best, judge.episodes.max_workers)
-    return lambda state, known: targets
+    def _start(self, rows: Ints | None) -> Simulator:
+        episodes = self.episodes if rows is None else self.episodes.take(rows)
+        simulator = Simulator(self.library, len(episodes), self.config)
+        simulator.reset(episodes.profile, episodes.max_workers, episodes.limit_s)
+        return simulator
 
 
 def follow(policy: Policy) -> Controller:
@@ -142,6 +134,10 @@ def guarded(policy: Policy, margin: float) -> Controller:
         return proposed
 
     return targets
+
+
+def _outcome(simulator: Simulator) -> Outcome:
+    return Outcome(simulator.finish_s, simulator.worker_seconds, simulator.operations)
 
 
 def _mean(values: Floats | Bools | Ints) -> float | None:

@@ -66,11 +66,9 @@ class Simulator:
     sum over an episode is minus its cost, minus the penalty and the lateness if it was late.
     """
 
-    def __init__(
-        self, library: Library, rows: int, config: SimulatorConfig = SimulatorConfig()
-    ) -> None:
+    def __init__(self, library: Library, rows: int, config: SimulatorConfig | None = None) -> None:
         """:param rows: B, episodes side by side. Every row must be reset before the first step."""
-        self.library, self.config = library, config
+        self.library, self.config = library, config or SimulatorConfig()
         stages = library.tasks.shape[1]
         # Twice N, since those that drain keep their place until they are gone.
         places, cores = 2 * library.max_workers, int(library.cores.max())

@@ -80,9 +80,7 @@ def _profile(name: str, rng: np.random.Generator) -> ApplicationProfile:
     )
 
 
-def _task_times(
-    rng: np.random.Generator, work_s: float, sigma: float, stragglers: float
-) -> Floats:
+def _task_times(rng: np.random.Generator, work_s: float, sigma: float, stragglers: float) -> Floats:
     """[tasks] run times in seconds of one stage."""
     if rng.random() < 0.15:
         tasks, work_s = 1, min(work_s, 20.0)

@@ -1,0 +1,309 @@
+"""The checkpoint registry: versions of the agent in a folder, and which of them is champion.
+
+Layout::
+
+    <root>/<version>/weights.npz     kernel_0, bias_0, kernel_1, ... (NumPy, no pickle)
+    <root>/<version>/model.keras     the same network for Keras
+    <root>/<version>/manifest.json   what it is, and the SHA-256 of the other files
+    <root>/champion                  one line: the version in use
+    <root>/history                   one line a former champion, the latest last
+
+A version is whole or absent: it is written beside its place and renamed. Nothing is loaded whose
+hash, feature names, shapes or numbers differ from what they must be; every such case raises
+`CheckpointError` with one sentence. All I/O is in the functions at the end of this module, so that
+another storage needs to replace those alone. TensorFlow is not imported.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kitwai.core.policy import NetworkPolicy
+from kitwai.core.state import FEATURE_NAMES, TARGETS
+from kitwai.errors import CheckpointError
+
+WEIGHTS = "weights.npz"
+MODEL = "model.keras"
+MANIFEST = "manifest.json"
+_CHAMPION = "champion"
+_HISTORY = "history"
+_VERSION = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
+_MAX_BYTES = 64 * 2**20
+
+
+def load_policy(root: Path, version: str | None = None) -> NetworkPolicy:
+    """The policy of a version, of the champion when None.
+
+    :raises CheckpointError: it is missing, incomplete, altered, or made for other features.
+    """
+    version = champion(root) if version is None else version
+    manifest = read_manifest(root, version)
+    path = _folder(root, version) / WEIGHTS
+    mean, scale = _normalisation(manifest, path.with_name(MANIFEST))
+    layers = _layers(_checked(root, version, manifest, WEIGHTS), path)
+    return NetworkPolicy(version, layers, mean, scale)
+
+
+def champion(root: Path) -> str:
+    """The version in use.
+
+    :raises CheckpointError: there is none, or the file does not name a version.
+    """
+    path = root / _CHAMPION
+    if not path.exists():
+        raise CheckpointError(
+            f"There is no champion in {root}: promote a version with `kitwai models promote`."
+        )
+    lines = _lines(path)
+    if len(lines) != 1 or not _is_version(lines[0]):
+        raise CheckpointError(f"The file {path} must hold one line, the version of the champion.")
+    return lines[0]
+
+
+def versions(root: Path) -> list[str]:
+    """All versions with a manifest, in alphabetical order."""
+    if not root.is_dir():
+        return []
+    return sorted(
+        path.name
+        for path in root.iterdir()
+        if _is_version(path.name) and (path / MANIFEST).is_file()
+    )
+
+
+def verify(root: Path, version: str) -> dict[str, Any]:
+    """Check every file of a version as loading would; returns its manifest.
+
+    :raises CheckpointError: naming the file and the fault.
+    """
+    manifest = read_manifest(root, version)
+    for name in manifest["files"]:
+        _checked(root, version, manifest, name)
+    load_policy(root, version)
+    return manifest
+
+
+def promote(root: Path, version: str) -> None:
+    """Make a version that passes `verify` the champion; the one before can be restored."""
+    verify(root, version)
+    with _locked(root):
+        before = champion(root) if (root / _CHAMPION).exists() else None
+        if before == version:
+            return
+        # History first: a crash in between leaves the champion as its own last entry, which
+        # `rollback` skips. The other way round the former champion would be forgotten.
+        if before is not None:
+            _write(root / _HISTORY, "".join(f"{v}\n" for v in [*_lines(root / _HISTORY), before]))
+        _write(root / _CHAMPION, f"{version}\n")
+
+
+def rollback(root: Path) -> str:
+    """Restore the champion before the present one; returns its version.
+
+    :raises CheckpointError: there is none, or it does not pass `verify`.
+    """
+    with _locked(root):
+        present, history = champion(root), _lines(root / _HISTORY)
+        while history and history[-1] == present:
+            history.pop()
+        if not history:
+            raise CheckpointError(f"There is no champion before {present} in {root}.")
+        version = history.pop()
+        verify(root, version)
+        _write(root / _CHAMPION, f"{version}\n")
+        _write(root / _HISTORY, "".join(f"{v}\n" for v in history))
+        return version
+
+
+def save_version(
+    root: Path, version: str, manifest: dict[str, Any], write_files: Callable[[Path], None]
+) -> None:
+    """Add a version to the registry, whole or not at all.
+
+    :param manifest: everything but ``version`` and ``files``, which are filled in here.
+    :param write_files: called with an empty folder, writes all other files there.
+    :raises CheckpointError: the version exists, or what was written does not pass `verify`.
+    """
+    folder = _folder(root, version)
+    if folder.exists():
+        raise CheckpointError(f"The version {version} exists already in {root}.")
+    root.mkdir(parents=True, exist_ok=True)
+    # A name that no version can have, so that a crash leaves nothing that looks like one.
+    stage = Path(tempfile.mkdtemp(prefix=".new-", dir=root))
+    try:
+        new = stage / version
+        new.mkdir()
+        write_files(new)
+        hashes = {path.name: _sha256(path.read_bytes()) for path in sorted(new.iterdir())}
+        whole = {"version": version, **manifest, "files": hashes}
+        _write(new / MANIFEST, json.dumps(whole, indent=1, allow_nan=False) + "\n")
+        for path in new.iterdir():
+            _sync(path)
+        verify(stage, version)
+        os.rename(new, folder)
+        _sync(root)
+    except OSError as error:
+        raise CheckpointError(
+            f"The version {version} cannot be saved in {root}: {error.strerror or error}."
+        ) from error
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def read_manifest(root: Path, version: str) -> dict[str, Any]:
+    """The manifest of a version, its names and hashes checked for form.
+
+    :raises CheckpointError: it is missing, unreadable, or of another version or features.
+    """
+    path = _folder(root, version) / MANIFEST
+    try:
+        manifest = json.loads(_read(path))
+        files, features = manifest["files"], [one["name"] for one in manifest["features"]]
+        named = manifest["version"]
+        well_formed = WEIGHTS in files and all(
+            Path(name).name == name and isinstance(hash_, str) for name, hash_ in files.items()
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CheckpointError(f"{path} is not the manifest of a checkpoint.") from error
+    if not well_formed:
+        raise CheckpointError(f"{path} does not list the SHA-256 of {WEIGHTS}.")
+    if named != version:
+        raise CheckpointError(f"{path} belongs to version {named!r}, not {version!r}.")
+    if features != list(FEATURE_NAMES):
+        raise CheckpointError(
+            f"{path} was trained on other features than this version of Kitwai computes."
+        )
+    return dict(manifest)
+
+
+def _normalisation(manifest: dict[str, Any], path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and scale [F] of the features."""
+    try:
+        mean = np.array([one["mean"] for one in manifest["features"]], dtype=np.float64)
+        scale = np.array([one["scale"] for one in manifest["features"]], dtype=np.float64)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} holds no normalisation of the features.") from error
+    if not (np.isfinite(mean).all() and np.isfinite(scale).all() and (scale > 0).all()):
+        raise CheckpointError(f"{path} holds a normalisation that is not finite and positive.")
+    return mean, scale
+
+
+def _layers(content: bytes, path: Path) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(kernel [in, out], bias [out]) of each layer, F inputs to `TARGETS` outputs."""
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            weights = {name: arrays[name] for name in arrays.files}
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f"{path} is not a NumPy archive of plain numbers.") from error
+    count = len(weights) // 2
+    expected = {f"{kind}_{n}" for kind in ("kernel", "bias") for n in range(count)}
+    if count == 0 or set(weights) != expected:
+        raise CheckpointError(f"{path} does not hold kernel_0, bias_0, kernel_1, ... alone.")
+    layers = [(weights[f"kernel_{n}"], weights[f"bias_{n}"]) for n in range(count)]
+    width = len(FEATURE_NAMES)
+    for kernel, bias in layers:
+        if kernel.ndim != 2 or kernel.shape[0] != width or bias.shape != kernel.shape[1:]:
+            raise CheckpointError(f"{path} holds layers whose shapes do not fit together.")
+        width = kernel.shape[1]
+        for array in (kernel, bias):
+            if array.dtype.kind != "f" or not np.isfinite(array).all():
+                raise CheckpointError(f"{path} holds weights that are not finite numbers.")
+    if width != TARGETS:
+        raise CheckpointError(f"{path} gives {width} Q-values where {TARGETS} are needed.")
+    return layers
+
+
+def _is_version(name: str) -> bool:
+    return bool(_VERSION.fullmatch(name)) and name not in (_CHAMPION, _HISTORY)
+
+
+def _folder(root: Path, version: str) -> Path:
+    if not _is_version(version):
+        raise CheckpointError(
+            f"{version!r} is not the name of a version: it consists of at most 64 lower-case "
+            "letters, digits, dots, dashes and underscores, and begins with a letter or digit."
+        )
+    return root / version
+
+
+def _checked(root: Path, version: str, manifest: dict[str, Any], name: str) -> bytes:
+    """The bytes of a file whose hash is the manifest's."""
+    path = _folder(root, version) / name
+    content = _read(path)
+    if _sha256(content) != manifest["files"][name]:
+        raise CheckpointError(f"{path} was altered: its SHA-256 is not the one in {MANIFEST}.")
+    return content
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise CheckpointError(f"{path} is larger than {_MAX_BYTES // 2**20} MiB.")
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path} is missing.") from error
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _lines(path: Path) -> list[str]:
+    if not path.exists():
+        return []
+    return _read(path).decode("utf-8", errors="replace").split()
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace a file by one step, so that a reader sees the old or the new one."""
+    handle, temporary = tempfile.mkstemp(prefix=".new-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp gives 0600; a registry is read by other users' processes as well.
+        Path(temporary).chmod(0o644)
+        os.replace(temporary, path)
+        _sync(path.parent)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        raise CheckpointError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _locked(root: Path) -> Iterator[None]:
+    """One change of the champion at a time; the system frees the lock when the holder ends."""
+    try:
+        handle = os.open(root, os.O_RDONLY)
+    except OSError as error:
+        raise CheckpointError(f"The registry {root} cannot be opened.") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
