@@ -38,8 +38,7 @@ class PoolWorker:
     """One worker as its pool sees it, whether or not the master knows it.
 
     ``alive`` is the pool's own knowledge (the process or container exists); ``draining_since`` is
-    the moment at which it was told to leave, None if it was not. ``error`` is what a worker said
-    last that ended without having been told to.
+    the moment at which it was told to leave, None if it was not.
     """
 
     name: str
@@ -47,7 +46,6 @@ class PoolWorker:
     alive: bool
     started_at: float
     draining_since: float | None = None
-    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

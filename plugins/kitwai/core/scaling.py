@@ -16,23 +16,47 @@ from kitwai.core.observation import Observation, PoolWorker, WorkerState
 class Load:
     """What one worker would lose by leaving.
 
-    ``registered``: the master lists it alive. ``pending``: it has cores in use that no driver
-    accounts for, an executor that has not registered yet; Spark loses a decommission signal that
-    comes before.
+    ``cores_used`` is what the master has given away there; ``executor_cores`` what the executors
+    have that drivers list there, None when a driver could not be asked.
     """
 
-    registered: bool
-    pending: bool = False
+    state: WorkerState
+    cores_used: int = 0
+    executor_cores: int | None = 0
     active_tasks: int = 0
     stored_bytes: int = 0
-    cores_used: int = 0
+
+    @property
+    def registered(self) -> bool:
+        """The master gives it executors."""
+        return self.state is WorkerState.ALIVE
+
+    @property
+    def pending(self) -> bool:
+        """An executor of it has not registered with its driver yet.
+
+        Spark loses a decommission signal that comes before: the master says DECOMMISSIONED, and
+        the driver goes on sending tasks.
+        """
+        known = self.executor_cores
+        return self.registered and known is not None and known < self.cores_used
+
+    @property
+    def empty(self) -> bool:
+        """It holds neither task nor block.
+
+        Of a decommissioned worker the master's ``cores_used`` never falls again; that its executor
+        is gone shows only in no driver listing it.
+        """
+        return self.cores_used == 0 or (self.executor_cores == 0 and not self.registered)
 
 
 @dataclass(frozen=True, slots=True)
 class ScalingPlan:
-    """What to do now: start ``start`` workers, drain these, stop those that have drained.
+    """What to do now, in this order: start ``start`` workers, drain these, stop those.
 
-    ``waiting`` names what is still under way in plain words; empty when the target is reached.
+    A worker that leaves with nothing to lose is both drained and stopped. ``waiting`` says in plain
+    words what is still under way then; it is empty when the target is reached.
     """
 
     start: int
@@ -53,18 +77,19 @@ def loads(observation: Observation) -> dict[str, Load]:
         for application in observation.applications or ()
         for executor in application.executors or ()
     ]
-    blind = any(app.executors is None for app in observation.applications or ())
+    applications = observation.applications
+    blind = applications is None or any(app.executors is None for app in applications)
     result: dict[str, Load] = {}
     for worker in observation.workers or ():
         if worker.state is WorkerState.DEAD:
             continue
         here = [executor for _, executor in executors if executor.host == worker.host]
         result[worker.host] = Load(
-            registered=worker.state is WorkerState.ALIVE,
-            pending=sum(e.cores for e in here) < worker.cores_used and not blind,
+            state=worker.state,
+            cores_used=worker.cores_used,
+            executor_cores=None if blind else sum(e.cores for e in here),
             active_tasks=sum(e.active_tasks for e in here),
             stored_bytes=sum(e.stored_bytes + e.shuffle_write_bytes for e in here),
-            cores_used=worker.cores_used,
         )
     return result
 
@@ -84,44 +109,50 @@ def plan_scaling(
     coming up (they are drained once it has registered).
     """
     own = tuple(pool)
-    workers = [worker for worker in own if worker.alive]
-    staying = [worker for worker in workers if worker.draining_since is None]
     # The dead ones count as own too: the master lists them alive for another 60 s.
     own_hosts = {worker.host for worker in own}
     foreign = sum(
         1 for host, load in load_by_host.items() if load.registered and host not in own_hosts
     )
     wanted = max(0, target - foreign)
-    unseen = Load(registered=False)
+    unseen = Load(WorkerState.UNKNOWN)
+
+    def load(worker: PoolWorker) -> Load:
+        return load_by_host.get(worker.host, unseen)
+
+    def is_draining(worker: PoolWorker) -> bool:
+        return worker.draining_since is not None or load(worker).state is WorkerState.DECOMMISSIONED
+
+    def is_overdue(worker: PoolWorker) -> bool:
+        since = worker.draining_since
+        return since is not None and now - since > drain_timeout_s
 
     def cost_of_leaving(worker: PoolWorker) -> tuple[bool, bool, int, int, float]:
-        load = load_by_host.get(worker.host, unseen)
+        its = load(worker)
         return (
-            load.pending,
-            load.registered,
-            load.active_tasks,
-            load.stored_bytes,
+            its.pending,
+            its.registered,
+            its.active_tasks,
+            its.stored_bytes,
             -worker.started_at,
         )
 
+    living = [worker for worker in own if worker.alive]
+    draining = [worker for worker in living if is_draining(worker)]
+    staying = [worker for worker in living if not is_draining(worker)]
     leaving = sorted(staying, key=cost_of_leaving)[: max(0, len(staying) - wanted)]
-    drain = tuple(w for w in leaving if not load_by_host.get(w.host, unseen).pending)
-    draining = [worker for worker in workers if worker.draining_since is not None]
-    stop = tuple(
-        worker
-        for worker in draining
-        if load_by_host.get(worker.host, unseen).cores_used == 0
-        or now - (worker.draining_since or now) > drain_timeout_s
-    )
+    staying = [worker for worker in staying if worker not in leaving]
+    start = max(0, wanted - len(staying))
+    # A scaler may have died between its note and its signal, and somebody else may have
+    # decommissioned a worker that the pool has no note of. Telling twice changes nothing.
+    untold = [w for w in draining if load(w).registered or w.draining_since is None]
+    drain = tuple(w for w in (*leaving, *untold) if not load(w).pending)
+    told = (*draining, *(w for w in leaving if w in drain))
+    stop = tuple(w for w in told if load(w).empty or is_overdue(w))
     waiting = [
         *(f"{w.name} waits for its executor before it drains" for w in leaving if w not in drain),
-        *(f"{w.name} drains" for w in draining if w not in stop),
-        *(
-            f"{w.name} starts"
-            for w in staying
-            if w not in leaving and not load_by_host.get(w.host, unseen).registered
-        ),
+        *(f"{w.name} drains" for w in told if w not in stop),
+        *(f"{w.name} starts" for w in staying if not load(w).registered),
+        *([f"{start} more start"] if start else []),
     ]
-    return ScalingPlan(
-        start=max(0, wanted - len(staying)), drain=drain, stop=stop, waiting=tuple(waiting)
-    )
+    return ScalingPlan(start, drain, stop, tuple(waiting))

@@ -110,7 +110,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--files",
         required=True,
-        help="folder whose .py files are read, installed packages left out",
+        help="folder of .py files (installed packages left out)",
     )
     parser.add_argument("--service", required=True, help="address of the permit service")
     parser.add_argument("--permits", type=int, required=True, help="permits each task waits for")

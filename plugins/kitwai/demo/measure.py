@@ -119,11 +119,7 @@ class Recorder:
 
 def sample_of(observation: Observation) -> Sample:
     """The figures of ``observation`` that the demo follows."""
-    stages = [
-        stage
-        for application in observation.applications or ()
-        for stage in application.stages or ()
-    ]
+    stages = [stage for one in observation.applications or () for stage in one.stages or ()]
     return Sample(
         at=observation.at,
         workers=None if observation.serving is None else len(observation.serving),

@@ -18,13 +18,12 @@ _WORKERS, _TARGET, _TASKS, _LIMIT = "#3a7d44", "#1f2933", "#2b6cb0", "#c53030"
 
 def summarise(run: Run, comparison: Sequence[Run] = ()) -> dict[str, Any]:
     """The figures of ``run`` under Kitwai, and those of the runs it is compared with."""
+    counts = [sample.workers for sample in run.samples if sample.workers is not None]
     summary = {
         "limit_s": run.limit_s,
         **_figures(run),
         "max_workers": run.max_workers,
-        "peak_workers": max(
-            (s.workers for s in run.samples if s.workers is not None), default=None
-        ),
+        "peak_workers": max(counts, default=None),
         "scale_outs": len(run.scale_outs),
         "scale_ins": len(run.scale_ins),
         "scale_outs_during_application": run.during(run.scale_outs),
@@ -96,6 +95,8 @@ def _subtitle(run: Run, comparison: Sequence[Run]) -> str:
 
 
 def _draw_workers(axes: Axes, run: Run) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     known = [(_seconds(run, s.at), s.workers) for s in run.samples if s.workers is not None]
     if known:
         times, counts = zip(*known, strict=True)
@@ -120,7 +121,7 @@ def _draw_workers(axes: Axes, run: Run) -> None:
         xytext=(0, 4), textcoords="offset points", ha="center", fontsize=9, color=_LIMIT,
     )  # fmt: skip
     axes.set_ylim(0, run.max_workers + 1)
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel("workers", color=_INK)
     axes.legend(loc="upper left", frameon=False, ncols=2, fontsize=9)
 

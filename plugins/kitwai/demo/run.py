@@ -97,7 +97,7 @@ def _scaled_run(
     airflow.start()
     view.say(f"Airflow: {airflow.url}, user admin, password {airflow.password}")
     airflow.unpause(DAG_ID)
-    shown = _Shown(options, view, store, since)
+    shown = _Shown(options, view, store, airflow, since)
 
     def ready(observation: Observation) -> bool:
         shown.show("waiting for the first decision", observation)
@@ -175,13 +175,16 @@ class _Shown:
     options: Options
     view: LiveView
     store: Store | None = None
+    airflow: AirflowStandalone | None = None
     since: float = 0.0
     decision: Decision | None = None
     target: int | None = None
     phase: str = "Kitwai"
 
     def show(self, phase: str, observation: Observation) -> None:
-        """Show ``observation`` with the newest decision."""
+        """Show ``observation`` with the newest decision. :raises DemoError: Airflow has ended."""
+        if self.airflow is not None and not self.airflow.running:
+            raise DemoError(f"Airflow has ended; see {self.airflow.log}.")
         if self.store is not None:
             for stored in self.store.decisions(CLUSTER, self.since):
                 self.decision, self.since = stored.decision, stored.decision.at
@@ -241,9 +244,7 @@ def _report(out: Path, runs: list[Run], view: LiveView) -> None:
 
 
 def _check_steps(airflow: AirflowStandalone) -> None:
-    """:raises DemoError: Airflow has ended, or a step failed (with the text of its log)."""
-    if not airflow.running:
-        raise DemoError(f"Airflow has ended; see {airflow.log}.")
+    """:raises DemoError: a step failed (with the text of its log)."""
     for run in airflow.runs(DAG_ID):
         if run["state"] != "failed":
             continue

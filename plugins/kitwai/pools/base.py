@@ -25,11 +25,15 @@ class WorkerPool(Protocol):
         ...
 
     def drain(self, worker: PoolWorker) -> None:
-        """Ask ``worker`` to leave by Spark decommission; does nothing the second time."""
+        """Ask ``worker`` to leave by Spark decommission; asking again changes nothing."""
         ...
 
     def stop(self, worker: PoolWorker) -> None:
         """End ``worker`` now, by force if it does not go; does nothing when it is gone."""
+        ...
+
+    def last_words(self, worker: PoolWorker) -> str:
+        """The last line that ``worker`` logged, for a person who wonders why it does not come."""
         ...
 
 
@@ -61,3 +65,7 @@ class UnmanagedPool:
     def stop(self, worker: PoolWorker) -> None:
         """:raises PoolError: always."""
         raise PoolError(f"{worker.name} is not run by Kitwai and cannot be stopped by it.")
+
+    def last_words(self, worker: PoolWorker) -> str:
+        """:raises PoolError: always."""
+        raise PoolError(f"{worker.name} is not run by Kitwai, which has no log of it.")

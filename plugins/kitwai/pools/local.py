@@ -1,15 +1,15 @@
 """A pool of Spark worker processes on this machine.
 
 Owns ``directory``: one folder a worker, named by its number, with its log, its work directory and
-three empty marker files whose modification time is the moment (``started``, ``draining``,
-``ended``), besides ``stopped``, which says that it was ended on purpose. Whether a worker lives is
-never read from there: the process table is the truth, in which a worker is the process that runs
-Spark's ``Worker`` on its folder. So a worker is found again by any process, also when the one that
-launched it was killed before it could write anything down.
+up to three empty files whose modification time is the moment: ``started``, ``draining``, ``ended``.
+Whether a worker lives is never read from there: the process table is the truth, in which a worker is
+the process that runs Spark's ``Worker`` on its folder. So a worker is found again by any process,
+also when the one that launched it was killed before it could write anything down.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -26,6 +26,7 @@ from kitwai.errors import PoolError
 from kitwai.sandbox import processes
 from kitwai.sandbox.spark import (
     DECOMMISSION,
+    QUICK_JVM,
     check_java,
     find_spark_home,
     java_options,
@@ -35,11 +36,13 @@ from kitwai.sandbox.spark import (
 _WORKER = "org.apache.spark.deploy.worker.Worker"
 _LAUNCHER = "org.apache.spark.launcher.Main"
 _MASTER_URL = re.compile(r"spark://[^\s:/,]+:\d+(,[^\s:/,]+:\d+)*")
+_TRACE = re.compile(r"\s|Caused by:")
 _FOLDER = re.compile(r"worker-(\d+)")
 
 # The master lists a lost worker as alive for another 60 s; its address counts as known that long.
 _LISTED_AFTER_END_S = 120.0
 _FOLDERS_KEPT = 5
+_LOG_TAIL = 8192
 
 
 class LocalWorkerPool:
@@ -112,9 +115,7 @@ class LocalWorkerPool:
         if process is None:
             return
         # The moment is written first: told twice is harmless, told and forgotten is not.
-        marker = self.directory / worker.name / "draining"
-        if not marker.exists():
-            marker.touch()
+        _mark(self.directory / worker.name / "draining")
         if self._is_worker_jvm(process):
             processes.send(process, signal.SIGPWR)
         else:
@@ -122,21 +123,23 @@ class LocalWorkerPool:
 
     def stop(self, worker: PoolWorker) -> None:
         """End the worker with its executors now, by force if it does not go."""
-        self._end([worker.name])
+        process = self._find(worker.name)
+        if process is not None:
+            processes.stop_trees([process])
 
     def stop_all(self) -> None:
         """End every worker of this pool."""
-        self._end([worker.name for worker in self.workers() if worker.alive])
+        processes.stop_trees(self._processes().values())
 
-    def log(self, worker: PoolWorker) -> Path:
-        """The file that holds the worker's output."""
-        return self.directory / worker.name / "worker.log"
-
-    def _end(self, names: list[str]) -> None:
-        found = {name: process for name in names if (process := self._find(name))}
-        for name in found:
-            (self.directory / name / "stopped").touch()
-        processes.stop_trees(found.values())
+    def last_words(self, worker: PoolWorker) -> str:
+        """The last line of the worker's log that does not belong to a stack trace."""
+        log = self.directory / worker.name / "worker.log"
+        try:
+            lines = log.read_bytes()[-_LOG_TAIL:].decode(errors="replace").splitlines()
+        except OSError as error:
+            return f"its log cannot be read: {error}"
+        said = [line for line in lines if line.strip() and not _TRACE.match(line)]
+        return said[-1][:300] if said else f"{log} is empty"
 
     def _look_at(self, folder: Path, process: psutil.Process | None) -> PoolWorker | None:
         """The worker of ``folder``, None when it ended long ago."""
@@ -150,14 +153,12 @@ class LocalWorkerPool:
             (folder / "ended").unlink(missing_ok=True)
         if process is None and ended is not None and time.time() - ended > _LISTED_AFTER_END_S:
             return None
-        told_to_leave = draining is not None or (folder / "stopped").exists()
         return PoolWorker(
             name=folder.name,
             host=self._address(folder.name),
             alive=process is not None,
             started_at=started or folder.stat().st_mtime,
             draining_since=draining,
-            error=None if process or told_to_leave else _last_line(folder / "worker.log"),
         )
 
     def _launch(self, spark_home: Path) -> PoolWorker:
@@ -166,10 +167,11 @@ class LocalWorkerPool:
         with socket.socket() as probe:
             probe.bind((host, 0))
         environment = spark_environment(spark_home, host)
+        environment.setdefault("SPARK_DAEMON_JAVA_OPTS", QUICK_JVM)
         environment["SPARK_WORKER_OPTS"] = " ".join(
             [os.environ.get("SPARK_WORKER_OPTS", ""), java_options(DECOMMISSION)]
         ).strip()
-        # On tmpfs or not, what a killed worker leaves behind goes with its folder.
+        # What a killed worker leaves behind goes with its folder.
         environment["SPARK_LOCAL_DIRS"] = str(folder / "local")
         started = _mark(folder / "started")
         processes.spawn(
@@ -267,7 +269,9 @@ def _number(name: str) -> int:
 
 
 def _mark(path: Path) -> float:
-    path.touch()
+    """Note the present moment in ``path``, unless one is noted there already; returns it."""
+    with contextlib.suppress(FileExistsError):
+        path.touch(exist_ok=False)
     return path.stat().st_mtime
 
 
@@ -276,13 +280,3 @@ def _moment(path: Path) -> float | None:
         return path.stat().st_mtime
     except FileNotFoundError:
         return None
-
-
-def _last_line(log: Path) -> str:
-    """The last line of ``log`` that says something, at most 300 characters."""
-    try:
-        lines = log.read_bytes()[-4096:].decode(errors="replace").split("\n")
-    except OSError as error:
-        return f"It ended, and its log cannot be read: {error}"
-    said = [line.strip() for line in lines if line.strip()]
-    return said[-1][:300] if said else "It ended without a word in its log."

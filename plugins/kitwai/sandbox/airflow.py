@@ -141,7 +141,7 @@ class AirflowStandalone:
     def wait_for_dags(self, dag_ids: Collection[str], timeout_s: float = _START_TIMEOUT_S) -> None:
         """Return once all of ``dag_ids`` are parsed.
 
-        :raises AirflowError: a DAG file cannot be imported (with Airflow's own text), or time is up.
+        :raises AirflowError: a DAG file cannot be imported (Airflow says why), or time is up.
         """
 
         def parsed() -> bool | None:

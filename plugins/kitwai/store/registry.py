@@ -154,7 +154,7 @@ def save_version(
         for path in new.iterdir():
             _sync(path)
         verify(stage, version)
-        os.rename(new, folder)
+        new.rename(folder)
         _sync(root)
     except OSError as error:
         raise CheckpointError(
@@ -280,7 +280,7 @@ def _write(path: Path, text: str) -> None:
             os.fsync(file.fileno())
         # mkstemp gives 0600; a registry is read by other users' processes as well.
         Path(temporary).chmod(0o644)
-        os.replace(temporary, path)
+        Path(temporary).replace(path)
         _sync(path.parent)
     except OSError as error:
         Path(temporary).unlink(missing_ok=True)

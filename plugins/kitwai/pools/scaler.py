@@ -1,0 +1,154 @@
+"""Carrying out a target: look, plan, act, until the pool has reached it or time is up.
+
+Owns the order of things; what to do is `kitwai.core.scaling`'s, how is the pool's. Nothing is
+remembered between calls: what one call leaves unfinished, the next one sees and continues.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from kitwai.core.observation import Observation, PoolWorker
+from kitwai.core.scaling import ScalingPlan, loads, plan_scaling
+from kitwai.errors import InvalidInputError, PoolError
+from kitwai.pools.base import Lease, WorkerPool
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingOutcome:
+    """What one call of `reach` did, by worker name, and what it left.
+
+    ``drained``: told to leave; ``stopped``: ended, those that drained before this call included.
+    ``settled``: the target is reached and nothing is under way; else ``waiting`` says what is, and
+    ``failed`` what went wrong, in plain sentences.
+    """
+
+    target: int
+    started: tuple[str, ...]
+    drained: tuple[str, ...]
+    stopped: tuple[str, ...]
+    settled: bool
+    waiting: tuple[str, ...]
+    failed: tuple[str, ...]
+    seconds: float
+
+
+def reach(
+    target: int,
+    pool: WorkerPool,
+    look: Callable[[], Observation],
+    lease: Lease,
+    *,
+    wait_s: float = 30.0,
+    drain_timeout_s: float = 90.0,
+    poll_s: float = 0.5,
+    clock: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
+) -> ScalingOutcome:
+    """Make ``pool`` reach ``target`` workers, those that others run on the cluster included.
+
+    Calling it again changes nothing more: the target is absolute, and what is under way counts.
+    While the master or the pool cannot be read, nothing is touched. A fault of the pool ends the
+    call and is named in the outcome.
+
+    :param look: reads the cluster anew: master, drivers and pool.
+    :param lease: renewed before every action.
+    :param wait_s: seconds after which what is unfinished is left to the next call.
+    :param drain_timeout_s: seconds after which a draining worker is ended with what it has.
+    :param clock: epoch seconds.
+    :raises InvalidInputError: the target is below 1.
+    :raises LeaseError: the lease was lost; nothing more was done.
+    """
+    if target < 1:
+        raise InvalidInputError(f"A cluster keeps at least 1 worker; the target was {target}.")
+    begun = clock()
+    done = _Actions(pool, lease)
+    while True:
+        seen = look()
+        if seen.pool is None or seen.workers is None:
+            settled, waiting = False, _unreadable(seen)
+        else:
+            plan = plan_scaling(
+                target, seen.pool, loads(seen), now=clock(), drain_timeout_s=drain_timeout_s
+            )
+            settled, waiting = plan.settled, plan.waiting
+            done.carry_out(plan, seen.pool)
+        if settled or done.failed or clock() - begun >= wait_s:
+            break
+        sleep(poll_s)
+    return ScalingOutcome(
+        target=target,
+        started=tuple(done.started),
+        drained=tuple(done.drained),
+        stopped=tuple(done.stopped),
+        settled=settled,
+        waiting=waiting if settled else (*waiting, *done.last_words(seen)),
+        failed=tuple(done.failed),
+        seconds=clock() - begun,
+    )
+
+
+@dataclass
+class _Actions:
+    """What one call does to the pool, and has done so far."""
+
+    pool: WorkerPool
+    lease: Lease
+    # Insertion-ordered: a worker may be told twice and counts once.
+    started: dict[str, PoolWorker] = field(default_factory=dict)
+    drained: dict[str, PoolWorker] = field(default_factory=dict)
+    stopped: dict[str, PoolWorker] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+    replaced: bool = False
+
+    def carry_out(self, plan: ScalingPlan, seen: tuple[PoolWorker, ...]) -> None:
+        """Act on ``plan``, or note in ``failed`` why not."""
+        try:
+            if plan.start and not self._keep_dying(seen):
+                self.lease.renew()
+                self.started |= {w.name: w for w in self.pool.start(plan.start)}
+            for worker in plan.drain:
+                self.lease.renew()
+                self.pool.drain(worker)
+                self.drained[worker.name] = worker
+            for worker in plan.stop:
+                self.lease.renew()
+                self.pool.stop(worker)
+                self.stopped[worker.name] = worker
+        except PoolError as error:
+            self.failed.append(str(error))
+
+    def _keep_dying(self, seen: tuple[PoolWorker, ...]) -> bool:
+        """Whether started workers died again after they had been replaced once."""
+        dead = [w for w in seen if not w.alive and w.name in self.started]
+        dead = [w for w in dead if w.name not in self.drained]
+        if dead and self.replaced:
+            self.failed += [
+                f"{w.name} ended soon after its start: {self.pool.last_words(w)}" for w in dead
+            ]
+            return True
+        self.replaced = bool(dead)
+        return False
+
+    def last_words(self, seen: Observation) -> list[str]:
+        """Why the workers that this call started may not have registered, as far as they said."""
+        registered = {worker.host for worker in seen.workers or ()}
+        return [
+            f"{worker.name} has not registered; its log ends: {self.pool.last_words(worker)}"
+            for worker in seen.starting
+            if worker.name in self.started and worker.host not in registered
+        ]
+
+
+def _unreadable(seen: Observation) -> tuple[str, ...]:
+    """Why nothing can be done now."""
+    missing = [
+        name for name, part in (("master", seen.workers), ("pool", seen.pool)) if part is None
+    ]
+    why = {part.name: part.error for part in seen.parts}
+    return tuple(
+        f"Nothing was touched, because the {name} gave no answer: {why.get(name) or 'no reason'}"
+        for name in missing
+    )

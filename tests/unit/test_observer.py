@@ -1,0 +1,314 @@
+"""`observe.observer` against a real HTTP server that plays a master and twenty drivers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import threading
+import time
+from pathlib import Path
+
+import http_server
+import pytest
+from kitwai.core.observation import HostMetrics, Past, PoolWorker
+from kitwai.errors import PoolError, SourceError
+from kitwai.observe.observer import observe
+
+RECORDED = Path(__file__).parents[1] / "data" / "spark_rest"
+PAST = Past(idle_s=7.0)
+WORKERS = (PoolWorker("w-1", "127.0.7.2", True, 1.0), PoolWorker("w-2", "127.0.7.3", True, 2.0))
+# Far beyond what a look takes, so that a busy machine does not fail the test, and far below what
+# the hanging sources would take.
+ENOUGH_S = 10.0
+
+
+def recorded(name: str) -> bytes:
+    return (RECORDED / name).read_bytes()
+
+
+class Cluster:
+    """A master whose applications are read at ``/driver/<id>``; ``faulty`` drivers misbehave."""
+
+    def __init__(self, ids: list[str], faulty: dict[str, http_server.Handler] | None = None):
+        self.ids = ids
+        self.faulty = faulty or {}
+        self.master = json.loads(recorded("master.json"))
+        self.environment = json.loads(recorded("environment.json"))
+        self.ended_after_list: set[str] = set()
+        self.lists = 0
+
+    async def __call__(self, path: str, writer: asyncio.StreamWriter) -> None:
+        for prefix, handler in self.faulty.items():
+            if path.startswith(prefix):
+                await handler(path, writer)
+                return
+        body = self.answer(path)
+        writer.write(http_server.response(body or b"", "200 OK" if body else "404 Not Found"))
+
+    def answer(self, path: str) -> bytes | None:
+        if path == "/json/":
+            self.lists += 1
+            ended = self.ended_after_list if self.lists > 1 else set()
+            active = [
+                {**self.master["activeapps"][0], "id": one, "name": f"name of {one}"}
+                for one in self.ids
+                if one not in ended
+            ]
+            return json.dumps({**self.master, "activeapps": active}).encode()
+        if path == "/":
+            page = recorded("master_reverse_proxy.html").decode()
+            (row,) = re.findall(r"<tr>(?:(?!</tr>).)*appId=(?:(?!</tr>).)*</tr>", page, re.S)
+            rows = [
+                row.replace('href="/proxy', 'href="/driver').replace("app-20261124011054-0000", one)
+                for one in self.ids
+            ]
+            return page.replace(row, "".join(rows)).encode()
+        match = re.fullmatch(r"/driver/([^/]+)/api/v1/applications/([^/]+)(/\w+)?", path)
+        if not match or match[1] != match[2]:
+            return None
+        if match[3] == "/environment":
+            return json.dumps(self.environment).encode()
+        return recorded(f"{(match[3] or '/application')[1:]}.json")
+
+
+class Pool:
+    """A pool that is only looked at."""
+
+    def __init__(self, look):
+        self.workers = look
+
+    def start(self, count):
+        raise AssertionError("an observation starts no worker")
+
+    drain = stop = start
+
+
+async def read_host() -> HostMetrics:
+    return HostMetrics(0.5, 0.1, 1.0, 2.0, 0.3)
+
+
+def look(url: str, pool=None, **options):
+    pool = Pool(lambda: WORKERS) if pool is None else pool
+    options = {"timeout_s": ENOUGH_S, "read_host": read_host, **options}
+    return observe("spark", url, pool, PAST, **options)
+
+
+def errors(observation) -> dict[str, str]:
+    return {part.name: part.error for part in observation.parts if part.error is not None}
+
+
+def test_a_healthy_cluster():
+    with http_server.serve(Cluster(["app-1", "app-2"])) as url:
+        observation = look(url)
+    assert errors(observation) == {}
+    assert [part.name for part in observation.parts] == [
+        "master",
+        "applications",
+        "pool",
+        "host",
+        "driver addresses",
+        "driver app-1",
+        "driver app-2",
+    ]
+    assert all(0.0 <= part.age_s < ENOUGH_S for part in observation.parts)
+    assert observation.at == pytest.approx(time.time(), abs=ENOUGH_S)
+    assert (observation.cluster, observation.past) == ("spark", PAST)
+    assert observation.pool == WORKERS
+    assert observation.present == 2
+    assert observation.host == HostMetrics(0.5, 0.1, 1.0, 2.0, 0.3)
+    one, two = observation.applications
+    assert (one.id, one.name, one.elapsed_s) == ("app-1", "name of app-1", 36.958)
+    assert (one.limit_s, one.max_workers, one.error) == (180.0, 4, None)
+    assert len(one.stages) == 6
+    assert {executor.host for executor in two.executors} == {"127.0.7.2", "127.0.7.3"}
+
+
+def test_twenty_applications_of_which_five_hang_and_five_answer_garbage():
+    ids = [f"app-{number:02}" for number in range(20)]
+    garbage = [
+        http_server.answers(b"<html>"),
+        http_server.answers(b"[" * 100_000),
+        http_server.answers(b'[{"id": NaN}]'),
+        http_server.streams_for_ever,
+        http_server.answers(b"", "302 Found", ("Location: http://127.0.0.1:1/",)),
+    ]
+    faulty = {f"/driver/{one}/": http_server.hangs for one in ids[:4]}
+    faulty[f"/driver/{ids[4]}/"] = http_server.drips
+    faulty |= {f"/driver/{one}/": bad for one, bad in zip(ids[5:10], garbage, strict=True)}
+
+    async def metrics_down() -> HostMetrics:
+        raise SourceError("The metrics are down.")
+
+    with http_server.serve(Cluster(ids, faulty)) as url:
+        started = time.monotonic()
+        observation = look(url, timeout_s=2.0, read_host=metrics_down)
+        took = time.monotonic() - started
+    with http_server.serve(Cluster(ids[10:])) as url:
+        without = look(url)
+    assert took < ENOUGH_S
+    assert set(errors(observation)) == {"host", *(f"driver {one}" for one in ids[:10])}
+    assert errors(observation)["host"] == "The metrics are down."
+    assert "no complete answer" in errors(observation)["driver app-00"]
+    assert "no complete answer" in errors(observation)["driver app-04"]
+    assert "did not answer as expected" in errors(observation)["driver app-06"]
+    for application in observation.applications[:10]:
+        assert application.error == errors(observation)[f"driver {application.id}"]
+        assert application.executors is application.stages is None
+        assert (application.cores, application.elapsed_s) == (4, 35.281)  # as the master says
+    assert observation.applications[10:] == without.applications
+    assert observation.workers == without.workers
+    assert observation.host is None
+
+
+def test_a_master_that_is_down():
+    with http_server.serve(http_server.hangs) as url:
+        pass
+    observation = look(url)
+    assert (observation.workers, observation.applications, observation.present) == (None,) * 3
+    assert observation.pool == WORKERS
+    assert set(errors(observation)) == {"master", "applications", "driver addresses"}
+    assert f"{url}/json/ cannot be connected to" in errors(observation)["master"]
+    assert errors(observation)["applications"] == errors(observation)["master"]
+
+
+@pytest.mark.parametrize(
+    "handler", [http_server.hangs, http_server.drips, http_server.answers(b"hello")]
+)
+def test_a_master_that_gives_no_sense(handler):
+    with http_server.serve(handler) as url:
+        observation = look(url, timeout_s=1.0)
+    assert observation.workers is observation.applications is None
+    assert {"master", "applications"} <= set(errors(observation))
+
+
+@pytest.mark.parametrize("url", ["", "spark://127.0.0.1:7077", "127.0.0.1:8080"])
+def test_a_wrong_address_is_named_not_raised(url):
+    observation = look(url)
+    assert observation.workers is None
+    assert "http://host:port" in errors(observation)["master"]
+
+
+def test_applications_that_are_malformed_leave_the_workers():
+    cluster = Cluster(["app-1"])
+    cluster.master["activeapps"][0]["cores"] = None
+    with http_server.serve(cluster) as url:
+        observation = look(url)
+    assert observation.present == 2
+    assert observation.applications is None
+    assert "activeapps.0.cores" in errors(observation)["applications"]
+
+
+def test_no_application():
+    with http_server.serve(Cluster([])) as url:
+        observation = look(url)
+    assert observation.applications == ()
+    assert errors(observation) == {}
+
+
+def test_a_driver_gone_between_list_and_read_is_left_out():
+    cluster = Cluster(["app-1", "app-2", "app-3"], {"/driver/app-2/": http_server.resets})
+    cluster.ended_after_list = {"app-1", "app-2"}
+    with http_server.serve(cluster) as url:
+        observation = look(url)
+    # app-1 was read in time and is kept as it was.
+    assert [one.id for one in observation.applications] == ["app-1", "app-3"]
+    assert errors(observation) == {}
+
+
+def test_a_driver_that_breaks_off_and_is_still_listed_is_an_error():
+    with http_server.serve(Cluster(["a"], {"/driver/a/": http_server.resets})) as url:
+        observation = look(url)
+    assert "broke the connection off" in observation.applications[0].error
+
+
+@pytest.mark.parametrize("path", ["", "/jobs", "/stages", "/executors", "/environment"])
+def test_half_of_a_driver_is_not_used(path):
+    """Without its environment, its own limit would be passed over in silence."""
+    bad = http_server.answers(b"no", "404 Not Found")
+    prefix = f"/driver/a/api/v1/applications/a{path}"
+    cluster = Cluster(["a"], {prefix: bad})
+    with http_server.serve(cluster) as url:
+        (application,) = look(url).applications
+    assert (application.executors, application.stages, application.limit_s) == (None,) * 3
+    assert "status 404" in application.error
+
+
+def test_an_application_without_a_web_interface():
+    cluster = Cluster(["a"], {"/driver": http_server.hangs})
+    cluster.faulty["/"] = cluster.faulty.pop("/driver")
+    page = http_server.answers(recorded("master.html"))
+
+    async def handle(path, writer):
+        if path == "/":
+            await page(path, writer)
+        else:
+            writer.write(http_server.response(cluster.answer(path) or b""))
+
+    with http_server.serve(handle) as url:
+        (application,) = look(url).applications
+    assert "spark.ui.enabled" in application.error
+
+
+def test_a_malformed_own_limit_is_seen_and_nothing_else_is_lost():
+    cluster = Cluster(["a"])
+    cluster.environment["sparkProperties"] = [
+        ["spark.kitwai.timeLimit", "tomorrow"],
+        ["spark.kitwai.maxWorkers", "3"],
+    ]
+    with http_server.serve(cluster) as url:
+        observation = look(url)
+    (application,) = observation.applications
+    assert (application.limit_s, application.max_workers, application.error) == (None, 3, None)
+    assert len(application.stages) == 6
+    assert (
+        "spark.kitwai.timeLimit is not used: 'tomorrow'"
+        in errors(observation)["application a limit"]
+    )
+
+
+def fails():
+    raise PoolError("The process table cannot be read.")
+
+
+def breaks():
+    raise RuntimeError("a bug of the pool")
+
+
+@pytest.mark.parametrize(
+    ("pool", "expected"),
+    [
+        (Pool(fails), "The process table cannot be read."),
+        (Pool(breaks), "RuntimeError"),
+        (Pool(lambda: threading.Event().wait(600)), "The pool gave no answer within"),
+    ],
+)
+def test_a_pool_that_fails_or_hangs(pool, expected):
+    with http_server.serve(Cluster(["a"])) as url:
+        observation = look(url, pool, timeout_s=1.0)
+    assert observation.pool is None
+    assert expected in errors(observation)["pool"]
+    assert set(errors(observation)) == {"pool"}
+
+
+def test_a_cluster_without_a_pool():
+    with http_server.serve(Cluster([])) as url:
+        observation = observe("spark", url, None, PAST, timeout_s=ENOUGH_S)
+    assert observation.pool is None
+    assert "has no worker pool" in errors(observation)["pool"]
+    assert observation.host.memory > 0  # the real source, psutil
+
+
+def test_the_age_of_a_part_is_by_the_given_clock():
+    ticks = iter(range(1000, 2000))
+    with http_server.serve(Cluster([])) as url:
+        observation = look(url, now=lambda: float(next(ticks)))
+    assert {part.name: part.age_s for part in observation.parts}.keys() >= {"master", "pool"}
+    assert all(1.0 <= part.age_s < 10.0 for part in observation.parts)
+
+
+def test_credentials_of_the_master_appear_nowhere():
+    with http_server.serve(http_server.answers(b"", "401 Unauthorized")) as url:
+        observation = look(url.replace("http://", "http://user:geheim@"))
+    assert "status 401" in errors(observation)["master"]
+    assert "geheim" not in repr(observation)
