@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, Param, task_group
+
 from kitwai.config import CONTINUOUS, clusters, step_seconds
 from kitwai.operators.decide import DecideOperator
 from kitwai.operators.observe import ObserveOperator

@@ -51,14 +51,14 @@ def setup(tmp_path_factory, repository):
         (plugins / source.name).symlink_to(source)
     with SparkMaster(folder / "master") as master:
         host, port = master.web_url.removeprefix("http://").split(":")
-        pool = LocalWorkerPool(master.url, folder / "pool", cores=1, memory_mb=512)
+        pool = LocalWorkerPool(master.url, folder / "pool", cores=2, memory_mb=1024)
         connection = {"conn_type": "spark_cluster", "host": host, "port": int(port)}
         extra = {
             "master": master.url,
             "pool": "local",
             "pool_directory": str(folder / "pool"),
-            "worker_cores": 1,
-            "worker_memory_mb": 512,
+            "worker_cores": 2,
+            "worker_memory_mb": 1024,
             "max_workers": 3,
             "min_workers": 2,
             "quiet": 0,

@@ -50,6 +50,7 @@ def application(
     max_workers: int | None = None,
     executors: tuple[Executor, ...] | None = (),
     name: str = "job",
+    idle_s: float | None = None,
     error: str | None = None,
 ) -> Application:
     return Application(
@@ -59,6 +60,7 @@ def application(
         elapsed_s=elapsed_s,
         limit_s=limit_s,
         max_workers=max_workers,
+        idle_s=idle_s,
         executors=None if error else executors,
         stages=None if error else stages,
         error=error,

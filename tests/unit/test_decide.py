@@ -45,7 +45,11 @@ LATE_AT_ONE = application(HALFWAY, elapsed_s=100.0, limit_s=200.0)
             id="scale in when one suffices",
         ),
         pytest.param(
-            observation(1, LATE_AT_ONE), {"most": 1}, 1, "No count up to 1 is predicted to meet the limit", id="N = 1 works"
+            observation(1, LATE_AT_ONE),
+            {"most": 1},
+            1,
+            "No count up to 1 is predicted to meet the limit",
+            id="N = 1 works",
         ),
         pytest.param(
             observation(2, application(HALFWAY, elapsed_s=290.0, limit_s=300.0)),
@@ -65,8 +69,25 @@ LATE_AT_ONE = application(HALFWAY, elapsed_s=100.0, limit_s=200.0)
             observation(2, application(stage(tasks=10, active=4))),
             {},
             2,
-            "none of its tasks has finished",
+            "no task of its present work has finished",
             id="nothing known yet",
+        ),
+        pytest.param(
+            observation(4, application(stage(tasks=9, complete=9, status="COMPLETE"), idle_s=4.0)),
+            {},
+            4,
+            "has run no job for 4 s, less than 30 s",
+            id="between two jobs",
+        ),
+        pytest.param(
+            observation(4, application(idle_s=400.0)),
+            {},
+            1,
+            "has run no job for 400 s: one worker stays",
+            id="waits for a person",
+        ),
+        pytest.param(
+            observation(4, application()), {}, 4, "cannot be predicted", id="nothing submitted yet"
         ),
         pytest.param(
             observation(2, application(error="its driver timed out")),
@@ -89,7 +110,11 @@ LATE_AT_ONE = application(HALFWAY, elapsed_s=100.0, limit_s=200.0)
             id="quiet: min_workers",
         ),
         pytest.param(
-            observation(6, past=Past(idle_s=5.0)), {"most": 4}, 6, "Held at 6", id="a hold is a hold"
+            observation(6, past=Past(idle_s=5.0)),
+            {"most": 4},
+            6,
+            "Held at 6",
+            id="a hold is a hold",
         ),
         pytest.param(
             observation(
@@ -108,9 +133,7 @@ LATE_AT_ONE = application(HALFWAY, elapsed_s=100.0, limit_s=200.0)
             id="a limit in danger does not wait for the cooldown",
         ),
         pytest.param(
-            observation(
-                3, application(HALFWAY, elapsed_s=10.0), past=Past(since_scale_out_s=12.0)
-            ),
+            observation(3, application(HALFWAY, elapsed_s=10.0), past=Past(since_scale_out_s=12.0)),
             {},
             3,
             "The last scaling was 12 s ago",
@@ -196,12 +219,8 @@ def test_without_a_champion_the_decision_says_so():
 
 
 def test_several_applications_add_up_to_at_most_n():
-    one = application(
-        HALFWAY, elapsed_s=100.0, limit_s=200.0, name="one", executors=(executor(0),)
-    )
-    two = application(
-        HALFWAY, elapsed_s=100.0, limit_s=200.0, name="two", executors=(executor(1),)
-    )
+    one = application(HALFWAY, elapsed_s=100.0, limit_s=200.0, name="one", executors=(executor(0),))
+    two = application(HALFWAY, elapsed_s=100.0, limit_s=200.0, name="two", executors=(executor(1),))
     decision = decide(observation(2, one, two), settings())
     assert [a.target for a in decision.applications] == [3, 3]
     assert decision.target == 6
@@ -217,7 +236,9 @@ def test_a_broken_neighbour_does_not_change_the_healthy_ones_target():
 
 
 def test_a_lost_worker_does_not_count_although_the_master_still_lists_it():
-    seen = observation(3, LATE_AT_ONE, pool=(*map(pool_worker, (0, 1)), pool_worker(2, alive=False)))
+    seen = observation(
+        3, LATE_AT_ONE, pool=(*map(pool_worker, (0, 1)), pool_worker(2, alive=False))
+    )
     assert seen.present == 2
 
 

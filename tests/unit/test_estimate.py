@@ -32,8 +32,6 @@ def finish(tasks, task_s, workers, targets, *, elapsed=0.0, cores=2.0, delay=0.0
             (2.0, 8.0),
             (3.0, 3.0),
         ),
-        ((stage(tasks=4, complete=4, status="COMPLETE"),), (), ()),
-        ((), (), ()),
     ],
 )
 def test_remaining_work_is_what_spark_shows(stages, tasks_left, task_s):
@@ -41,8 +39,12 @@ def test_remaining_work_is_what_spark_shows(stages, tasks_left, task_s):
     assert (remaining.tasks_left, remaining.task_s) == (tasks_left, task_s)
 
 
-def test_nothing_finished_means_nothing_known():
-    assert remaining_work(application(stage(tasks=10, active=2))) is None
+@pytest.mark.parametrize(
+    "stages",
+    [(stage(tasks=10, active=2),), (), (stage(tasks=4, complete=4, status="COMPLETE"),)],
+)
+def test_no_finished_task_or_nothing_submitted_means_nothing_known(stages):
+    assert remaining_work(application(*stages)) is None
 
 
 def test_unreadable_driver_means_nothing_known():

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+
 from kitwai.core.observation import HostMetrics
 from kitwai.observe.host_metrics import Reading, rates, read_host
 

@@ -7,9 +7,10 @@ import time
 
 import http_server
 import pytest
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
 from kitwai.errors import SourceError
 from kitwai.observe.http import MAX_BYTES, Answer, decode, get, open_client
-from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 
 class Model(BaseModel):

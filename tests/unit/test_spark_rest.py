@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from kitwai.core.observation import Stage, Worker, WorkerState
 from kitwai.errors import SourceError
 from kitwai.observe.http import Answer
@@ -278,7 +279,15 @@ def test_elapsed_without_a_duration(attempt, server_time, now, expected):
 
 
 @pytest.mark.parametrize(
-    "attempts", [[], [{}], [{"startTime": "yesterday"}], [{"startTime": "9" * 100000}]]
+    "attempts",
+    [
+        [],
+        [{}],
+        [{"startTime": "yesterday"}],
+        [{"startTime": "9" * 100_000}],
+        [{"startTime": "", "startTimeEpoch": 10**400}],
+        [{"startTime": "", "startTimeEpoch": 1, "duration": 10**400}],
+    ],
 )
 def test_elapsed_without_a_start_is_an_error(attempts):
     with pytest.raises(SourceError) as caught:

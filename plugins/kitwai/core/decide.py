@@ -153,12 +153,15 @@ def _decide_application(
         return replace(
             decided, reason=f"{application.name} is held at {decided.target}: {limit_error}"
         )
+    if application.idle_s is not None:
+        return _between_jobs(decided, application.idle_s, settings.quiet_s)
     remaining = remaining_work(application)
     if remaining is None:
         return replace(
             decided,
-            reason=f"{application.name} is held at {decided.target}: none of its tasks has "
-            f"finished, so its end cannot be predicted ({whose} is {constraint.limit_s:.0f} s).",
+            reason=f"{application.name} is held at {decided.target}: no task of its present work "
+            "has finished, so its end cannot be predicted "
+            f"({whose} is {constraint.limit_s:.0f} s).",
         )
     state = state_of(
         remaining,
@@ -203,6 +206,16 @@ def _decide_application(
         predicted_finish_s=finish,
         guardrails=notes,
     )
+
+
+def _between_jobs(
+    decided: ApplicationDecision, idle_s: float, quiet_s: float
+) -> ApplicationDecision:
+    """A driver that computes for a moment keeps its workers; one that waits long does not."""
+    since = f"{decided.name} has run no job for {idle_s:.0f} s"
+    if idle_s < quiet_s:
+        return replace(decided, reason=f"{since}, less than {quiet_s:.0f} s: it is held.")
+    return replace(decided, target=1, reason=f"{since}: one worker stays for it.")
 
 
 def _guarded(

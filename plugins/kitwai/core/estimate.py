@@ -41,7 +41,11 @@ class Remaining:
 
 
 def remaining_work(application: Application) -> Remaining | None:
-    """What is left of ``application``; None when no finished task tells how long one takes."""
+    """What is left of ``application``.
+
+    None when nothing is submitted, or no finished task tells how long one takes: then the work
+    left is unknown, which is not the same as none.
+    """
     if application.stages is None:
         return None
     done = sum(stage.complete for stage in application.stages)
@@ -51,9 +55,7 @@ def remaining_work(application: Application) -> Remaining | None:
         for stage in sorted(application.stages, key=lambda stage: stage.id)
         if stage.status in ("ACTIVE", "PENDING") and stage.tasks > stage.complete
     ]
-    if not unfinished:
-        return Remaining((), (), done, total)
-    if done == 0:
+    if not unfinished or done == 0:
         return None
     mean_s = sum(stage.run_ms for stage in application.stages) / done / 1000.0
     left, task_s = work_left(

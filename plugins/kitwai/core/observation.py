@@ -81,6 +81,7 @@ class Application:
     """One running application. ``stages`` holds those of submitted jobs that were not skipped.
 
     ``limit_s`` and ``max_workers`` are the application's own (Spark conf ``spark.kitwai.*``).
+    ``idle_s``: time since its last job ended, or since its start; None while a job runs.
     ``error`` says why the driver could not be read; then executors and stages are None.
     """
 
@@ -90,6 +91,7 @@ class Application:
     elapsed_s: float
     limit_s: float | None = None
     max_workers: int | None = None
+    idle_s: float | None = None
     executors: tuple[Executor, ...] | None = None
     stages: tuple[Stage, ...] | None = None
     error: str | None = None

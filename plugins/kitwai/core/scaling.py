@@ -72,18 +72,14 @@ class ScalingPlan:
 
 def loads(observation: Observation) -> dict[str, Load]:
     """The load of every worker address that the master lists."""
-    executors = [
-        (application, executor)
-        for application in observation.applications or ()
-        for executor in application.executors or ()
-    ]
     applications = observation.applications
+    executors = [executor for app in applications or () for executor in app.executors or ()]
     blind = applications is None or any(app.executors is None for app in applications)
     result: dict[str, Load] = {}
     for worker in observation.workers or ():
         if worker.state is WorkerState.DEAD:
             continue
-        here = [executor for _, executor in executors if executor.host == worker.host]
+        here = [executor for executor in executors if executor.host == worker.host]
         result[worker.host] = Load(
             state=worker.state,
             cores_used=worker.cores_used,

@@ -12,7 +12,7 @@ One row is one application under one constraint. Targets are counted 1..W along 
 | 5 | queue | log2(1 + tasks left / slots) | 0..8 | backlog |
 | 6 | task | /60 s | 0..4 | mean task time of the work left |
 | 7..16 | slack_1..slack_10 | /T | -2..1 | (T - predicted finish) / T at each target |
-| 17..26 | work_1..work_10 | /T | 0..2 | time left to run at each target |
+| 17..26 | fill_1..fill_10 | log2 | -6..4 | time left to run at each target / time until the limit |
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ FEATURE_NAMES: tuple[str, ...] = (
     "queue",
     "task",
     *(f"slack_{n}" for n in range(1, TARGETS + 1)),
-    *(f"work_{n}" for n in range(1, TARGETS + 1)),
+    *(f"fill_{n}" for n in range(1, TARGETS + 1)),
 )
 
 
@@ -135,6 +135,9 @@ def encode(state: State) -> Floats:
     limit = state.limit_s
     finish = state.finish_s[:, :TARGETS]
     slots = np.maximum(state.workers, 1.0) * state.cores
+    # Logarithmic, so that a light load is told from a very light one.
+    until_limit = np.maximum(limit - state.elapsed_s, 1e-3 * limit)
+    to_run = np.maximum(finish - state.elapsed_s[:, None], 1e-3 * limit[:, None])
     columns = [
         np.clip(state.workers / TARGETS, 0.0, 1.0),
         np.clip(state.max_workers / TARGETS, 0.0, 1.0),
@@ -144,7 +147,7 @@ def encode(state: State) -> Floats:
         np.clip(np.log2(1.0 + state.tasks_left / slots), 0.0, 8.0),
         np.clip(state.task_s / 60.0, 0.0, 4.0),
         *np.clip((limit[:, None] - finish) / limit[:, None], -2.0, 1.0).T,
-        *np.clip((finish - state.elapsed_s[:, None]) / limit[:, None], 0.0, 2.0).T,
+        *np.clip(np.log2(to_run / until_limit[:, None]), -6.0, 4.0).T,
     ]
     return np.stack(columns, axis=1)
 

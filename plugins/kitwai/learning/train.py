@@ -58,6 +58,8 @@ class DQNConfig:
     """share of random targets at last"""
     exploration_fraction: float = 0.3
     """share of the training over which epsilon falls linearly"""
+    advantage: float = 0.8
+    """share of a target's disadvantage that is added to what is learnt (see `compile_update`)"""
     max_grad_norm: float = 10.0
     """global norm to which gradients are clipped"""
 
@@ -145,7 +147,10 @@ def compile_update(
         allowed = tf.where(mask, online(next_state), -np.inf)
         best = tf.argmax(allowed, axis=1, output_type=tf.int32)
         next_q = tf.gather(target(next_state), best, batch_dims=1)
-        expected = tf.stop_gradient(reward + (1.0 - done) * next_q)
+        gap = tf.reduce_max(tf.where(mask, target(state), -np.inf), axis=1) - tf.gather(
+            target(state), action, batch_dims=1
+        )
+        expected = tf.stop_gradient(reward + (1.0 - done) * next_q - config.advantage * gap)
         with tf.GradientTape() as tape:
             q_value = tf.gather(online(state), action, batch_dims=1)
             loss = tf.reduce_mean(keras.losses.huber(expected[:, None], q_value[:, None]))

@@ -87,8 +87,8 @@ class _MasterApplications(_Spark):
 
 class _Attempt(_Spark):
     start_time: str
-    start_time_epoch: int | None = None  # since Spark 2.0
-    duration: int | None = None  # of a running application: 0 before Spark 3
+    start_time_epoch: Count | None = None  # since Spark 2.0
+    duration: Count | None = None  # of a running application: 0 before Spark 3
 
 
 class _Application(_Spark):
@@ -99,6 +99,7 @@ class _Application(_Spark):
 class _Job(_Spark):
     status: str
     stage_ids: list[int]
+    completion_time: str | None = None  # absent while the job runs
 
 
 class _Stage(_Spark):
@@ -254,14 +255,16 @@ async def read_application(
         raise faults.exceptions[0] from None
     application, jobs, stages, executors, environment = (read.result() for read in reads)
     limits = parse_limits(environment)
+    elapsed_s = parse_elapsed(application, now())
     return (
         Application(
             id=active.id,
             name=active.name,
             cores=active.cores,
-            elapsed_s=parse_elapsed(application, now()),
+            elapsed_s=elapsed_s,
             limit_s=limits.limit_s,
             max_workers=limits.max_workers,
+            idle_s=parse_idle(application, jobs, elapsed_s),
             executors=parse_executors(executors),
             stages=parse_stages(stages, jobs),
         ),
@@ -283,6 +286,16 @@ def parse_elapsed(application: Answer, now: float) -> float:
     if application.server_time is not None:
         now = min(max(now, application.server_time), application.server_time + 1.0)
     return max(0.0, now - started_at)
+
+
+def parse_idle(application: Answer, jobs: Answer, elapsed_s: float) -> float | None:
+    """Seconds since the last job ended, or since the start; None while a job runs."""
+    listed = decode(_JOBS, jobs)
+    if any(job.status == "RUNNING" for job in listed):
+        return None
+    start = _parse_time(decode(_APPLICATION, application).attempts[0].start_time, application)
+    ends = [_parse_time(job.completion_time, jobs) for job in listed if job.completion_time]
+    return min(max(0.0, elapsed_s - (max(ends, default=start) - start)), elapsed_s)
 
 
 def parse_executors(answer: Answer) -> tuple[Executor, ...]:
@@ -392,4 +405,4 @@ def _parse_time(text: str, answer: Answer) -> float:
     try:
         return datetime.strptime(text.replace("GMT", "+0000"), "%Y-%m-%dT%H:%M:%S.%f%z").timestamp()
     except ValueError:
-        raise SourceError(f"{answer.url} names {text[:40]!r} as a start, not a time.") from None
+        raise SourceError(f"{answer.url} gives {text[:40]!r} where a time must stand.") from None

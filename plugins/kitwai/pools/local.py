@@ -1,10 +1,10 @@
 """A pool of Spark worker processes on this machine.
 
 Owns ``directory``: one folder a worker, named by its number, with its log, its work directory and
-up to three empty files whose modification time is the moment: ``started``, ``draining``, ``ended``.
-Whether a worker lives is never read from there: the process table is the truth, in which a worker is
-the process that runs Spark's ``Worker`` on its folder. So a worker is found again by any process,
-also when the one that launched it was killed before it could write anything down.
+up to three empty files whose modification time is the moment: ``started``, ``draining`` and
+``ended``. Whether a worker lives is never read from there: the process table is the truth, in which
+a worker is the process that runs Spark's ``Worker`` on its folder. So a worker is found again by
+any process, also when the one that launched it was killed before it could write anything down.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import time
 import zlib
 from pathlib import Path
@@ -90,7 +89,10 @@ class LocalWorkerPool:
             # While a process execs its next program, it has no command line for an instant. Only
             # one that is missing twice is called dead.
             running = self._processes() | running
-        listed = [self._look_at(folder, running.get(folder.name)) for folder in folders]
+        try:
+            listed = [self._look_at(folder, running.get(folder.name)) for folder in folders]
+        except OSError as error:
+            raise PoolError(f"The worker pool's folder cannot be used: {error}.") from error
         return tuple(worker for worker in listed if worker is not None)
 
     def start(self, count: int) -> tuple[PoolWorker, ...]:
@@ -115,7 +117,10 @@ class LocalWorkerPool:
         if process is None:
             return
         # The moment is written first: told twice is harmless, told and forgotten is not.
-        _mark(self.directory / worker.name / "draining")
+        try:
+            _mark(self.directory / worker.name / "draining")
+        except OSError as error:
+            raise PoolError(f"{worker.name} cannot be drained: {error}.") from error
         if self._is_worker_jvm(process):
             processes.send(process, signal.SIGPWR)
         else:
@@ -129,7 +134,7 @@ class LocalWorkerPool:
 
     def stop_all(self) -> None:
         """End every worker of this pool."""
-        processes.stop_trees(self._processes().values())
+        processes.stop_trees((self._processes() | self._processes()).values())
 
     def last_words(self, worker: PoolWorker) -> str:
         """The last line of the worker's log that does not belong to a stack trace."""
@@ -147,6 +152,8 @@ class LocalWorkerPool:
             _moment(folder / name) for name in ("started", "draining", "ended")
         )
         if process is None and ended is None:
+            if not folder.exists():
+                return None
             ended = _mark(folder / "ended")
         elif process is not None and ended is not None:
             # Somebody looked between the folder's making and the process's start.
@@ -164,15 +171,14 @@ class LocalWorkerPool:
     def _launch(self, spark_home: Path) -> PoolWorker:
         folder = self._reserve()
         host = self._address(folder.name)
-        with socket.socket() as probe:
-            probe.bind((host, 0))
+        _check_address(host)
         environment = spark_environment(spark_home, host)
         environment.setdefault("SPARK_DAEMON_JAVA_OPTS", QUICK_JVM)
         environment["SPARK_WORKER_OPTS"] = " ".join(
             [os.environ.get("SPARK_WORKER_OPTS", ""), java_options(DECOMMISSION)]
         ).strip()
         # What a killed worker leaves behind goes with its folder.
-        environment["SPARK_LOCAL_DIRS"] = str(folder / "local")
+        environment.setdefault("SPARK_LOCAL_DIRS", str(folder / "local"))
         started = _mark(folder / "started")
         processes.spawn(
             [
@@ -220,7 +226,7 @@ class LocalWorkerPool:
         then becomes the worker itself: of one name only the topmost process counts.
         """
         found: dict[str, dict[int, psutil.Process]] = {}
-        for process in psutil.process_iter():
+        for process in processes.every():
             try:
                 name = self._name_in(process.cmdline())
             except (psutil.NoSuchProcess, psutil.AccessDenied):
@@ -257,11 +263,21 @@ class LocalWorkerPool:
         return bool(command) and Path(command[0]).name == "java" and _LAUNCHER not in command
 
     def _prune(self) -> None:
-        """Remove the folders of workers that ended long ago, but keep the last few with their logs."""
+        """Remove the folders of workers that ended long ago; the last few stay for their logs."""
         listed = {worker.name for worker in self.workers()}
         old = [folder for folder in self._folders() if folder.name not in listed]
         for folder in old[:-_FOLDERS_KEPT]:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_address(host: str) -> None:
+    try:
+        processes.free_port(host)
+    except OSError as error:
+        raise PoolError(
+            f"This machine does not answer to the loopback address {host}, which a worker needs "
+            f"for itself: {error}."
+        ) from error
 
 
 def _number(name: str) -> int:

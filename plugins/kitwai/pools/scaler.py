@@ -122,8 +122,11 @@ class _Actions:
 
     def _keep_dying(self, seen: tuple[PoolWorker, ...]) -> bool:
         """Whether started workers died again after they had been replaced once."""
-        dead = [w for w in seen if not w.alive and w.name in self.started]
-        dead = [w for w in dead if w.name not in self.drained]
+        dead = [
+            w
+            for w in seen
+            if not w.alive and w.name in self.started and w.name not in self.drained
+        ]
         if dead and self.replaced:
             self.failed += [
                 f"{w.name} ended soon after its start: {self.pool.last_words(w)}" for w in dead
@@ -134,11 +137,10 @@ class _Actions:
 
     def last_words(self, seen: Observation) -> list[str]:
         """Why the workers that this call started may not have registered, as far as they said."""
-        registered = {worker.host for worker in seen.workers or ()}
         return [
             f"{worker.name} has not registered; its log ends: {self.pool.last_words(worker)}"
             for worker in seen.starting
-            if worker.name in self.started and worker.host not in registered
+            if worker.name in self.started
         ]
 
 

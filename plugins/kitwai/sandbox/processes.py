@@ -1,7 +1,7 @@
 """Processes that outlive the one that starts them: start, find again, signal, end with all theirs.
 
-Owns every signal that Kitwai sends. A process is named by pid *and* start time, because a pid alone
-may by now belong to somebody else.
+Owns every signal that Kitwai sends. A `psutil.Process` stands for a pid *and* its start time: it
+refuses to signal, and is not alive, once somebody else has the pid.
 """
 
 from __future__ import annotations
@@ -12,27 +12,15 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
 
-# Linux gives the boot time, from which start times are reckoned, in whole seconds that may jump by
-# one; no pid comes round again that soon.
-_SAME_START_S = 2.0
 _POLL_S = 0.05
 
 # Handles of the children of this process: without them an ended child would stay a zombie.
 _children: list[subprocess.Popen[bytes]] = []
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessId:
-    """One process for good: its pid and the moment it started (epoch seconds)."""
-
-    pid: int
-    started_at: float
 
 
 def free_port(host: str = "127.0.0.1") -> int:
@@ -75,26 +63,18 @@ def reap() -> None:
     _children[:] = [child for child in _children if child.poll() is None]
 
 
-def identify(pid: int) -> ProcessId | None:
-    """The identity of the process that runs under ``pid`` now, None when there is none."""
-    try:
-        return ProcessId(pid, psutil.Process(pid).create_time())
-    except psutil.NoSuchProcess:
-        return None
+def every() -> Iterator[psutil.Process]:
+    """All processes of this machine, each looked up anew.
 
-
-def find(process_id: ProcessId) -> psutil.Process | None:
-    """The process that ``process_id`` names, None when it has ended or its pid was given away."""
-    try:
-        process = psutil.Process(process_id.pid)
-        same = abs(process.create_time() - process_id.started_at) < _SAME_START_S
-        return process if same and is_alive(process) else None
-    except psutil.NoSuchProcess:
-        return None
+    `psutil.process_iter` keeps its handles, which are dead ones where a pid was given away.
+    """
+    for pid in psutil.pids():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            yield psutil.Process(pid)
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """True while it runs; a zombie does not."""
+    """True while this very process runs; a zombie does not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -102,7 +82,7 @@ def is_alive(process: psutil.Process) -> bool:
 
 
 def send(process: psutil.Process, number: signal.Signals) -> bool:
-    """Signal ``process``; False when it is gone. Its start time is compared once more before."""
+    """Signal ``process``; False when it is gone, whoever has its pid now."""
     try:
         process.send_signal(number)
     except psutil.NoSuchProcess:
@@ -132,7 +112,7 @@ def _family(roots: Sequence[psutil.Process], sessions: set[int]) -> list[psutil.
         with contextlib.suppress(psutil.NoSuchProcess):
             members |= {child.pid: child for child in root.children(recursive=True)}
     if sessions:
-        for process in psutil.process_iter():
+        for process in every():
             with contextlib.suppress(OSError):
                 if os.getsid(process.pid) in sessions:
                     members.setdefault(process.pid, process)

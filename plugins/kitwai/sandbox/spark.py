@@ -104,8 +104,8 @@ def spark_environment(spark_home: Path, local_ip: str) -> dict[str, str]:
 class SparkMaster:
     """A Spark standalone master on free ports of one loopback address, logging to ``directory``.
 
-    ``url`` is what workers and applications connect to (``spark://...``), ``web_url`` the address of
-    the web UI and of ``/json/`` (``http://...``). As a context manager it starts and stops it.
+    ``url`` is what workers and applications connect to (``spark://...``), ``web_url`` the address
+    of the web UI and of ``/json/`` (``http://...``). As a context manager it starts and stops it.
     """
 
     def __init__(

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from kitwai.core.observation import PoolWorker, WorkerState
+from kitwai.errors import PoolError
+from kitwai.pools.local import LocalWorkerPool
+from kitwai.sandbox import processes
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+
+
+@pytest.fixture
+def lone_pool(tmp_path: Path) -> Iterator[LocalWorkerPool]:
+    """A pool whose workers find no master, for what needs none."""
+    pool = LocalWorkerPool(f"spark://127.0.0.1:{processes.free_port()}", tmp_path / "pool")
+    yield pool
+    pool.stop_all()
+
+
+def living(pool: LocalWorkerPool) -> list[PoolWorker]:
+    return [worker for worker in pool.workers() if worker.alive]
+
+
+def worker_jvm(pool: LocalWorkerPool, worker: PoolWorker) -> psutil.Process:
+    """The process that runs this worker, found as a person would find it."""
+    folder = str(pool.directory / worker.name)
+    matching = [p for p in processes.every() if folder in _command(p)]
+    own = {process.pid for process in matching}
+    (top,) = (process for process in matching if process.ppid() not in own)
+    return top
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def registered(look, count: int) -> bool:
+    serving = look().serving
+    return serving is not None and len(serving) == count
+
+
+def test_start_registers_workers_with_addresses_of_their_own(pool, look, wait_for):
+    started = pool.start(2)
+    assert [worker.name for worker in started] == ["worker-1", "worker-2"]
+    assert {worker.name for worker in living(pool)} == {"worker-1", "worker-2"}
+    wait_for(lambda: registered(look, 2))
+    listed = look().workers
+    assert {worker.host for worker in listed} == {worker.host for worker in started}
+    assert len({worker.host for worker in listed}) == 2
+    assert {worker.cores for worker in listed} == {2}
+
+
+def test_a_second_pool_and_a_second_process_see_the_same_workers(lone_pool):
+    lone_pool.start(2)
+    other = LocalWorkerPool(lone_pool.master_url, lone_pool.directory)
+    assert other.workers() == lone_pool.workers()
+    code = (
+        "import sys; from pathlib import Path; from kitwai.pools.local import LocalWorkerPool\n"
+        "pool = LocalWorkerPool(sys.argv[1], Path(sys.argv[2]))\n"
+        "for worker in pool.workers(): print(worker.name, worker.alive); pool.stop(worker)"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code, lone_pool.master_url, str(lone_pool.directory)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert answer.stdout.split("\n")[:2] == ["worker-1 True", "worker-2 True"]
+    assert living(lone_pool) == []
+
+
+def test_names_and_addresses_are_never_used_again(lone_pool):
+    (first,) = lone_pool.start(1)
+    lone_pool.stop(first)
+    (second,) = lone_pool.start(1)
+    assert second.name != first.name
+    assert second.host != first.host
+    assert [worker.alive for worker in lone_pool.workers()] == [False, True]
+
+
+def test_starting_at_once_from_several_processes_gives_every_worker_its_own_name(lone_pool):
+    code = (
+        "import sys; from pathlib import Path; from kitwai.pools.local import LocalWorkerPool\n"
+        "LocalWorkerPool(sys.argv[1], Path(sys.argv[2])).start(1)"
+    )
+    command = [sys.executable, "-c", code, lone_pool.master_url, str(lone_pool.directory)]
+    starters = [subprocess.Popen(command) for _ in range(3)]
+    assert [starter.wait() for starter in starters] == [0, 0, 0]
+    assert len({worker.host for worker in living(lone_pool)}) == 3
+
+
+def test_drain_decommissions_this_worker_alone_and_keeps_its_moment(pool, look, wait_for):
+    first, second = pool.start(2)
+    wait_for(lambda: registered(look, 2))
+    pool.drain(first)
+    since = pool.workers()[0].draining_since
+    assert since is not None
+    pool.drain(first)
+    assert pool.workers()[0].draining_since == since
+    wait_for(lambda: WorkerState.DECOMMISSIONED in {w.state for w in look().workers})
+    states = {worker.host: worker.state for worker in look().workers}
+    assert states == {first.host: WorkerState.DECOMMISSIONED, second.host: WorkerState.ALIVE}
+
+
+def test_draining_a_worker_that_is_not_up_yet_ends_it(lone_pool, wait_for):
+    (worker,) = lone_pool.start(1)
+    lone_pool.drain(worker)
+    wait_for(lambda: not living(lone_pool))
+
+
+def test_stop_ends_a_worker_that_does_not_answer_signals(lone_pool):
+    (worker,) = lone_pool.start(1)
+    worker_jvm(lone_pool, worker).suspend()
+    lone_pool.stop(worker)
+    assert living(lone_pool) == []
+    lone_pool.stop(worker)
+    lone_pool.drain(worker)
+
+
+def test_a_killed_worker_is_known_at_once(pool, look, wait_for):
+    (worker,) = pool.start(1)
+    wait_for(lambda: registered(look, 1))
+    worker_jvm(pool, worker).send_signal(signal.SIGKILL)
+    wait_for(lambda: not living(pool), timeout_s=5)
+    seen = look()
+    assert seen.serving == ()
+    assert seen.lost_hosts == {worker.host}
+
+
+def test_processes_that_only_mention_a_worker_are_none(lone_pool):
+    (worker,) = lone_pool.start(1)
+    folder = lone_pool.directory / worker.name
+    lone_pool.stop(worker)
+    worker_class = "org.apache.spark.deploy.worker.Worker"
+    waits = [sys.executable, "-c", "import time; time.sleep(600)"]
+    children = [
+        subprocess.Popen([*waits, f"{worker_class} --work-dir {folder}"]),
+        subprocess.Popen([*waits, "--work-dir", str(folder)]),
+        subprocess.Popen([*waits, worker_class, "--work-dir", f"{lone_pool.directory}-2/worker-1"]),
+    ]
+    try:
+        assert living(lone_pool) == []
+        lone_pool.stop(worker)
+        lone_pool.stop_all()
+        assert [child.poll() for child in children] == [None, None, None]
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
+
+
+def test_old_folders_go_but_the_last_logs_stay(lone_pool):
+    for number in range(1, 10):
+        folder = lone_pool.directory / f"worker-{number}"
+        folder.mkdir(parents=True)
+        (folder / "ended").touch()
+        os.utime(folder / "ended", (0, 0))
+    assert lone_pool.workers() == ()
+    (worker,) = lone_pool.start(1)
+    assert worker.name == "worker-10"
+    kept = {folder.name for folder in lone_pool.directory.iterdir()}
+    assert kept == {f"worker-{number}" for number in (5, 6, 7, 8, 9, 10)}
+
+
+def test_executors_of_other_people_do_not_see_airflows_settings(lone_pool, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "secret")
+    monkeypatch.setenv("_AIRFLOW_WWW_USER_PASSWORD", "secret")
+    (worker,) = lone_pool.start(1)
+    assert "secret" not in worker_jvm(lone_pool, worker).environ().values()
+
+
+@pytest.mark.parametrize(
+    "url", ["", "127.0.0.1:7077", "http://127.0.0.1:8080", "spark://127.0.0.1", "spark://a:x"]
+)
+def test_a_malformed_master_address_is_one_clear_error(url, tmp_path):
+    with pytest.raises(PoolError, match="spark://host:port"):
+        LocalWorkerPool(url, tmp_path / "pool")
+
+
+@pytest.mark.parametrize("size", [{"cores": 0}, {"memory_mb": 0}])
+def test_a_worker_without_cores_or_memory_is_an_error(size, tmp_path):
+    with pytest.raises(PoolError, match="at least 1 core"):
+        LocalWorkerPool("spark://127.0.0.1:7077", tmp_path / "pool", **size)
+
+
+@pytest.mark.parametrize(
+    ("java_home", "message"),
+    [(None, "Java was not found"), ("/nowhere", "JAVA_HOME is /nowhere")],
+)
+def test_missing_java_is_one_clear_error(java_home, message, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    if java_home:
+        monkeypatch.setenv("JAVA_HOME", java_home)
+    _starts_nothing(tmp_path, message)
+
+
+def test_missing_spark_is_one_clear_error(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPARK_HOME", str(tmp_path))
+    _starts_nothing(tmp_path, "SPARK_HOME is")
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path):
+    (tmp_path / "file").touch()
+    pool = LocalWorkerPool("spark://127.0.0.1:7077", tmp_path / "file" / "pool")
+    with pytest.raises(PoolError, match="file/pool"):
+        pool.start(1)
+
+
+def _starts_nothing(folder: Path, message: str) -> None:
+    pool = LocalWorkerPool("spark://127.0.0.1:7077", folder / "pool")
+    with pytest.raises(PoolError, match=message):
+        pool.start(1)
+    assert not pool.directory.exists()
+    assert pool.workers() == ()
