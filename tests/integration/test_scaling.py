@@ -82,20 +82,21 @@ def finished_tasks(look) -> int:
 def test_1_4_2_while_a_job_shuffles_computes_no_map_task_twice(
     pool, look, lease, run_shuffle, wait_for, tmp_path
 ):
-    maps, reduces = 50, 12
+    maps, reduces = 100, 12
     assert reach(1, pool, look, lease, wait_s=WAIT_S).settled
     job = run_shuffle(maps, reduces, wait_s=2.0)
     wait_for(lambda: finished_tasks(look) >= 2)
     out = reach(4, pool, look, lease, wait_s=WAIT_S)
     assert out.settled
     assert len(out.started) == 3
-    # Every worker is to hold shuffle blocks before two of them leave.
+    # Every worker is to hold shuffle blocks before two of them leave, and maps are to be left: a
+    # reduce stage that runs already keeps the old addresses, and Spark would run it once more.
     wait_for(lambda: len(_holders(look())) == 4)
     back = reach(2, pool, look, lease, wait_s=WAIT_S)
     assert back.settled
     assert len(back.drained) == 2
     assert set(back.stopped) == set(back.drained)
-    assert job.poll() is None, "the job ended before the scale-in did: this shows nothing"
+    assert finished_tasks(look) < maps, "the scale-in came too late to show anything"
     assert job.wait(180) == 0
     check_counts(tmp_path, maps)
     ends = task_ends(tmp_path)

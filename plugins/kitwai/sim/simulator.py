@@ -136,8 +136,9 @@ class Simulator:
     def state(self) -> tuple[State, Bools]:
         """What a policy sees now, and [B] whether it may decide.
 
-        It may not while there are tasks to do and none has finished: nothing tells how long one
-        takes, and the live decision holds the present count (`kitwai.core.decide`).
+        It may not while no task has finished, or nothing is submitted (the driver computes): the
+        work left is unknown then, and the live decision holds the present count
+        (`kitwai.core.decide`).
         """
         tasks, active, complete, run_s = self.shown()
         done = complete.sum(axis=1)
@@ -154,7 +155,7 @@ class Simulator:
             progress=done / np.maximum(tasks.sum(axis=1), 1.0),
             start_delay_s=self.config.start_delay_s,
         )
-        known = (done > 0) | (left.sum(axis=1) == 0)
+        known = (done > 0) & (left.sum(axis=1) > 0)
         return state, known & ~self.done
 
     def shown(self) -> tuple[Floats, Floats, Floats, Floats]:

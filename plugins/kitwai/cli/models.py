@@ -1,0 +1,87 @@
+"""``kitwai models``: list, promote, roll back and verify the versions of the agent."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from kitwai.errors import CheckpointError
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand with its four actions."""
+    models = subparsers.add_parser("models", help="list, promote, roll back or verify checkpoints")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--models", type=Path, help="folder of the checkpoints (default: the configured one)"
+    )
+    actions = models.add_subparsers(required=True, metavar="ACTION")
+
+    listing = actions.add_parser("list", parents=[common], help="all versions, the champion marked")
+    listing.set_defaults(run=_list)
+    promote = actions.add_parser("promote", parents=[common], help="make a version the champion")
+    promote.add_argument("version")
+    promote.set_defaults(run=_promote)
+    rollback = actions.add_parser(
+        "rollback", parents=[common], help="restore the champion before the present one"
+    )
+    rollback.set_defaults(run=_rollback)
+    verify = actions.add_parser("verify", parents=[common], help="check every file of a version")
+    verify.add_argument("version", nargs="?", help="default: the champion")
+    verify.set_defaults(run=_verify)
+
+
+def _root(arguments: argparse.Namespace) -> Path:
+    if arguments.models is not None:
+        return Path(arguments.models)
+    from kitwai.config import models_root
+
+    return models_root()
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from kitwai.store.registry import champion, read_manifest, versions
+
+    root = _root(arguments)
+    found = versions(root)
+    try:
+        used = champion(root)
+    except CheckpointError:
+        used = None
+    for version in found:
+        try:
+            row = read_manifest(root, version).get("metrics", {}).get("champion", {})
+            about = f"hit rate {row['hit_rate']:.3f}, static ratio {row['static_ratio']:.3f}"
+        except CheckpointError as error:
+            about = f"unusable: {error}"
+        except (AttributeError, KeyError, TypeError, ValueError):
+            about = "not judged"
+        print(f"{'*' if version == used else ' '} {version}  {about}")
+    if not found:
+        print(f"There is no version in {root}.")
+    return 0
+
+
+def _promote(arguments: argparse.Namespace) -> int:
+    from kitwai.store.registry import promote
+
+    promote(_root(arguments), arguments.version)
+    print(f"{arguments.version} is the champion.")
+    return 0
+
+
+def _rollback(arguments: argparse.Namespace) -> int:
+    from kitwai.store.registry import rollback
+
+    print(f"{rollback(_root(arguments))} is the champion again.")
+    return 0
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from kitwai.store.registry import champion, verify
+
+    root = _root(arguments)
+    version = arguments.version or champion(root)
+    verify(root, version)
+    print(f"{version} is whole.")
+    return 0
