@@ -86,6 +86,7 @@ class _Extra(BaseModel):
     cooldown_in: str | float = "30s"
     start_delay: str | float = "15s"
     stale: str | float = "30s"
+    timeout: str | float = "2s"
     margin: float = 0.9
     pool: Literal["none", "local"] = "none"
     pool_directory: str | None = None
@@ -108,10 +109,14 @@ class PoolConfig:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ClusterConfig:
-    """Everything one Airflow connection says of its cluster."""
+    """Everything one Airflow connection says of its cluster.
+
+    ``web_url`` is the master's web UI; an observation is complete within ``timeout_s``.
+    """
 
     settings: ClusterSettings
     web_url: str
+    timeout_s: float
     pool: PoolConfig
 
 
@@ -172,6 +177,7 @@ def cluster_config(
         )
     return ClusterConfig(
         settings=settings,
+        timeout_s=parse_duration(fields.timeout),
         web_url=f"{schema or 'http'}://{host}:{port or 8080}",
         pool=PoolConfig(
             kind=fields.pool,

@@ -120,7 +120,7 @@ def test_idle_workers_leave_first(pool, look, lease, run_shuffle, wait_for, tmp_
     assert reach(3, pool, look, lease, wait_s=WAIT_S).settled
     job = run_shuffle(8, 2, wait_s=2.0, **{"spark.cores.max": "2"})
     wait_for(lambda: finished_tasks(look) >= 1)
-    (busy,) = _holders(look())
+    (busy,) = {e.host for app in look().applications for e in app.executors}
     outcome = reach(1, pool, look, lease, wait_s=WAIT_S)
     assert outcome.settled
     assert len(outcome.drained) == 2

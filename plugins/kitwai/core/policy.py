@@ -17,6 +17,9 @@ from kitwai.core.state import TARGETS, State, encode
 MISS_PENALTY = 2.0
 """Cost of a missed limit, in shares of N x T worker-seconds: more than any cluster can save."""
 
+PREDICTION_ERROR = 0.2
+"""Standard deviation of a predicted time left, as a share of it: the prior that training corrects."""
+
 
 class Policy(Protocol):
     """What decides. ``version`` names the checkpoint, None for a formula."""
@@ -60,8 +63,28 @@ class AnalyticPolicy:
         )
 
 
+def predicted_return(state: State) -> Floats:
+    """[B, W] what each target is worth by the predicted finish, if it were held to the end.
+
+    Minus the predicted cost, minus the penalty and the lateness of a missed limit. The prediction
+    is taken to be off by `PREDICTION_ERROR`, which makes the chance of a miss a logistic function.
+    """
+    targets = np.arange(1.0, state.finish_s.shape[1] + 1.0)
+    limit = state.limit_s[:, None]
+    to_run = state.finish_s - state.elapsed_s[:, None]
+    cost = targets * to_run / (state.max_workers[:, None] * limit)
+    over = (state.finish_s - limit) / (PREDICTION_ERROR * to_run + 1e-3 * limit)
+    # A logistic distribution of standard deviation 1 has the scale sqrt(3) / pi.
+    miss = 1.0 / (1.0 + np.exp(-np.clip(over * np.pi / np.sqrt(3.0), -50.0, 50.0)))
+    lateness = np.clip(state.finish_s / limit - 1.0, 0.0, 3.0)
+    return np.asarray(-np.minimum(cost, 3.0) - MISS_PENALTY * (miss + lateness), dtype=np.float64)
+
+
 class NetworkPolicy:
-    """A trained Q-network as a NumPy forward pass: dense layers, ReLU between them."""
+    """A trained Q-network: `predicted_return` plus what the network has learnt it to be wrong by.
+
+    The network is a NumPy forward pass: dense layers, ReLU between them.
+    """
 
     name = "dqn"
     max_targets: int | None = TARGETS
@@ -85,7 +108,11 @@ class NetworkPolicy:
 
     def q_values(self, state: State) -> Floats:
         """[B, 10] Q-values of the targets 1..10."""
-        hidden = (encode(state) - self._mean) / self._scale
+        return predicted_return(state)[:, :TARGETS] + self.correct(encode(state))
+
+    def correct(self, features: Floats) -> Floats:
+        """The network alone: features [B, F] -> corrections [B, 10]."""
+        hidden = (features - self._mean) / self._scale
         for index, (kernel, bias) in enumerate(self._layers):
             hidden = hidden @ kernel + bias
             if index < len(self._layers) - 1:

@@ -107,6 +107,8 @@ class DemoCluster:
                 "limit": limit_s,
                 "mode": "auto",
                 "quiet": "10s",
+                # Airflow, six workers and the driver share few cores here: answers take seconds.
+                "timeout": "8s",
                 "pool": "local",
                 "pool_directory": str(self.folder / "pool"),
                 "worker_cores": _CORES,

@@ -81,7 +81,13 @@ class SparkClusterHook(BaseHook):
         """What the cluster shows now. Sources that fail are named in it, never raised."""
         from kitwai.observe.observer import observe
 
-        return observe(self.conn_id, self.config.web_url, self.pool, past or Past())
+        return observe(
+            self.conn_id,
+            self.config.web_url,
+            self.pool,
+            past or Past(),
+            timeout_s=self.config.timeout_s,
+        )
 
     def test_connection(self) -> tuple[bool, str]:
         """For the connection form's test button."""

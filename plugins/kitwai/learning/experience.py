@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
-from kitwai.core.state import FEATURE_NAMES, State, encode
+from kitwai.core.policy import predicted_return
+from kitwai.core.state import FEATURE_NAMES, TARGETS, State, encode
 from kitwai.learning.replay import Transitions
 from kitwai.sim.episodes import draw_episodes
 from kitwai.sim.library import Ints, Library
@@ -17,6 +19,14 @@ PATIENCE = 3.0
 
 Act = Callable[[State], Ints]
 """[B] targets of a state."""
+
+
+class _Seen(NamedTuple):
+    """What the network gets of B states."""
+
+    features: np.ndarray
+    prior: np.ndarray
+    mask: np.ndarray
 
 
 class Collector:
@@ -31,6 +41,7 @@ class Collector:
         self._simulator = Simulator(library, envs)
         self._open = np.zeros(envs, dtype=np.bool_)
         self._state = np.zeros((envs, len(FEATURE_NAMES)), dtype=np.float32)
+        self._prior = np.zeros((envs, TARGETS), dtype=np.float32)
         self._action = np.zeros(envs, dtype=np.int32)
         self._reward = np.zeros(envs)
         self._restart(np.arange(envs))
@@ -39,35 +50,42 @@ class Collector:
         """One step of every episode; the transitions completed by it."""
         simulator = self._simulator
         state, known = simulator.state()
-        features, mask = encode(state).astype(np.float32), state.mask
+        seen = _Seen(
+            features=encode(state).astype(np.float32),
+            prior=predicted_return(state).astype(np.float32),
+            mask=state.mask,
+        )
         reached = self._open & known
-        result = self._close(reached, features, mask, done=False)
+        result = self._close(reached, seen, done=False)
         cut = known & (simulator.now > PATIENCE * simulator.limit_s)
         if cut.any():
             self._restart(np.flatnonzero(cut))
             known = known & ~cut
         targets = np.where(known, act(state), np.maximum(simulator.workers, 1)).astype(np.int64)
-        self._state[known] = features[known]
+        self._state[known] = seen.features[known]
+        self._prior[known] = seen.prior[known]
         self._action[known] = targets[known] - 1
         self._open |= known
         step = simulator.step(targets)
         self._reward += np.where(self._open, step.reward, 0.0)
-        ended = self._close(self._open & step.done, features, mask, done=True)
+        ended = self._close(self._open & step.done, seen, done=True)
         if step.done.any():
             self._restart(np.flatnonzero(step.done))
         return Transitions(*(np.concatenate(both) for both in zip(result, ended, strict=True)))
 
     def _close(
-        self, rows: np.ndarray, features: np.ndarray, mask: np.ndarray, *, done: bool
+        self, rows: np.ndarray, seen: _Seen, *, done: bool
     ) -> Transitions:
         """The open transitions of ``rows`` [B] (bool); after an end the next state is not used."""
         transitions = Transitions(
             state=self._state[rows],
             action=self._action[rows],
             reward=self._reward[rows].astype(np.float32),
-            next_state=features[rows],
+            prior=self._prior[rows],
+            next_state=seen.features[rows],
+            next_prior=seen.prior[rows],
             done=np.full(int(rows.sum()), float(done), dtype=np.float32),
-            mask=mask[rows],
+            mask=seen.mask[rows],
         )
         self._open[rows] = False
         self._reward[rows] = 0.0

@@ -18,7 +18,9 @@ Layers = list[tuple[np.ndarray, np.ndarray]]
 
 
 def build_network(hidden: Sequence[int], mean: Floats, scale: Floats) -> keras.Model:
-    """Features [B, F] as `kitwai.core.state.encode` gives them -> Q-values [B, 10].
+    """Features [B, F] as `kitwai.core.state.encode` gives them -> corrections [B, 10].
+
+    Q-values are `kitwai.core.policy.predicted_return` plus these; at first the network adds nothing.
 
     :param hidden: width of each ReLU layer.
     :param mean: [F] subtracted from the features; ``scale``: [F] they are divided by.
@@ -29,7 +31,7 @@ def build_network(hidden: Sequence[int], mean: Floats, scale: Floats) -> keras.M
         keras.Input((len(FEATURE_NAMES),), name="features"),
         keras.layers.Rescaling((1.0 / scale).tolist(), offset=(-mean / scale).tolist()),
         *(keras.layers.Dense(width, activation="relu") for width in hidden),
-        keras.layers.Dense(TARGETS, name="q_values"),
+        keras.layers.Dense(TARGETS, kernel_initializer="zeros", name="corrections"),
     ]
     return keras.Sequential(layers, name="q_network")
 

@@ -10,12 +10,16 @@ from kitwai.core.state import TARGETS
 
 
 class Transitions(NamedTuple):
-    """M transitions; ``action`` is target - 1, ``mask`` allows targets in the next state."""
+    """M transitions; ``action`` is target - 1, ``mask`` allows targets (in both states alike),
+    the priors are `kitwai.core.policy.predicted_return` of the two states.
+    """
 
     state: np.ndarray  # [M, F] float32
     action: np.ndarray  # [M] int32
     reward: np.ndarray  # [M] float32
+    prior: np.ndarray  # [M, 10] float32
     next_state: np.ndarray  # [M, F] float32
+    next_prior: np.ndarray  # [M, 10] float32
     done: np.ndarray  # [M] float32, 1 where the application ended
     mask: np.ndarray  # [M, 10] bool
 
@@ -28,7 +32,9 @@ class ReplayBuffer:
             state=np.zeros((capacity, features), dtype=np.float32),
             action=np.zeros(capacity, dtype=np.int32),
             reward=np.zeros(capacity, dtype=np.float32),
+            prior=np.zeros((capacity, TARGETS), dtype=np.float32),
             next_state=np.zeros((capacity, features), dtype=np.float32),
+            next_prior=np.zeros((capacity, TARGETS), dtype=np.float32),
             done=np.zeros(capacity, dtype=np.float32),
             mask=np.zeros((capacity, TARGETS), dtype=np.bool_),
         )

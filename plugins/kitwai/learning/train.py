@@ -58,7 +58,7 @@ class DQNConfig:
     """share of random targets at last"""
     exploration_fraction: float = 0.3
     """share of the training over which epsilon falls linearly"""
-    advantage: float = 0.8
+    advantage: float = 0.0
     """share of a target's disadvantage that is added to what is learnt (see `compile_update`)"""
     max_grad_norm: float = 10.0
     """global norm to which gradients are clipped"""
@@ -141,18 +141,26 @@ def compile_update(
 
     @tf.function
     def update(
-        state: Any, action: Any, reward: Any, next_state: Any, done: Any, mask: Any
-    ) -> tf.Tensor:
+        state: Any,
+        action: Any,
+        reward: Any,
+        prior: Any,
+        next_state: Any,
+        next_prior: Any,
+        done: Any,
+        mask: Any,
+    ) -> Any:
         # The online network chooses among the allowed targets, the target network values it.
-        allowed = tf.where(mask, online(next_state), -np.inf)
+        allowed = tf.where(mask, next_prior + online(next_state), -np.inf)
         best = tf.argmax(allowed, axis=1, output_type=tf.int32)
-        next_q = tf.gather(target(next_state), best, batch_dims=1)
-        gap = tf.reduce_max(tf.where(mask, target(state), -np.inf), axis=1) - tf.gather(
-            target(state), action, batch_dims=1
-        )
-        expected = tf.stop_gradient(reward + (1.0 - done) * next_q - config.advantage * gap)
+        next_q = tf.gather(next_prior + target(next_state), best, batch_dims=1)
+        expected = tf.stop_gradient(reward + (1.0 - done) * next_q)
+        if config.advantage:
+            now = prior + target(state)
+            gap = tf.reduce_max(tf.where(mask, now, -np.inf), axis=1) - tf.gather(now, action, batch_dims=1)
+            expected = tf.stop_gradient(expected - config.advantage * gap)
         with tf.GradientTape() as tape:
-            q_value = tf.gather(online(state), action, batch_dims=1)
+            q_value = tf.gather(prior + online(state), action, batch_dims=1)
             loss = tf.reduce_mean(keras.losses.huber(expected[:, None], q_value[:, None]))
         gradients = tape.gradient(loss, online.trainable_variables)
         optimizer.apply_gradients(zip(gradients, online.trainable_variables, strict=True))

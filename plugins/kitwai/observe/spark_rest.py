@@ -7,9 +7,9 @@ so that nothing unknown is ever taken for zero. Spark 1.6 to 4.3 are understood.
 
 from __future__ import annotations
 
-import asyncio
 import html
 import re
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -238,7 +238,7 @@ async def read_application(
     timeout_s: float,
     now: Callable[[], float],
 ) -> tuple[Application, tuple[str, ...]]:
-    """Everything a driver tells of its application, in parallel requests.
+    """Everything a driver tells of its application, in one request after another.
 
     :returns: the application, and what is wrong with its own limits, if anything.
     :raises SourceError: one of them failed. Half of what a driver knows is not used: without
@@ -246,14 +246,14 @@ async def read_application(
     """
     base = f"{driver_url.rstrip('/')}/api/v1/applications/{quote(active.id, safe='')}"
     paths = ("", "/jobs", "/stages", "/executors", "/environment")
-    try:
-        async with asyncio.TaskGroup() as group:
-            reads = [
-                group.create_task(get(client, base + path, timeout_s=timeout_s)) for path in paths
-            ]
-    except ExceptionGroup as faults:
-        raise faults.exceptions[0] from None
-    application, jobs, stages, executors, environment = (read.result() for read in reads)
+    deadline = time.monotonic() + timeout_s
+    # One after another, over one connection: a driver's web server lets only one or two wait to be
+    # accepted (Spark sets its queue to the number of acceptors). The rest are dropped, and TCP
+    # tries them again only after a second.
+    application, jobs, stages, executors, environment = [
+        await get(client, base + path, timeout_s=max(0.0, deadline - time.monotonic()))
+        for path in paths
+    ]
     limits = parse_limits(environment)
     elapsed_s = parse_elapsed(application, now())
     return (
