@@ -142,7 +142,7 @@ def _decide_application(
         constraint=constraint,
         limit_source=source,
         elapsed_s=application.elapsed_s,
-        target=max(1, present),
+        target=min(max(1, present), constraint.max_workers),
         reason="",
         mask=(True,) * constraint.max_workers,
     )

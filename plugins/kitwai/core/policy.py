@@ -18,7 +18,7 @@ MISS_PENALTY = 2.0
 """Cost of a missed limit, in shares of N x T worker-seconds: more than any cluster can save."""
 
 PREDICTION_ERROR = 0.2
-"""Standard deviation of a predicted time left, as a share of it: the prior that training corrects."""
+"""Standard deviation of a predicted time left, as a share of it, before anything is learnt."""
 
 
 class Policy(Protocol):

@@ -73,9 +73,7 @@ class Collector:
             self._restart(np.flatnonzero(step.done))
         return Transitions(*(np.concatenate(both) for both in zip(result, ended, strict=True)))
 
-    def _close(
-        self, rows: np.ndarray, seen: _Seen, *, done: bool
-    ) -> Transitions:
+    def _close(self, rows: np.ndarray, seen: _Seen, *, done: bool) -> Transitions:
         """The open transitions of ``rows`` [B] (bool); after an end the next state is not used."""
         transitions = Transitions(
             state=self._state[rows],

@@ -20,7 +20,7 @@ Layers = list[tuple[np.ndarray, np.ndarray]]
 def build_network(hidden: Sequence[int], mean: Floats, scale: Floats) -> keras.Model:
     """Features [B, F] as `kitwai.core.state.encode` gives them -> corrections [B, 10].
 
-    Q-values are `kitwai.core.policy.predicted_return` plus these; at first the network adds nothing.
+    Q-values are `kitwai.core.policy.predicted_return` plus these; at first they are zero.
 
     :param hidden: width of each ReLU layer.
     :param mean: [F] subtracted from the features; ``scale``: [F] they are divided by.

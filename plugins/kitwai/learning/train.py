@@ -157,7 +157,9 @@ def compile_update(
         expected = tf.stop_gradient(reward + (1.0 - done) * next_q)
         if config.advantage:
             now = prior + target(state)
-            gap = tf.reduce_max(tf.where(mask, now, -np.inf), axis=1) - tf.gather(now, action, batch_dims=1)
+            gap = tf.reduce_max(tf.where(mask, now, -np.inf), axis=1) - tf.gather(
+                now, action, batch_dims=1
+            )
             expected = tf.stop_gradient(expected - config.advantage * gap)
         with tf.GradientTape() as tape:
             q_value = tf.gather(prior + online(state), action, batch_dims=1)

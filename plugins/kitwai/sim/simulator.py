@@ -136,9 +136,9 @@ class Simulator:
     def state(self) -> tuple[State, Bools]:
         """What a policy sees now, and [B] whether it may decide.
 
-        It may not while no task has finished, or nothing is submitted (the driver computes): the
-        work left is unknown then, and the live decision holds the present count
-        (`kitwai.core.decide`).
+        It may not while no task has finished (nothing tells how long one takes), nor while the
+        driver computes between two jobs (nothing shows what comes): the live decision holds the
+        present count then (`kitwai.core.estimate.remaining_work`).
         """
         tasks, active, complete, run_s = self.shown()
         done = complete.sum(axis=1)
