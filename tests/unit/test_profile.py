@@ -105,7 +105,7 @@ def test_no_work_at_all_is_refused(tmp_path):
 
 
 def test_a_missing_file_and_an_empty_folder_are_named(tmp_path):
-    with pytest.raises(InvalidInputError, match="nothing.json cannot be read"):
+    with pytest.raises(InvalidInputError, match=r"nothing.json cannot be read"):
         load_profile(tmp_path / "nothing.json")
     with pytest.raises(InvalidInputError, match="holds no profile"):
         load_profiles(tmp_path)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import builders
 import pytest
 
@@ -25,12 +27,16 @@ UNREADABLE = Load(DECOMMISSIONED, cores_used=2, executor_cores=None)
 def plan(target: int, *own: tuple[str, Load | None], foreign: tuple[Load, ...] = ()):
     """The plan for a pool of workers 0, 1, ...; ``own``: how each is, and its load.
 
-    How: "up", "dead", "draining" (for 10 s) or "overdue".
+    How: "up", "new" (for 5 s), "dead", "draining" (for 10 s) or "overdue".
     """
     since = {"draining": NOW - 10, "overdue": NOW - TIMEOUT - 1}
     pool = [
         builders.pool_worker(number, alive=how != "dead", draining_since=since.get(how))
         for number, (how, _) in enumerate(own)
+    ]
+    pool = [
+        replace(worker, started_at=NOW - 5) if how == "new" else worker
+        for worker, (how, _) in zip(pool, own, strict=True)
     ]
     load = {builders.host(number): its for number, (_, its) in enumerate(own) if its is not None}
     load |= {builders.host(100 + number): its for number, its in enumerate(foreign)}
@@ -60,7 +66,9 @@ def numbers(workers) -> set[int]:
         ("least data first", 1, [("up", LIGHT), ("up", LOADED)], (0, {0}, set(), 1)),
         ("newest first of equals", 1, [("up", BUSY), ("up", BUSY)], (0, {1}, set(), 1)),
         ("several leave", 1, [("up", BUSY), ("up", IDLE), ("up", LIGHT)], (0, {1, 2}, {1}, 1)),
-        ("coming up last", 1, [("up", PENDING), ("up", BUSY)], (0, {1}, set(), 1)),
+        ("a driver's own last", 1, [("up", PENDING), ("up", BUSY)], (0, {1}, set(), 1)),
+        ("coming up before busy", 1, [("up", BUSY), ("new", PENDING)], (0, set(), set(), 1)),
+        ("idle before coming up", 1, [("up", IDLE), ("new", PENDING)], (0, {0}, {0}, 0)),
         ("coming up: no signal yet", 1, [("up", PENDING), ("up", PENDING)], (0, set(), set(), 1)),
         ("driver unreadable: drain", 1, [("up", UNKNOWN), ("up", UNKNOWN)], (0, {1}, set(), 1)),
         ("drains", 1, [("up", BUSY), ("draining", LEAVING)], (0, set(), set(), 1)),

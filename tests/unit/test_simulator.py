@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -124,9 +126,9 @@ def test_more_workers_are_never_slower_without_contention():
         finishes.append(made.finish_s)
     # Greedy list scheduling has anomalies (Graham 1969), each smaller than one task.
     longest = np.array([max(max(s.task_ms) for s in one.stages) / 1000.0 for one in flat])
-    for fewer, more in zip(finishes[1:], finishes[2:], strict=False):
+    for fewer, more in itertools.pairwise(finishes):
         assert (more <= fewer + longest).all()
-    assert np.mean([m <= f + 1e-9 for f, m in zip(finishes[:-1], finishes[1:], strict=True)]) > 0.9
+    assert np.mean([m <= f + 1e-9 for f, m in itertools.pairwise(finishes)]) > 0.9
 
 
 @pytest.mark.parametrize(("limit_s", "late_s"), [(200.0, 0.0), (80.0, 20.0), (100.0, 0.0)])

@@ -1,6 +1,6 @@
 """How fast Kitwai reacts under each schedule, and what Airflow's processor time that costs.
 
-A worker of an idle cluster is taken away; the reaction is the time until its replacement is launched.
+A worker of an idle cluster is taken away; the reaction is the time until another is launched.
 """
 
 from __future__ import annotations

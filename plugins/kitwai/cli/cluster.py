@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
+import sys
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from kitwai.errors import InvalidInputError
 
@@ -29,11 +32,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     observe = subparsers.add_parser(
         "observe", parents=[common], help="look at a cluster and print what was seen as JSON"
     )
-    observe.set_defaults(run=_observe)
+    observe.set_defaults(run=_printing(_observe))
     decide = subparsers.add_parser(
         "decide", parents=[common, asked], help="look, decide, and print the decision as JSON"
     )
-    decide.set_defaults(run=_decide)
+    decide.set_defaults(run=_printing(_decide))
     scale = subparsers.add_parser(
         "scale", parents=[common], help="make a cluster's pool reach a number of workers"
     )
@@ -41,7 +44,22 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     scale.add_argument(
         "--wait", type=float, default=120.0, help="seconds to wait (default: %(default)s)"
     )
-    scale.set_defaults(run=_scale)
+    scale.set_defaults(run=_printing(_scale))
+
+
+def _printing(
+    work: Callable[[argparse.Namespace], tuple[Any, bool]],
+) -> Callable[[argparse.Namespace], int]:
+    """``work`` as a command: its record as JSON on stdout, exit code 0 if it succeeded."""
+
+    def run(arguments: argparse.Namespace) -> int:
+        # Airflow logs to stdout, which belongs to the record.
+        with contextlib.redirect_stdout(sys.stderr):
+            record, succeeded = work(arguments)
+        print(json.dumps(dataclasses.asdict(record), indent=2))
+        return 0 if succeeded else 1
+
+    return run
 
 
 def _hook(arguments: argparse.Namespace, **asked: object) -> SparkClusterHook:
@@ -60,18 +78,17 @@ def _hook(arguments: argparse.Namespace, **asked: object) -> SparkClusterHook:
     return hook
 
 
-def _observe(arguments: argparse.Namespace) -> int:
+def _observe(arguments: argparse.Namespace) -> tuple[Any, bool]:
     from kitwai.config import store_url
     from kitwai.store.store import Store
 
     hook = _hook(arguments)
     observation = hook.observe(Store(store_url()).past(arguments.cluster, time.time()))
-    print(json.dumps(dataclasses.asdict(observation), indent=2))
     # A master that gives no answer is a failure of the command, not of a part.
-    return 0 if observation.workers is not None else 1
+    return observation, observation.workers is not None
 
 
-def _decide(arguments: argparse.Namespace) -> int:
+def _decide(arguments: argparse.Namespace) -> tuple[Any, bool]:
     from kitwai.config import store_url
     from kitwai.core.decide import decide
     from kitwai.store.champion import load_champion
@@ -81,11 +98,10 @@ def _decide(arguments: argparse.Namespace) -> int:
     observation = hook.observe(Store(store_url()).past(arguments.cluster, time.time()))
     policy, why_not = load_champion()
     decision = decide(observation, hook.config.settings, policy, no_policy_reason=why_not)
-    print(json.dumps(dataclasses.asdict(decision), indent=2))
-    return 0 if decision.target is not None else 1
+    return decision, decision.target is not None
 
 
-def _scale(arguments: argparse.Namespace) -> int:
+def _scale(arguments: argparse.Namespace) -> tuple[Any, bool]:
     from kitwai.config import store_url
     from kitwai.scaling import scale_cluster
     from kitwai.store.store import Store
@@ -99,5 +115,4 @@ def _scale(arguments: argparse.Namespace) -> int:
             f"not be {arguments.target}."
         )
     outcome = scale_cluster(Store(store_url()), hook, arguments.target, wait_s=arguments.wait)
-    print(json.dumps(dataclasses.asdict(outcome), indent=2))
-    return 0 if outcome.settled else 1
+    return outcome, outcome.settled

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 from kitwai.core.observation import Observation, PoolWorker, WorkerState
 
+NEW_S = 60.0
+"""Seconds from a worker's start within which its executor may still be coming up."""
+
 
 @dataclass(frozen=True, slots=True)
 class Load:
@@ -100,9 +103,10 @@ def plan_scaling(
 ) -> ScalingPlan:
     """The next actions towards ``target`` workers, those that other parties run included.
 
-    Leaving goes to workers that have not registered, then to idle ones, then to those with the
-    fewest running tasks and the least stored data, last to those whose executor is only just
-    coming up (they are drained once it has registered).
+    Leaving goes to workers that have not registered, then to idle ones, then to new ones whose
+    executor is only just coming up (they are drained once it has registered), then to those with
+    the fewest running tasks and the least stored data. Cores that no driver accounts for on a
+    worker that is not new may be a driver's own: such a worker is the last to go.
     """
     own = tuple(pool)
     # The dead ones count as own too: the master lists them alive for another 60 s.
@@ -123,13 +127,14 @@ def plan_scaling(
         since = worker.draining_since
         return since is not None and now - since > drain_timeout_s
 
-    def cost_of_leaving(worker: PoolWorker) -> tuple[bool, bool, int, int, float]:
+    def cost_of_leaving(worker: PoolWorker) -> tuple[bool, bool, int, int, bool, float]:
         its = load(worker)
         return (
-            its.pending,
+            its.pending and now - worker.started_at > NEW_S,
             its.registered,
             its.active_tasks,
             its.stored_bytes,
+            its.pending,
             -worker.started_at,
         )
 

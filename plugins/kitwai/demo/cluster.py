@@ -29,6 +29,8 @@ CLUSTER = "spark_demo"
 _CORES = 2
 _MEMORY_MB = 768
 _TICK_S = 1.0
+# Everything shares the processors of one machine here: answers take longer than on a cluster.
+_OBSERVE_S = 5.0
 _START_TIMEOUT_S = 90.0
 
 
@@ -36,14 +38,14 @@ _START_TIMEOUT_S = 90.0
 class Workload:
     """The application's size, for N = 6 workers of two slots and a limit of three minutes.
 
-    600 slot-seconds that any number of workers can share, then 48 s that one worker does as fast
-    as six: one worker needs over five minutes, six stand idle for the last third.
+    480 slot-seconds that any number of workers can share, then 40 s that one worker does as fast
+    as six: one worker needs about five minutes, six stand idle for the last third.
     """
 
-    tasks: int = 150
+    tasks: int = 120
     permits: int = 4
     permit_s: float = 1.0
-    levels: int = 12
+    levels: int = 10
     partitions: int = 2
 
 
@@ -107,6 +109,7 @@ class DemoCluster:
                 "limit": limit_s,
                 "mode": "auto",
                 "quiet": "10s",
+                "timeout": f"{_OBSERVE_S:.0f}s",
                 # Airflow, six workers and the driver share few cores here: answers take seconds.
                 "timeout": "8s",
                 "pool": "local",
@@ -142,7 +145,7 @@ class DemoCluster:
 
     def look(self) -> Observation:
         """What the cluster shows now."""
-        observation = observe(CLUSTER, self.master.web_url, self.pool, Past())
+        observation = observe(CLUSTER, self.master.web_url, self.pool, Past(), timeout_s=_OBSERVE_S)
         self.recorder.add(observation)
         return observation
 

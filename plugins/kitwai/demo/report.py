@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _INK, _FAINT, _GRID = "#1f2933", "#7b8794", "#e4e7eb"
-_WORKERS, _TARGET, _TASKS, _LIMIT = "#3a7d44", "#1f2933", "#2b6cb0", "#c53030"
+_WORKERS, _PAID, _TARGET, _TASKS, _LIMIT = "#3a7d44", "#9ccc9c", "#1f2933", "#2b6cb0", "#c53030"
 
 
 def summarise(run: Run, comparison: Sequence[Run] = ()) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def draw_timeline(path: Path, run: Run, comparison: Sequence[Run] = ()) -> None:
     figure = Figure(figsize=(11, 6.6), dpi=120, facecolor="white")
     FigureCanvasAgg(figure)
     grid = figure.add_gridspec(
-        2, 1, height_ratios=(3, 2), hspace=0.1, left=0.07, right=0.97, top=0.84, bottom=0.09
+        2, 1, height_ratios=(3, 2), hspace=0.1, left=0.07, right=0.97, top=0.83, bottom=0.09
     )
     above = figure.add_subplot(grid[0])
     below = figure.add_subplot(grid[1], sharex=above)
@@ -97,10 +97,17 @@ def _subtitle(run: Run, comparison: Sequence[Run]) -> str:
 def _draw_workers(axes: Axes, run: Run) -> None:
     from matplotlib.ticker import MaxNLocator
 
+    paid = _paid_for(run)
+    if paid:
+        times, counts = zip(*paid, strict=True)
+        axes.fill_between(
+            times, counts, step="post", color=_PAID, alpha=0.35, linewidth=0,
+            label="starting or leaving",
+        )  # fmt: skip
     known = [(_seconds(run, s.at), s.workers) for s in run.samples if s.workers is not None]
     if known:
         times, counts = zip(*known, strict=True)
-        axes.fill_between(times, counts, step="post", color=_WORKERS, alpha=0.22, linewidth=0)
+        axes.fill_between(times, counts, step="post", color=_WORKERS, alpha=0.25, linewidth=0)
         axes.step(times, counts, where="post", color=_WORKERS, linewidth=1.8, label="workers (x)")
     if run.targets:
         last = run.samples[-1].at if run.samples else run.application.ended_at
@@ -113,8 +120,8 @@ def _draw_workers(axes: Axes, run: Run) -> None:
         )  # fmt: skip
     axes.axhline(run.max_workers, color=_FAINT, linewidth=0.9, linestyle=":")
     axes.annotate(
-        f"N = {run.max_workers}", (1.0, run.max_workers), xycoords=("axes fraction", "data"),
-        xytext=(0, 3), textcoords="offset points", ha="right", fontsize=9, color=_FAINT,
+        f"N = {run.max_workers}", (0.0, run.max_workers), xycoords=("axes fraction", "data"),
+        xytext=(5, 3), textcoords="offset points", ha="left", fontsize=9, color=_FAINT,
     )  # fmt: skip
     axes.annotate(
         f"limit {run.limit_s:.0f} s", (run.limit_s, 1.0), xycoords=("data", "axes fraction"),
@@ -123,7 +130,14 @@ def _draw_workers(axes: Axes, run: Run) -> None:
     axes.set_ylim(0, run.max_workers + 1)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel("workers", color=_INK)
-    axes.legend(loc="upper left", frameon=False, ncols=2, fontsize=9)
+    axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        borderaxespad=0.2,
+        frameon=False,
+        ncols=3,
+        fontsize=9,
+    )
 
 
 def _draw_tasks(axes: Axes, run: Run) -> None:
@@ -142,6 +156,18 @@ def _draw_tasks(axes: Axes, run: Run) -> None:
         f"done {run.finish_s:.0f} s", (run.finish_s, 0.06), xycoords=("data", "axes fraction"),
         xytext=(-5, 0), textcoords="offset points", ha="right", fontsize=9, color=_TASKS,
     )  # fmt: skip
+
+
+def _paid_for(run: Run) -> list[tuple[float, int]]:
+    """(seconds, workers launched and not removed) at every change."""
+    end = run.samples[-1].at if run.samples else run.application.ended_at
+    changes = [(began, 1) for began, _ in run.lifetimes]
+    changes += [(ended, -1) for _, ended in run.lifetimes if ended is not None]
+    points, count = [], 0
+    for moment, change in sorted(changes):
+        count += change
+        points.append((_seconds(run, moment), count))
+    return [*points, (_seconds(run, end), count)] if points else []
 
 
 def _seconds(run: Run, moment: float) -> float:

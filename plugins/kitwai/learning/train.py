@@ -58,6 +58,11 @@ class DQNConfig:
     """share of random targets at last"""
     exploration_fraction: float = 0.3
     """share of the training over which epsilon falls linearly"""
+    shrinkage: float = 0.05
+    """weight of the squared difference between the corrections of one state's targets"""
+    weight_floor: float = 0.1
+    """x"""
+    power: float = 1.0
     advantage: float = 0.0
     """share of a target's disadvantage that is added to what is learnt (see `compile_update`)"""
     max_grad_norm: float = 10.0
@@ -161,9 +166,15 @@ def compile_update(
                 now, action, batch_dims=1
             )
             expected = tf.stop_gradient(expected - config.advantage * gap)
+        best_prior = tf.reduce_max(tf.where(mask, prior, -np.inf), axis=1)
+        weight = 1.0 / (config.weight_floor - best_prior) ** config.power
+        weight /= tf.reduce_mean(weight)
         with tf.GradientTape() as tape:
-            q_value = tf.gather(prior + online(state), action, batch_dims=1)
-            loss = tf.reduce_mean(keras.losses.huber(expected[:, None], q_value[:, None]))
+            correction = online(state)
+            q_value = tf.gather(prior + correction, action, batch_dims=1)
+            error = tf.reduce_mean(weight * keras.losses.huber(expected[:, None], q_value[:, None]))
+            spread = correction - tf.reduce_mean(correction, axis=1, keepdims=True)
+            loss = error + config.shrinkage * tf.reduce_mean(tf.square(spread))
         gradients = tape.gradient(loss, online.trainable_variables)
         optimizer.apply_gradients(zip(gradients, online.trainable_variables, strict=True))
         for kept, new in zip(target.trainable_variables, online.trainable_variables, strict=True):

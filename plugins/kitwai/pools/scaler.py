@@ -123,9 +123,7 @@ class _Actions:
     def _keep_dying(self, seen: tuple[PoolWorker, ...]) -> bool:
         """Whether started workers died again after they had been replaced once."""
         dead = [
-            w
-            for w in seen
-            if not w.alive and w.name in self.started and w.name not in self.drained
+            w for w in seen if not w.alive and w.name in self.started and w.name not in self.drained
         ]
         if dead and self.replaced:
             self.failed += [
