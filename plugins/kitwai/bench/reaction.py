@@ -1,6 +1,7 @@
-"""How fast Kitwai reacts under each schedule, and what Airflow's processor time that costs.
+"""How soon the loop acts, and what it costs, for each schedule of the autoscale DAG.
 
-A worker of an idle cluster is taken away; the reaction is the time until another is launched.
+The change that asks for an action is a worker that dies while the cluster is to keep two: it needs
+no application, and the pool knows of it at once. The reaction ends with the launch of another.
 """
 
 from __future__ import annotations
@@ -9,84 +10,97 @@ import random
 import statistics
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
-from kitwai.bench.setup import CLUSTER, Bench, running_bench
+import psutil
+
+from kitwai.bench.setup import STEP_DAG, Bench, bench
 from kitwai.errors import KitwaiError
 from kitwai.sandbox.airflow import session_members
 
 _WORKERS = 2
-_TIMEOUT_S = 180.0
+_TIMEOUT_S = 120.0
+_POLL_S = 0.1
+_SETTLE_S = 10.0
+# Changes come at any phase of a step.
+_PHASE_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """One schedule: reaction times, mean time between two decisions, processor use."""
+    """``reaction_s``: seconds from each change to the launch; the rest is per minute of it all."""
 
     step: str
     reaction_s: tuple[float, ...]
-    interval_s: float
     cpu_s_per_minute: float
+    steps_per_minute: float
 
     @property
     def median_s(self) -> float:
-        """The median reaction."""
+        """Median reaction in seconds."""
         return statistics.median(self.reaction_s)
 
 
-def bench_reaction(
-    step: str, rounds: int, seed: int = 0, progress: Callable[[int], None] = lambda done: None
+def measure_reaction(
+    step: str, changes: int, progress: Callable[[str, float], None] = lambda *_: None
 ) -> Reaction:
-    """Take a worker away ``rounds`` times, each at a random moment of a step.
+    """Let ``changes`` workers die, one after another, under the schedule ``step``.
 
-    :param step: option ``step`` of `[kitwai]`: a time, or ``@continuous``.
-    :raises KitwaiError: a worker was not replaced in time.
+    :raises KitwaiError: no worker was launched in time.
     """
-    chance = random.Random(seed)
-    reactions = []
-    with running_bench(
-        step=step, workers=_WORKERS, min_workers=_WORKERS, quiet=0, mode="auto", cooldown_out=0
-    ) as bench:
-        _wait(lambda: bool(bench.store.decisions(CLUSTER)), "the first decision")
-        begun, cpu = time.time(), _cpu_seconds(bench)
-        for index in range(rounds):
-            time.sleep(chance.uniform(5.0, 25.0))
-            reactions.append(_replaced_after(bench))
-            progress(index + 1)
-        minutes = (time.time() - begun) / 60.0
-        used = _cpu_seconds(bench) - cpu
-        moments = [stored.decision.at for stored in bench.store.decisions(CLUSTER, begun)]
-    interval = (moments[-1] - moments[0]) / max(1, len(moments) - 1)
-    return Reaction(step, tuple(reactions), interval, used / minutes)
+    extra = {
+        "min_workers": _WORKERS,
+        "max_workers": _WORKERS,
+        **dict.fromkeys(("quiet", "cooldown_out", "cooldown_in"), 0),
+    }
+    with bench(step, extra) as where:
+        _wait_for_workers(where)
+        began, cpu_began = time.monotonic(), _cpu_seconds(where)
+        known = {run["dag_run_id"] for run in where.airflow.runs(STEP_DAG)}
+        reactions = []
+        for _ in range(changes):
+            time.sleep(_SETTLE_S + random.uniform(0, _PHASE_S))
+            reactions.append(_react(where))
+            progress(step, reactions[-1])
+            _wait_for_workers(where)
+        minutes = (time.monotonic() - began) / 60
+        steps = {run["dag_run_id"] for run in where.airflow.runs(STEP_DAG)} - known
+        return Reaction(
+            step=step,
+            reaction_s=tuple(reactions),
+            cpu_s_per_minute=(_cpu_seconds(where) - cpu_began) / minutes,
+            steps_per_minute=len(steps) / minutes,
+        )
 
 
-def _replaced_after(bench: Bench) -> float:
-    victim = next(worker for worker in bench.pool.workers() if worker.alive)
-    known = {worker.name for worker in bench.pool.workers()}
-    gone_at = time.time()
-    bench.pool.stop(victim)
+def _react(where: Bench) -> float:
+    victim = next(worker for worker in where.pool.workers() if worker.alive)
+    where.pool.stop(victim)
+    changed_at = time.time()
+    until = time.monotonic() + _TIMEOUT_S
+    while time.monotonic() < until:
+        for worker in where.pool.workers():
+            if worker.alive and worker.started_at > changed_at:
+                return worker.started_at - changed_at
+        time.sleep(_POLL_S)
+    raise KitwaiError(f"No worker was launched within {_TIMEOUT_S:.0f} s of another's death.")
 
-    def new() -> list[float]:
-        return [w.started_at for w in bench.pool.workers() if w.alive and w.name not in known]
 
-    _wait(lambda: bool(new()), f"the replacement of {victim.name}")
-    return new()[0] - gone_at
+def _wait_for_workers(where: Bench) -> None:
+    until = time.monotonic() + _TIMEOUT_S
+    while sum(worker.alive for worker in where.pool.workers()) < _WORKERS:
+        if time.monotonic() > until:
+            raise KitwaiError(f"The cluster did not reach {_WORKERS} workers: {where.airflow.log}.")
+        time.sleep(_POLL_S)
 
 
-def _cpu_seconds(bench: Bench) -> float:
-    """Processor time of all of Airflow's processes, of those that have ended too."""
+def _cpu_seconds(where: Bench) -> float:
+    """Processor time of Airflow so far, its ended tasks included."""
     total = 0.0
-    for process in session_members(bench.airflow.session or 0):
-        with suppress(Exception):
+    for process in session_members(where.airflow.session or 0):
+        try:
             times = process.cpu_times()
-            total += times.user + times.system + times.children_user + times.children_system
+        except psutil.NoSuchProcess:
+            continue
+        total += times.user + times.system + times.children_user + times.children_system
     return total
-
-
-def _wait(ready: Callable[[], bool], what: str) -> None:
-    until = time.time() + _TIMEOUT_S
-    while not ready():
-        if time.time() > until:
-            raise KitwaiError(f"{what} took longer than {_TIMEOUT_S:.0f} s; nothing was measured.")
-        time.sleep(0.1)

@@ -1,9 +1,9 @@
-"""What the benchmarks run on: a real Airflow and a real Spark cluster in a temporary folder."""
+"""One real Airflow, one real Spark master with a worker: where `kitwai bench` measures."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,46 +11,44 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import kitwai
+from kitwai.demo.claim import claim
 from kitwai.pools.local import LocalWorkerPool
 from kitwai.sandbox.airflow import AirflowStandalone
 from kitwai.sandbox.spark import SparkMaster
-from kitwai.store.store import Store
 
-CLUSTER = "spark_bench"
-AUTOSCALE = "kitwai_autoscale"
-EMPTY = "kitwai_bench_empty"
+STEP_DAG = "kitwai_autoscale"
+EMPTY_DAG = "kitwai_bench_empty"
+_CLUSTER = "spark_bench"
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """The running parts."""
+    """What runs: Airflow with the autoscale DAG and the empty one, and the cluster's pool."""
 
     airflow: AirflowStandalone
-    master: SparkMaster
     pool: LocalWorkerPool
-    store: Store
-    folder: Path
 
 
 @contextmanager
-def running_bench(*, step: str, workers: int, **extra: Any) -> Iterator[Bench]:
-    """Start master, ``workers`` workers and Airflow with its DAGs unpaused; end all of it after.
+def bench(step: str, extra: Mapping[str, Any] | None = None) -> Iterator[Bench]:
+    """Start all of it in a temporary folder; on leaving, end it and remove the folder.
 
-    :param step: option ``step`` of `[kitwai]`; ``extra``: fields of the cluster's connection.
+    :param step: time between two steps of the autoscale DAG, as in ``[kitwai] step``.
+    :param extra: fields of the connection's extra, in addition to those of the pool.
     """
-    root = Path(kitwai.__file__).resolve().parents[2]
+    repository = Path(kitwai.__file__).resolve().parents[2]
     with tempfile.TemporaryDirectory(prefix="kitwai-bench-") as name:
         folder = Path(name)
         dags = folder / "dags"
         dags.mkdir()
         for source in (
-            root / "dags" / f"{AUTOSCALE}.py",
+            repository / "dags" / "kitwai_autoscale.py",
             Path(__file__).parent / "dags" / "empty_step.py",
         ):
             (dags / source.name).symlink_to(source)
-        store_url = f"sqlite:///{folder / 'kitwai.db'}"
-        with SparkMaster(folder / "master") as master:
-            pool = LocalWorkerPool(master.url, folder / "pool", cores=2, memory_mb=1024)
+        with claim(folder), SparkMaster(folder / "master") as master:
+            pool = LocalWorkerPool(master.url, folder / "pool")
+            pool.start(1)
             address = urlsplit(master.web_url)
             connection = {
                 "conn_type": "spark_cluster",
@@ -58,29 +56,21 @@ def running_bench(*, step: str, workers: int, **extra: Any) -> Iterator[Bench]:
                 "port": address.port,
                 "extra": {
                     "master": master.url,
+                    "mode": "auto",
                     "pool": "local",
                     "pool_directory": str(pool.directory),
-                    "worker_memory_mb": pool.memory_mb,
-                    **extra,
+                    **(extra or {}),
                 },
             }
             airflow = AirflowStandalone(
                 folder / "airflow",
                 dags,
-                root / "plugins",
-                {CLUSTER: connection},
-                {
-                    "AIRFLOW__KITWAI__CLUSTERS": CLUSTER,
-                    "AIRFLOW__KITWAI__STORE": store_url,
-                    "AIRFLOW__KITWAI__STEP": step,
-                },
-                dag_ids=[AUTOSCALE, EMPTY],
+                repository / "plugins",
+                {_CLUSTER: connection},
+                {"AIRFLOW__KITWAI__CLUSTERS": _CLUSTER, "AIRFLOW__KITWAI__STEP": step},
+                dag_ids=[STEP_DAG, EMPTY_DAG],
             )
-            try:
-                pool.start(workers)
-                with airflow:
-                    airflow.unpause(EMPTY)
-                    airflow.unpause(AUTOSCALE)
-                    yield Bench(airflow, master, pool, Store(store_url), folder)
-            finally:
-                pool.stop_all()
+            with airflow:
+                for dag_id in (STEP_DAG, EMPTY_DAG):
+                    airflow.unpause(dag_id)
+                yield Bench(airflow, pool)

@@ -23,9 +23,7 @@ import psutil
 from kitwai.errors import KitwaiError
 from kitwai.sandbox.processes import is_alive, stop_trees
 
-MARK = "KITWAI_DEMO"
-"""Environment variable of every process that a demo starts: the demo's id."""
-
+_MARK = "KITWAI_DEMO"
 _RECORD = "demo.json"
 
 
@@ -35,10 +33,10 @@ class DemoError(KitwaiError):
 
 @contextmanager
 def claim(folder: Path) -> Iterator[str]:
-    """Own ``folder`` while this runs; gives the id for `MARK`.
+    """Own ``folder`` while this runs; gives the demo's id, which every process started now carries.
 
     What a killed demo has left running there is ended first. On leaving, every process with the id
-    is ended, unless `keep` was called.
+    is ended, unless `keep` was called. Until then SIGINT and SIGTERM raise KeyboardInterrupt, once.
 
     :raises DemoError: a demo runs there, or one that was kept is still up.
     """
@@ -53,7 +51,7 @@ def claim(folder: Path) -> Iterator[str]:
             end_all(record["id"])
         demo_id = secrets.token_hex(8)
         _write(folder, {"id": demo_id, "kept": False})
-        with _interrupted_once():
+        with _interrupted_once(), _marked_children(demo_id):
             try:
                 try:
                     yield demo_id
@@ -91,7 +89,7 @@ def marked(demo_id: str) -> list[psutil.Process]:
         # Those of other users cannot be read, and are none of ours.
         with suppress(psutil.Error, OSError):
             if (
-                process.environ().get(MARK) == demo_id
+                process.environ().get(_MARK) == demo_id
                 and process.pid != os.getpid()
                 and is_alive(process)
             ):
@@ -125,6 +123,15 @@ def _locked(folder: Path) -> Iterator[None]:
                 "or give this one a folder of its own with --out."
             ) from None
         yield
+
+
+@contextmanager
+def _marked_children(demo_id: str) -> Iterator[None]:
+    os.environ[_MARK] = demo_id
+    try:
+        yield
+    finally:
+        del os.environ[_MARK]
 
 
 @contextmanager

@@ -130,14 +130,11 @@ def _draw_workers(axes: Axes, run: Run) -> None:
     axes.set_ylim(0, run.max_workers + 1)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel("workers", color=_INK)
-    axes.legend(
-        loc="lower left",
-        bbox_to_anchor=(0, 1),
-        borderaxespad=0.2,
-        frameon=False,
-        ncols=3,
-        fontsize=9,
-    )
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(
+            loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2,
+            frameon=False, ncols=3, fontsize=9,
+        )  # fmt: skip
 
 
 def _draw_tasks(axes: Axes, run: Run) -> None:

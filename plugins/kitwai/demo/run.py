@@ -13,7 +13,7 @@ from pathlib import Path
 import kitwai
 from kitwai.core.decision import Decision
 from kitwai.core.observation import Observation
-from kitwai.demo.claim import MARK, DemoError, claim, end_all, keep
+from kitwai.demo.claim import DemoError, claim, end_all, keep
 from kitwai.demo.cluster import CLUSTER, DemoCluster, Workload
 from kitwai.demo.live import Frame, LiveView
 from kitwai.demo.measure import Run, Target, sample_of
@@ -51,12 +51,11 @@ def run_demo(options: Options, workload: Workload | None = None) -> int:
     out = options.out.resolve()
     repository = _repository()
     with claim(out) as demo_id, LiveView() as view:
-        os.environ[MARK] = demo_id
         os.environ["JDK_JAVA_OPTIONS"] = _JAVA_OPTIONS
         for old in (out / "summary.json", out / "timeline.png"):
             old.unlink(missing_ok=True)
         with PermitService(workload.permit_s) as service:
-            run = _scaled_run(options, workload, service, view, repository, out)
+            run, airflow = _scaled_run(options, workload, service, view, repository, out)
             runs = [run]
             _report(out, runs, view)
             if options.keep:
@@ -68,7 +67,10 @@ def run_demo(options: Options, workload: Workload | None = None) -> int:
                     runs.append(_constant_run(count, options, workload, service, view, out))
                     _report(out, runs, view)
         if options.keep:
-            view.say(f"Everything is still up; end it with `kitwai demo --stop --out {out}`.")
+            view.say(f"Still up: {_login(airflow)}.")
+            view.say(f"End it with `kitwai demo --stop --out {out}`.")
+        else:
+            view.say(f"Airflow was at {airflow.url}; --keep leaves it up.")
     return 0 if run.hit else 1
 
 
@@ -79,7 +81,7 @@ def _scaled_run(
     view: LiveView,
     repository: Path,
     out: Path,
-) -> Run:
+) -> tuple[Run, AirflowStandalone]:
     """The application on a cluster that Airflow scales, until that has scaled in again."""
     since = time.time()
     view.say("Starting a Spark master with one worker ...")
@@ -99,7 +101,7 @@ def _scaled_run(
         dag_ids=[DAG_ID],
     )
     airflow.start()
-    view.say(f"Airflow: {airflow.url}, user admin, password {airflow.password}")
+    view.say(f"{_login(airflow)}.")
     airflow.unpause(DAG_ID)
     shown = _Shown(options, view, store, airflow, since)
 
@@ -117,7 +119,7 @@ def _scaled_run(
         return sum(worker.alive for worker in observation.pool or ()) == 1
 
     cluster.wait_until("the cluster had scaled in", scaled_in, _SCALE_IN_TIMEOUT_S)
-    return _scaled_result(options, cluster, store, since, view)
+    return _scaled_result(options, cluster, store, since, view), airflow
 
 
 def _constant_run(
@@ -259,6 +261,10 @@ def _check_steps(airflow: AirflowStandalone) -> None:
                     try_number=task["try_number"], map_index=task["map_index"],
                 )  # fmt: skip
                 raise DemoError(f"The first step failed in {task['task_id']}:\n{text[-2000:]}")
+
+
+def _login(airflow: AirflowStandalone) -> str:
+    return f"Airflow at {airflow.url}, user admin, password {airflow.password}"
 
 
 def _predicted(decision: Decision | None) -> float | None:
