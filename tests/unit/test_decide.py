@@ -54,9 +54,9 @@ LATE_AT_ONE = application(HALFWAY, elapsed_s=100.0, limit_s=200.0)
         pytest.param(
             observation(2, application(HALFWAY, elapsed_s=290.0, limit_s=300.0)),
             {},
-            10,
+            8,  # 10 would end 1.6 s earlier
             "No count up to 10 is predicted to meet the limit",
-            id="out of reach: the earliest end",
+            id="out of reach: as fast as it gets",
         ),
         pytest.param(
             observation(1, application(HALFWAY, elapsed_s=100.0, limit_s=200.0, max_workers=2)),
@@ -188,6 +188,24 @@ def test_the_champion_cannot_go_below_what_the_limit_needs():
     assert decision.target == 2
     note = decision.applications[0].guardrails[0]
     assert (note.name, note.before, note.after) == ("scale-in below need", 1, 2)
+
+
+def test_workers_that_would_not_end_it_earlier_are_not_kept():
+    narrow = stage(tasks=10, complete=8, task_s=5.0)
+    seen = observation(4, application(narrow, elapsed_s=20.0, limit_s=200.0))
+    decision = decide(seen, settings(), FixedPolicy(6))
+    note = decision.applications[0].guardrails[0]
+    assert (note.name, note.before, note.after) == ("no gain", 6, 1)
+    assert decision.target == 1
+
+
+def test_no_gain_never_undoes_what_the_limit_needs():
+    # 3 tasks of 1 s left: one worker ends at 108.5 s, two at 108.0 s, which is 0.9 of the limit.
+    app = application(stage(tasks=40, complete=37, task_s=1.0), elapsed_s=107.0, limit_s=120.0)
+    decision = decide(observation(2, app), settings(start_delay_s=0.0), FixedPolicy(2))
+    finish = decision.applications[0].predicted_finish_s
+    assert (finish[0], finish[1]) == (108.5, 108.0)
+    assert decision.target == 2
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -12,6 +12,9 @@ from kitwai.core.constraint import Constraint
 from kitwai.core.decision import ClusterSettings, GuardrailNote
 from kitwai.core.observation import Past
 
+_NO_GAIN = 0.01
+"""Ending earlier by less than this share of the limit is not worth a worker."""
+
 
 def least_needed(finish_s: Sequence[float], limit_s: float, margin: float, most: int) -> int | None:
     """The fewest workers (1..``most``) predicted to end within ``margin`` of the limit, or None."""
@@ -19,6 +22,12 @@ def least_needed(finish_s: Sequence[float], limit_s: float, margin: float, most:
         if finish_s[workers - 1] <= margin * limit_s:
             return workers
     return None
+
+
+def _fewest_as_fast(target: int, finish_s: Sequence[float], tolerance_s: float) -> int:
+    """The fewest workers predicted to end at most ``tolerance_s`` after ``target`` would."""
+    latest = finish_s[target - 1] + tolerance_s
+    return next(workers for workers in range(1, target + 1) if finish_s[workers - 1] <= latest)
 
 
 def guard_application(
@@ -29,7 +38,7 @@ def guard_application(
     constraint: Constraint,
     margin: float,
 ) -> tuple[int, tuple[GuardrailNote, ...]]:
-    """Keep ``target`` at or above what the limit needs.
+    """Keep ``target`` at or above what the limit needs, and at or below what helps.
 
     :param finish_s: predicted seconds from start to end, index i for target i + 1.
     """
@@ -59,6 +68,18 @@ def guard_application(
             name, why = "predicted late", f"{predicted}, so {needed} are needed."
         notes.append(GuardrailNote(name, target, needed, why[0].upper() + why[1:]))
         target = needed
+    enough = max(_fewest_as_fast(target, finish_s, _NO_GAIN * limit), needed or 1)
+    if enough < target:
+        notes.append(
+            GuardrailNote(
+                "no gain",
+                target,
+                enough,
+                f"{target} would end hardly earlier than {enough}, "
+                f"which end at {finish_s[enough - 1]:.0f} s.",
+            )
+        )
+        target = enough
     return target, tuple(notes)
 
 
