@@ -17,6 +17,7 @@ HELD_OUT_SEED = 1_000_003
 
 _TRAIN_PROFILES, _JUDGE_PROFILES, _JUDGE_EPISODES = 2000, 500, 2000
 _GUARD_MARGIN = 0.9
+_ANALYTIC_MARGINS = (0.9, 0.7, 0.5, 0.3)
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -142,13 +143,22 @@ def _profiles(
 
 
 def _table(judge: Any, policy: Any) -> dict[str, Judgement]:
-    from kitwai.core.policy import AnalyticPolicy
+    import numpy as np
+
+    from kitwai.core.policy import AnalyticPolicy, NetworkPolicy
+    from kitwai.core.state import FEATURE_NAMES, TARGETS
     from kitwai.sim.judging import follow, guarded
 
+    nothing = (np.zeros((len(FEATURE_NAMES), TARGETS)), np.zeros(TARGETS))
+    untrained = NetworkPolicy("untrained", [nothing], np.zeros(1), np.ones(1))
     runs = {
         "champion": judge.run(follow(policy)),
         "champion with guardrail": judge.run(guarded(policy, _GUARD_MARGIN)),
-        "analytic@0.90": judge.run(follow(AnalyticPolicy(0.9))),
+        "untrained": judge.run(follow(untrained)),
+        **{
+            f"analytic@{margin:.2f}": judge.run(follow(AnalyticPolicy(margin)))
+            for margin in _ANALYTIC_MARGINS
+        },
         "always-N": judge.at_most,
         "best static": judge.hold(judge.best),
     }

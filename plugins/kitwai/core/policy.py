@@ -17,8 +17,8 @@ from kitwai.core.state import TARGETS, State, encode
 MISS_PENALTY = 2.0
 """Cost of a missed limit, in shares of N x T worker-seconds: more than any cluster can save."""
 
-PREDICTION_ERROR = 0.2
-"""Standard deviation of a predicted time left, as a share of it, before anything is learnt."""
+PREDICTION_ERROR = 0.5
+"""Standard deviation of a predicted time left, as a share of it: later jobs are not foreseen."""
 
 
 class Policy(Protocol):

@@ -1,8 +1,11 @@
 """Training: a masked double DQN over all constraints at once, in the simulator.
 
-Mnih et al. 2015 (DQN), van Hasselt et al. 2016 (double Q-learning); the target network follows
-the online one as in Lillicrap et al. 2016, and is what training returns, being the average of the
-last online ones. Same library, configuration and machine: same weights, bit for bit.
+What is learnt is a correction to `kitwai.core.policy.predicted_return`: one step moves the end of
+an application by so little that a network which learns Q-values from nothing drowns in their noise.
+
+Mnih et al. 2015 (DQN), van Hasselt et al. 2016 (double Q-learning); the target network follows the
+online one as in Lillicrap et al. 2016, and is what training returns, being the average of the last
+online ones. Same library, configuration and machine: same weights, bit for bit.
 """
 
 from __future__ import annotations
@@ -10,12 +13,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kitwai.core.estimate import Floats
-from kitwai.core.policy import AnalyticPolicy, NetworkPolicy
+from kitwai.core.policy import AnalyticPolicy, NetworkPolicy, Policy
 from kitwai.core.state import FEATURE_NAMES, TARGETS, State
 from kitwai.errors import KitwaiError
 from kitwai.learning.experience import Collector
@@ -34,7 +38,7 @@ class DQNConfig:
 
     seed: int = 0
     """seeds the episodes, the exploration, the sampling and the initial weights"""
-    steps: int = 1_500_000
+    steps: int = 600_000
     """steps of the simulator, over all episodes"""
     envs: int = 128
     """episodes side by side"""
@@ -48,23 +52,21 @@ class DQNConfig:
     """gradient updates after each step of all episodes"""
     batch_size: int = 256
     """transitions of one update"""
-    learning_rate: float = 1e-3
+    learning_rate: float = 5e-4
     """of Adam at the first update; falls to nothing by half a cosine"""
     tau: float = 2e-3
     """share by which the target network moves to the online one at each update"""
-    epsilon_start: float = 1.0
+    epsilon_start: float = 0.2
     """share of random targets at the first update"""
     epsilon_end: float = 0.05
     """share of random targets at last"""
     exploration_fraction: float = 0.3
     """share of the training over which epsilon falls linearly"""
-    shrinkage: float = 0.05
-    """weight of the squared difference between the corrections of one state's targets"""
+    shrinkage: float = 2.0
+    """weight of the squared differences between one state's corrections: a target is worth more or
+    less than predicted where experience insists, else not"""
     weight_floor: float = 0.1
-    """x"""
-    power: float = 1.0
-    advantage: float = 0.0
-    """share of a target's disadvantage that is added to what is learnt (see `compile_update`)"""
+    """an error counts by 1 / (this + predicted loss), since light loads have small differences"""
     max_grad_norm: float = 10.0
     """global norm to which gradients are clipped"""
 
@@ -121,7 +123,7 @@ def train(
         policy = NetworkPolicy("online", layers_of(online), mean, scale)
         fallen = min(1.0, round_ / (config.exploration_fraction * rounds))
         epsilon = config.epsilon_start + fallen * (config.epsilon_end - config.epsilon_start)
-        buffer.add(collector.step(lambda s, p=policy, e=epsilon: _explore(p, s, e, rng)))
+        buffer.add(collector.step(partial(_explore, policy, epsilon, rng)))
         steps += config.envs
         for _ in range(config.updates_per_step):
             loss = update(*buffer.sample(config.batch_size, rng))
@@ -144,7 +146,6 @@ def compile_update(
     optimizer = keras.optimizers.Adam(schedule, global_clipnorm=config.max_grad_norm)
     optimizer.build(online.trainable_variables)
 
-    @tf.function
     def update(
         state: Any,
         action: Any,
@@ -160,47 +161,38 @@ def compile_update(
         best = tf.argmax(allowed, axis=1, output_type=tf.int32)
         next_q = tf.gather(next_prior + target(next_state), best, batch_dims=1)
         expected = tf.stop_gradient(reward + (1.0 - done) * next_q)
-        if config.advantage:
-            now = prior + target(state)
-            gap = tf.reduce_max(tf.where(mask, now, -np.inf), axis=1) - tf.gather(
-                now, action, batch_dims=1
-            )
-            expected = tf.stop_gradient(expected - config.advantage * gap)
-        best_prior = tf.reduce_max(tf.where(mask, prior, -np.inf), axis=1)
-        weight = 1.0 / (config.weight_floor - best_prior) ** config.power
+        predicted_loss = -tf.reduce_max(tf.where(mask, prior, -np.inf), axis=1)
+        weight = 1.0 / (config.weight_floor + predicted_loss)
         weight /= tf.reduce_mean(weight)
         with tf.GradientTape() as tape:
             correction = online(state)
             q_value = tf.gather(prior + correction, action, batch_dims=1)
-            error = tf.reduce_mean(weight * keras.losses.huber(expected[:, None], q_value[:, None]))
+            error = keras.losses.huber(expected[:, None], q_value[:, None])
             spread = correction - tf.reduce_mean(correction, axis=1, keepdims=True)
-            loss = error + config.shrinkage * tf.reduce_mean(tf.square(spread))
+            loss = tf.reduce_mean(weight * error)
+            loss += config.shrinkage * tf.reduce_mean(tf.square(spread))
         gradients = tape.gradient(loss, online.trainable_variables)
         optimizer.apply_gradients(zip(gradients, online.trainable_variables, strict=True))
         for kept, new in zip(target.trainable_variables, online.trainable_variables, strict=True):
             kept.assign(kept + config.tau * (new - kept))
         return loss
 
-    return update
+    compiled: Callable[..., Any] = tf.function(update)
+    return compiled
 
 
 def _warm_up(
     collector: Collector, buffer: ReplayBuffer, config: DQNConfig, rng: np.random.Generator
 ) -> int:
     """Fill the buffer at random; returns the steps taken."""
-    analytic, steps = AnalyticPolicy(), 0
+    steps = 0
     while buffer.size < config.learning_starts:
-        buffer.add(collector.step(lambda state: _explore(analytic, state, 1.0, rng)))
+        buffer.add(collector.step(partial(_explore, AnalyticPolicy(), 1.0, rng)))
         steps += config.envs
     return steps
 
 
-def _explore(
-    policy: NetworkPolicy | AnalyticPolicy,
-    state: State,
-    epsilon: float,
-    rng: np.random.Generator,
-) -> Ints:
+def _explore(policy: Policy, epsilon: float, rng: np.random.Generator, state: State) -> Ints:
     """[B] the policy's targets, a share ``epsilon`` of them replaced by random allowed ones."""
     known = np.ones(len(state.workers), dtype=np.bool_)
     greedy = greedy_targets(policy, state, known)
