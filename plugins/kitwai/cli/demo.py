@@ -19,7 +19,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="folder for summary, picture and logs (default: %(default)s)",
     )
     parser.add_argument(
-        "--limit", default="180s", help="the application's time limit (default: %(default)s)"
+        "--limit", default="210s", help="the application's time limit (default: %(default)s)"
     )
     parser.add_argument(
         "--max-workers", type=int, default=6, help="N, the most workers (default: %(default)s)"

@@ -153,7 +153,7 @@ def _table(judge: Any, policy: Any) -> dict[str, Judgement]:
     untrained = NetworkPolicy("untrained", [nothing], np.zeros(1), np.ones(1))
     runs = {
         "champion": judge.run(follow(policy)),
-        "champion with guardrail": judge.run(guarded(policy, _GUARD_MARGIN)),
+        "guarded": judge.run(guarded(policy, _GUARD_MARGIN)),
         "untrained": judge.run(follow(untrained)),
         **{
             f"analytic@{margin:.2f}": judge.run(follow(AnalyticPolicy(margin)))
@@ -180,7 +180,8 @@ def _print(console: Any, table: dict[str, Judgement]) -> None:
     )
     columns = ("hit_rate", "static_ratio", "p95_static_ratio", "worker_hours", "lateness")
     for name in ("policy", *columns, "ops_per_episode"):
-        shown.add_column(name.replace("_", " "), justify="left" if name == "policy" else "right")
+        justify: Any = "left" if name == "policy" else "right"
+        shown.add_column(name.replace("_", " "), justify=justify, no_wrap=name == "policy")
     for name, row in table.items():
         cells = _row(row)
         values = [cells[one] for one in (*columns, "ops_per_episode")]

@@ -20,6 +20,9 @@ MISS_PENALTY = 2.0
 PREDICTION_ERROR = 0.5
 """Standard deviation of a predicted time left, as a share of it: later jobs are not foreseen."""
 
+PRIOR = {"miss_penalty": MISS_PENALTY, "prediction_error": PREDICTION_ERROR}
+"""What `predicted_return` depends on: a network corrects the one it was trained with, no other."""
+
 
 class Policy(Protocol):
     """What decides. ``version`` names the checkpoint, None for a formula."""

@@ -36,7 +36,7 @@ _START_TIMEOUT_S = 90.0
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """The application's size, for N = 6 workers of two slots and a limit of three minutes.
+    """The application's size, for N = 6 workers of two slots and a limit of 210 s.
 
     480 slot-seconds that any number of workers can share, then 40 s that one worker does as fast
     as six: one worker needs about five minutes, six stand idle for the last third.

@@ -36,7 +36,7 @@ class Options:
     """What the command line asks for."""
 
     out: Path
-    limit_s: float = 180.0
+    limit_s: float = 210.0
     max_workers: int = 6
     keep: bool = False
     compare: bool = False

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from kitwai.core.policy import PRIOR
 from kitwai.core.state import FEATURE_NAMES, TARGETS
 from kitwai.learning.network import layers_of
 from kitwai.learning.train import DQNConfig, Trained
@@ -74,6 +75,7 @@ def export(
             {"name": name, "mean": float(mean), "scale": float(scale)}
             for name, mean, scale in zip(FEATURE_NAMES, trained.mean, trained.scale, strict=True)
         ],
+        "prior": PRIOR,
         "network": {"hidden": list(config.hidden), "activation": "relu", "outputs": TARGETS},
         "libraries": {
             name: importlib.metadata.version(name) for name in ("tensorflow-cpu", "keras", "numpy")

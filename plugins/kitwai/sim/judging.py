@@ -119,7 +119,7 @@ def follow(policy: Policy) -> Controller:
 
 
 def guarded(policy: Policy, margin: float) -> Controller:
-    """A policy under the guardrail that keeps a target at or above what the limit needs."""
+    """A policy under the guardrails of one application (`kitwai.core.guardrails`)."""
 
     def targets(state: State, known: Bools) -> Ints:
         proposed = greedy_targets(policy, state, known)

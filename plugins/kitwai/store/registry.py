@@ -32,7 +32,7 @@ from typing import Any
 
 import numpy as np
 
-from kitwai.core.policy import NetworkPolicy
+from kitwai.core.policy import PRIOR, NetworkPolicy
 from kitwai.core.state import FEATURE_NAMES, TARGETS
 from kitwai.errors import CheckpointError
 
@@ -186,6 +186,10 @@ def read_manifest(root: Path, version: str) -> dict[str, Any]:
     if features != list(FEATURE_NAMES):
         raise CheckpointError(
             f"{path} was trained on other features than this version of Kitwai computes."
+        )
+    if manifest.get("prior") != PRIOR:
+        raise CheckpointError(
+            f"{path} was trained to correct another prediction than this version of Kitwai makes."
         )
     return dict(manifest)
 
