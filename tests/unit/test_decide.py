@@ -190,13 +190,13 @@ def test_the_champion_cannot_go_below_what_the_limit_needs():
     assert (note.name, note.before, note.after) == ("scale-in below need", 1, 2)
 
 
-def test_workers_that_would_not_end_it_earlier_are_not_kept():
+def test_workers_that_would_not_end_it_earlier_are_not_added():
     narrow = stage(tasks=10, complete=8, task_s=5.0)
     seen = observation(4, application(narrow, elapsed_s=20.0, limit_s=200.0))
     decision = decide(seen, settings(), FixedPolicy(6))
     note = decision.applications[0].guardrails[0]
-    assert (note.name, note.before, note.after) == ("no gain", 6, 1)
-    assert decision.target == 1
+    assert (note.name, note.before, note.after) == ("no gain", 6, 4)
+    assert decision.target == 4
 
 
 def test_no_gain_never_undoes_what_the_limit_needs():

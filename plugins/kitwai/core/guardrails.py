@@ -38,7 +38,7 @@ def guard_application(
     constraint: Constraint,
     margin: float,
 ) -> tuple[int, tuple[GuardrailNote, ...]]:
-    """Keep ``target`` at or above what the limit needs, and at or below what helps.
+    """Keep ``target`` at or above what the limit needs, and add no worker that does not help.
 
     :param finish_s: predicted seconds from start to end, index i for target i + 1.
     """
@@ -68,7 +68,8 @@ def guard_application(
             name, why = "predicted late", f"{predicted}, so {needed} are needed."
         notes.append(GuardrailNote(name, target, needed, why[0].upper() + why[1:]))
         target = needed
-    enough = max(_fewest_as_fast(target, finish_s, _NO_GAIN * limit), needed or 1)
+    # Those that are there may be wanted by work that the driver has not submitted yet.
+    enough = max(_fewest_as_fast(target, finish_s, _NO_GAIN * limit), needed or 1, present)
     if enough < target:
         notes.append(
             GuardrailNote(
