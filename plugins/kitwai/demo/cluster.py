@@ -38,14 +38,14 @@ _START_TIMEOUT_S = 90.0
 class Workload:
     """The application's size, for N = 6 workers of two slots and a limit of 210 s.
 
-    480 slot-seconds that any number of workers can share, then 40 s that one worker does as fast
+    480 slot-seconds that any number of workers can share, then 52 s that one worker does as fast
     as six: one worker needs about five minutes, six stand idle for the last third.
     """
 
     tasks: int = 120
     permits: int = 4
     permit_s: float = 1.0
-    levels: int = 10
+    levels: int = 13
     partitions: int = 2
 
 
