@@ -6,7 +6,7 @@ process that parses the DAG, and each task pays for what its own step needs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -40,7 +40,12 @@ class ClusterOperator(BaseOperator):
         asked = params.get("clusters")
         if asked is not None and self.cluster not in asked:
             raise AirflowSkipException(f"This run is for {', '.join(asked) or 'no cluster'} only.")
-        return self._as_failure(lambda: self.step(self.hook(params)))
+        # No retry: the next step looks at the cluster afresh, a retry of this one would be older.
+        try:
+            return self.step(self.hook(params))
+        except KitwaiError as error:
+            self.log.error("%s", error)
+            raise AirflowFailException(str(error)) from error
 
     def step(self, hook: SparkClusterHook) -> dict[str, Any]:
         """Do this part of the step; returns the small JSON that goes to the next task."""
@@ -63,11 +68,3 @@ class ClusterOperator(BaseOperator):
         from kitwai.store.store import Store
 
         return Store(store_url())
-
-    def _as_failure(self, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        # The next step looks at the cluster afresh, so a retry of this one would only be older.
-        try:
-            return work()
-        except KitwaiError as error:
-            self.log.error("%s", error)
-            raise AirflowFailException(str(error)) from error

@@ -45,7 +45,6 @@ class StoreLease:
         self._cluster = cluster
         self._ttl_s = ttl_s
         self._clock = clock
-        self._expires_at = 0.0
         process = psutil.Process()
         self._holder = json.dumps(
             {
@@ -71,7 +70,6 @@ class StoreLease:
             taken = self._swap(row.holder, row.expires_at, values)
         if not taken:
             raise LeaseError(f"Another operation on cluster {self._cluster!r} began just now.")
-        self._expires_at = now + self._ttl_s
         return self
 
     def __exit__(
@@ -92,7 +90,6 @@ class StoreLease:
             raise LeaseError(
                 f"The lease on cluster {self._cluster!r} was lost: this operation stops here."
             )
-        self._expires_at = expires_at
 
     def _insert(self, values: dict[str, object]) -> bool:
         try:
