@@ -1,72 +1,124 @@
-"""Episodes: which application runs under which constraint, and how a policy is asked in one."""
+"""Episodes: which application runs under which constraint, in which realisation (DESIGN.md §6)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from kitwai.core.estimate import Floats
-from kitwai.core.policy import Policy
-from kitwai.core.state import State
-from kitwai.sim.library import Ints, Library
-from kitwai.sim.simulator import Bools
+from kitwai.core.view import Floats, Ints
+from kitwai.errors import InvalidInputError
+from kitwai.sim.library import Library
+from kitwai.sim.profile import ApplicationProfile
+from kitwai.sim.simulator import Realisation
 
 WORKER_GRID: tuple[int, ...] = tuple(range(1, 11))
 """N of the constraints."""
 
-LIMIT_GRID_S: tuple[float, ...] = tuple(
-    60.0 * minutes for minutes in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9, 10)
-)
-"""T of the constraints: DESIGN.md's 5..10 min, and shorter ones."""
+LIMIT_GRID_S: tuple[float, ...] = tuple(60.0 * minutes for minutes in range(5, 11))
+"""T of the constraints."""
 
-_LOADS = (0.02, 1.2)
+REGIMES = ("recurring", "new", "disturbed")
+
+DEFAULT_MISS = 0.01
+"""How often a limit may be missed where a constraint does not say."""
 
 
 @dataclass(frozen=True, slots=True)
 class Episodes:
-    """E applications under constraints; arrays [E]. ``profile``: positions in the library."""
+    """E applications under constraints; arrays [E].
+
+    ``profile``: positions in the library; ``miss``: the stated miss probability; ``informed``:
+    whether the run's inputs are announced and the family's other runs are known.
+    """
 
     profile: Ints
     max_workers: Ints
     limit_s: Floats
+    miss: Floats
+    informed: np.ndarray
+    realisation: Realisation
 
     def __len__(self) -> int:
         return len(self.profile)
 
     def take(self, rows: Ints) -> Episodes:
         """The episodes of some rows."""
-        return Episodes(self.profile[rows], self.max_workers[rows], self.limit_s[rows])
+        return Episodes(
+            self.profile[rows],
+            self.max_workers[rows],
+            self.limit_s[rows],
+            self.miss[rows],
+            self.informed[rows],
+            self.realisation.take(rows),
+        )
 
 
-def draw_episodes(library: Library, count: int, rng: np.random.Generator) -> Episodes:
-    """Profiles and constraints drawn evenly, among pairs that ask a question.
+def history_of(
+    profile: ApplicationProfile, profiles: Sequence[ApplicationProfile]
+) -> tuple[ApplicationProfile, ...]:
+    """What the store knows of a profile's family: the runs with other inputs."""
+    return tuple(
+        other
+        for other in profiles
+        if other.family == profile.family and dict(other.inputs) != dict(profile.inputs)
+    )
 
-    Pairs are kept while the work fills 2 % to 120 % of the N x T worker-seconds: below that one
-    worker is enough by far, above nothing is. Profiles for which no pair of the grid does are left
-    as drawn after a hundred attempts.
+
+def grid_episodes(
+    library: Library,
+    regime: str,
+    *,
+    seed: int,
+    workers: Sequence[int] = WORKER_GRID,
+    limits_s: Sequence[float] = LIMIT_GRID_S,
+    miss: float = DEFAULT_MISS,
+) -> Episodes:
+    """Every profile of ``library`` under every constraint of the grid, once.
+
+    :raises InvalidInputError: the regime is none of `REGIMES`.
     """
-    drawn = Episodes(
-        profile=np.zeros(count, dtype=np.int64),
-        max_workers=np.zeros(count, dtype=np.int64),
-        limit_s=np.zeros(count),
+    if regime not in REGIMES:
+        raise InvalidInputError(
+            f"{regime!r} is no regime: name some of {', '.join(REGIMES)}, separated by commas."
+        )
+    shape = (len(library.profiles), len(workers), len(limits_s))
+    profile, worker, limit = (index.ravel() for index in np.indices(shape))
+    count = len(profile)
+    limit_s = np.asarray(limits_s, dtype=np.float64)[limit]
+    rng = np.random.default_rng(seed)
+    realisation = disturbed(count, limit_s, rng) if regime == "disturbed" else calm(count, rng)
+    return Episodes(
+        profile=profile,
+        max_workers=np.asarray(workers, dtype=np.int64)[worker],
+        limit_s=limit_s,
+        miss=np.full(count, miss),
+        informed=np.full(count, regime != "new"),
+        realisation=realisation,
     )
-    rows = np.arange(count)
-    for _ in range(100):
-        drawn.profile[rows] = rng.integers(len(library.profiles), size=rows.size)
-        drawn.max_workers[rows] = rng.choice(WORKER_GRID, size=rows.size)
-        drawn.limit_s[rows] = rng.choice(LIMIT_GRID_S, size=rows.size)
-        capacity = library.cores[drawn.profile] * drawn.max_workers * drawn.limit_s
-        load = library.work_s[drawn.profile] / capacity
-        rows = np.flatnonzero((load < _LOADS[0]) | (load > _LOADS[1]))
-        if not rows.size:
-            break
-    return drawn
 
 
-def greedy_targets(policy: Policy, state: State, known: Bools) -> Ints:
-    """[B] the allowed target of the highest Q-value; the present count where nothing is known."""
-    q_values = np.where(state.mask, policy.q_values(state), -np.inf)
-    return np.where(known, q_values.argmax(axis=1) + 1, np.maximum(state.workers, 1)).astype(
-        np.int64
+def calm(count: int, rng: np.random.Generator) -> Realisation:
+    """Runs that take what their profile says."""
+    zero = np.zeros(count)
+    never = np.full(count, np.inf)
+    return Realisation(_seeds(count, rng), np.ones(count), zero, zero, zero, never)
+
+
+def disturbed(count: int, limit_s: Floats, rng: np.random.Generator) -> Realisation:
+    """The hidden factors of DESIGN.md §6: work off by a lognormal factor (sigma 0.3), tasks by
+    0.15, 2 % stragglers of 3 to 8 times, start-up by 0.3; in 30 % a worker is lost within T.
+    """
+    return Realisation(
+        seed=_seeds(count, rng),
+        factor=rng.lognormal(0.0, 0.3, size=count),
+        noise=np.full(count, 0.15),
+        stragglers=np.full(count, 0.02),
+        start_noise=np.full(count, 0.3),
+        death_s=np.where(rng.random(count) < 0.3, rng.uniform(0.0, limit_s), np.inf),
     )
+
+
+def _seeds(count: int, rng: np.random.Generator) -> np.ndarray:
+    return rng.integers(2**63, size=count, dtype=np.uint64)

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from kitwai.core.constraint import Constraint
-from kitwai.core.estimate import Floats
-from kitwai.core.guardrails import guard_application
-from kitwai.core.policy import Policy
-from kitwai.core.state import State
-from kitwai.sim.episodes import Episodes, greedy_targets
-from kitwai.sim.library import Ints, Library
-from kitwai.sim.simulator import Bools, Simulator, SimulatorConfig
+from kitwai.core.view import Bools, Floats, Ints, View
+from kitwai.sim.episodes import Episodes
+from kitwai.sim.library import Library
+from kitwai.sim.simulator import Simulator, SimulatorConfig
 
-Controller = Callable[[State, Bools], Ints]
-"""[B] targets from the state and from whether anything is known of the work left."""
+PATIENCE = 20.0
+"""An episode is given up after this many limits; it then counts as ended there."""
+
+
+class Controller(Protocol):
+    """What decides in episodes: a policy, a baseline."""
+
+    def begin(self, library: Library, episodes: Episodes, config: SimulatorConfig) -> None:
+        """New episodes. Of an episode's own profile a controller may read what is announced
+        (family, inputs, cores a worker), and that only where ``episodes.informed``; all else comes
+        from `kitwai.sim.episodes.history_of`.
+        """
+        ...
+
+    def targets(self, view: View) -> Ints:
+        """[B] worker counts to ask for now, one for each episode; clipped to 1..N."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +62,27 @@ class Judgement:
     ops_per_episode: float
 
 
+class Constant:
+    """A constant worker count; None: always N."""
+
+    def __init__(self, workers: int | Ints | None = None) -> None:
+        self._workers = workers
+
+    def begin(self, library: Library, episodes: Episodes, config: SimulatorConfig) -> None:
+        """Nothing to know."""
+
+    def targets(self, view: View) -> Ints:
+        """The count, everywhere."""
+        if self._workers is None:
+            return view.max_workers
+        return np.broadcast_to(np.asarray(self._workers, dtype=np.int64), view.max_workers.shape)
+
+
 class Judge:
     """Holds fixed episodes and what every constant count makes of them.
 
-    ``best`` [E] is the count of the best static cluster: the cheapest that hits, N if none does.
+    ``best`` [E] is the count of the best static cluster: the cheapest that hits, N if none does;
+    ``static_finish_s`` and ``static_cost`` [E, most N + 1] are of the constant counts.
     """
 
     def __init__(
@@ -62,30 +91,48 @@ class Judge:
         self.library, self.episodes = library, episodes
         self.config = config or SimulatorConfig()
         most = episodes.max_workers
-        self.at_most = self.hold(most)
-        cost = np.full((len(episodes), int(most.max()) + 1), np.inf)
-        for workers in range(1, cost.shape[1]):
+        shape = (len(episodes), int(most.max()) + 1)
+        self.static_finish_s: Floats = np.full(shape, np.inf)
+        self.static_cost: Floats = np.full(shape, np.inf)
+        for workers in range(1, shape[1]):
             rows = np.flatnonzero(most >= workers)
-            outcome = self.hold(np.full(len(rows), workers), rows)
-            hit = outcome.finish_s <= episodes.limit_s[rows]
-            cost[rows, workers] = np.where(hit, outcome.worker_seconds, np.inf)
+            outcome = self.run(Constant(workers), rows)
+            self.static_finish_s[rows, workers] = outcome.finish_s
+            self.static_cost[rows, workers] = outcome.worker_seconds
+        hit = self.static_finish_s <= episodes.limit_s[:, None]
+        cost = np.where(hit, self.static_cost, np.inf)
         self.best_cost: Floats = cost.min(axis=1)
         self.feasible: Bools = np.isfinite(self.best_cost)
         self.best: Ints = np.where(self.feasible, cost.argmin(axis=1), most)
+        self.at_most = Outcome(
+            np.take_along_axis(self.static_finish_s, most[:, None], 1)[:, 0],
+            np.take_along_axis(self.static_cost, most[:, None], 1)[:, 0],
+            np.zeros(len(most), dtype=np.int64),
+        )
 
-    def hold(self, targets: Ints, rows: Ints | None = None) -> Outcome:
-        """Let a constant target [R] run the episodes ``rows`` (all when None) from the start."""
-        simulator = self._start(rows)
+    def run(
+        self,
+        controller: Controller,
+        rows: Ints | None = None,
+        progress: Callable[[int], None] = lambda ended: None,
+    ) -> Outcome:
+        """Let ``controller`` run the episodes ``rows`` (all when None) to their end."""
+        episodes = self.episodes if rows is None else self.episodes.take(rows)
+        simulator = Simulator(self.library, len(episodes), self.config)
+        simulator.reset(
+            episodes.profile,
+            episodes.max_workers,
+            episodes.limit_s,
+            realisation=episodes.realisation,
+        )
+        controller.begin(self.library, episodes, self.config)
         while not simulator.done.all():
-            simulator.step(targets)
-        return _outcome(simulator)
-
-    def run(self, controller: Controller) -> Outcome:
-        """Let ``controller`` run all episodes to their end."""
-        simulator = self._start(None)
-        while not simulator.done.all():
-            simulator.step(controller(*simulator.state()))
-        return _outcome(simulator)
+            simulator.step(controller.targets(simulator.view()))
+            progress(int(simulator.done.sum()))
+            if simulator.now.max() > PATIENCE * episodes.limit_s.max():
+                break
+        finish = np.where(simulator.done, simulator.finish_s, simulator.now)
+        return Outcome(finish, simulator.worker_seconds, simulator.operations.copy())
 
     def judge(self, outcome: Outcome) -> Judgement:
         """One row of the metrics table."""
@@ -105,39 +152,6 @@ class Judge:
             lateness=_mean(lateness),
             ops_per_episode=_mean(outcome.operations) or 0.0,
         )
-
-    def _start(self, rows: Ints | None) -> Simulator:
-        episodes = self.episodes if rows is None else self.episodes.take(rows)
-        simulator = Simulator(self.library, len(episodes), self.config)
-        simulator.reset(episodes.profile, episodes.max_workers, episodes.limit_s)
-        return simulator
-
-
-def follow(policy: Policy) -> Controller:
-    """A policy on its own."""
-    return lambda state, known: greedy_targets(policy, state, known)
-
-
-def guarded(policy: Policy, margin: float) -> Controller:
-    """A policy under the guardrails of one application (`kitwai.core.guardrails`)."""
-
-    def targets(state: State, known: Bools) -> Ints:
-        proposed = greedy_targets(policy, state, known)
-        for row in np.flatnonzero(known):
-            proposed[row], _ = guard_application(
-                int(proposed[row]),
-                finish_s=state.finish_s[row].tolist(),
-                present=int(state.workers[row]),
-                constraint=Constraint(int(state.max_workers[row]), float(state.limit_s[row])),
-                margin=margin,
-            )
-        return proposed
-
-    return targets
-
-
-def _outcome(simulator: Simulator) -> Outcome:
-    return Outcome(simulator.finish_s, simulator.worker_seconds, simulator.operations)
 
 
 def _mean(values: Floats | Bools | Ints) -> float | None:

@@ -1,21 +1,16 @@
-"""The simulator: B applications at once, each on its own cluster under its own limit.
+"""The simulator: B applications at once, each on its own workers under its own limit.
 
-Task-level. A worker brings ``cores`` slots. Tasks leave in launch order, stage after stage with
-parents first, each to the slot that is free earliest; a stage may start when its parents have
-ended and the driver's gap has passed, so branches of one job overlap. Times are seconds since the
-application's start.
+Task-level and event-driven (`kitwai.sim.engine`). A worker brings ``cores`` slots. A stage may
+start when its parents have ended and the driver's gap has passed; free slots take the tasks of the
+earliest such stage in launch order. Times are seconds since the application's start.
 
-What a policy may know is what Spark shows: the stages of submitted jobs, their task counts, tasks
-under way, run time of finished tasks. `Simulator.state` gives it through the same functions
-(`work_left`, `build_state`) as the live cluster.
+What a policy may know is what Spark shows (`Simulator.view`): the stages of submitted jobs, their
+task counts, tasks under way, run times of finished tasks.
 
-Approximations of this version:
-
-* Launch order is strict: no task overtakes one of an earlier stage that still waits for a parent.
-* The slowdown of a task is that of the slots that serve at the beginning of its step.
-* A worker that leaves takes no new task, ends those it runs, then migrates its blocks for
-  ``drain_s``; nothing is computed again. Workers that leave while starting are gone at once.
-* Start-up and drain take constant times; no worker is lost; a cluster runs one application.
+Approximations: a task's slowdown is that of the workers serving when it was launched; a worker
+that leaves takes no new task, ends those it runs, then migrates its blocks for ``drain_s``, and
+nothing is computed again; workers that leave while starting are gone at once. Applications that
+share a cluster have workers of their own; who gets how many is `kitwai.sim.day`'s part.
 """
 
 from __future__ import annotations
@@ -25,9 +20,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kitwai.core.estimate import Floats, work_left
-from kitwai.core.policy import MISS_PENALTY
-from kitwai.core.state import State, build_state
+from kitwai.core.estimate import Floats
+from kitwai.core.view import View
+from kitwai.sim import engine
 from kitwai.sim.library import NONE, Ints, Library
 
 Bools = NDArray[np.bool_]
@@ -37,246 +32,267 @@ Bools = NDArray[np.bool_]
 class SimulatorConfig:
     """Constants of the cluster, in seconds.
 
-    ``start_delay_s`` and ``drain_s`` lie in what real Spark showed (DESIGN.md §2: 14-17 s for
-    several workers at once, 15-60 s until a decommissioned executor is gone).
+    ``start_delay_s``: from the launch request until a worker takes tasks, ``start_stagger_s`` more
+    for each further one launched at the same moment; ``drain_s``: from a leaving worker's last task
+    until it is gone; ``first_task_s``: added to the first task of each slot of a worker;
+    ``task_overhead_s`` to every task; ``stage_overhead_s`` between stages, where the profile's own
+    gaps do not hold it. ``recompute``: outputs of a lost worker are computed again.
     """
 
     step_s: float = 15.0
     start_workers: int = 2
     start_delay_s: float = 15.0
+    start_stagger_s: float = 0.0
     drain_s: float = 20.0
+    first_task_s: float = 0.0
+    task_overhead_s: float = 0.0
+    stage_overhead_s: float = 0.0
+    recompute: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Realisation:
+    """What chance makes of B runs; arrays [B]. The same realisation is the same for every policy.
+
+    ``factor``: hidden factor on all task times; ``noise``: sigma of the log of each task's own
+    factor; ``stragglers``: share of tasks that take 3 to 8 times as long; ``start_noise``: sigma of
+    the log of start-up times; ``death_s``: when a worker is lost, inf for never; ``seed`` (uint64):
+    of everything drawn within the run.
+    """
+
+    seed: NDArray[np.uint64]
+    factor: Floats
+    noise: Floats
+    stragglers: Floats
+    start_noise: Floats
+    death_s: Floats
+
+    @classmethod
+    def calm(cls, rows: int) -> Realisation:
+        """Every task takes what its profile says."""
+        zero = np.zeros(rows)
+        never = np.full(rows, np.inf)
+        return cls(np.zeros(rows, dtype=np.uint64), np.ones(rows), zero, zero, zero, never)
+
+    def take(self, rows: Ints | slice) -> Realisation:
+        """The realisations of some rows."""
+        return Realisation(
+            self.seed[rows],
+            self.factor[rows],
+            self.noise[rows],
+            self.stragglers[rows],
+            self.start_noise[rows],
+            self.death_s[rows],
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
     """What one step did, [B] each; zero and False for episodes that had ended before.
 
-    ``done``: the application has ended, the only terminal state there is.
+    ``worker_seconds``: what the step cost; ``done``: the application has ended in it, the only
+    terminal state there is.
     """
 
-    reward: Floats
+    worker_seconds: Floats
     done: Bools
 
 
 class Simulator:
-    """A vectorised environment: `reset`, then `step` with one target a row until all are done.
-
-    The reward of a step is minus its worker-seconds as a share of N x T; from the limit on it also
-    holds minus `MISS_PENALTY` once, and minus `MISS_PENALTY` x (time late / T). Nothing else: their
-    sum over an episode is minus its cost, minus the penalty and the lateness if it was late.
-    """
+    """A vectorised environment: `reset`, then `step` with one target a row until all are done."""
 
     def __init__(self, library: Library, rows: int, config: SimulatorConfig | None = None) -> None:
         """:param rows: B, episodes side by side. Every row must be reset before the first step."""
         self.library, self.config = library, config or SimulatorConfig()
-        stages = library.tasks.shape[1]
-        # Twice N, since those that drain keep their place until they are gone.
-        places, cores = 2 * library.max_workers, int(library.cores.max())
-        self._slot_core = np.tile(np.arange(cores), places)
-        self._slot_worker = np.repeat(np.arange(places), cores)
-        self.profile: Ints = np.zeros(rows, dtype=np.int64)
-        self.max_workers: Floats = np.ones(rows)
+        self.max_workers: Ints = np.ones(rows, dtype=np.int64)
         self.limit_s: Floats = np.ones(rows)
-        self.now: Floats = np.zeros(rows)
-        self.done: Bools = np.ones(rows, dtype=np.bool_)
         self.worker_seconds: Floats = np.zeros(rows)
-        self.finish_s: Floats = np.full(rows, np.inf)
-        self.operations: Ints = np.zeros(rows, dtype=np.int64)
-        # Workers [B, places]: a place is taken from launch until leave.
-        self._launch: Floats = np.full((rows, places), np.inf)
-        self._ready: Floats = np.full((rows, places), np.inf)
-        self._leave: Floats = np.full((rows, places), np.inf)
-        # Slots [B, places x cores]: when free again, and the task last taken.
-        self._free: Floats = np.zeros((rows, places * cores))
-        self._slot_stage: Ints = np.full((rows, places * cores), NONE)
-        self._slot_task_s: Floats = np.zeros((rows, places * cores))
-        # Stages [B, S]: tasks handed out, their run time, the end of the last of them.
-        self._assigned: Floats = np.zeros((rows, stages))
-        self._run_s: Floats = np.zeros((rows, stages))
-        self._end_s: Floats = np.zeros((rows, stages))
-        self._submitted: Floats = np.full((rows, stages), np.inf)
-        # Where the launch order stands: stage, when it may start, next task.
-        self._stage: Ints = np.zeros(rows, dtype=np.int64)
-        self._stage_ready: Floats = np.zeros(rows)
-        self._task: Ints = np.zeros(rows, dtype=np.int64)
+        self._rows = _empty_rows(library, rows)
+        self._shapes = engine.Shapes(
+            library.task_s,
+            library.first_task,
+            library.tasks,
+            library.gap_s,
+            library.waits_for,
+            library.job,
+            library.stages,
+            library.cores,
+            library.slowdown,
+        )
+        self._constants = engine.Constants(
+            self.config.start_delay_s,
+            self.config.start_stagger_s,
+            self.config.drain_s,
+            self.config.first_task_s,
+            self.config.task_overhead_s,
+            self.config.stage_overhead_s,
+            self.config.recompute,
+        )
 
     def reset(
-        self, profile: Ints, max_workers: Ints, limit_s: Floats, rows: Ints | None = None
+        self,
+        profile: Ints,
+        max_workers: Ints,
+        limit_s: Floats,
+        rows: Ints | None = None,
+        realisation: Realisation | None = None,
+        start_workers: Ints | None = None,
     ) -> None:
         """Start new episodes.
 
         :param profile: [R] positions in the library; ``max_workers``, ``limit_s``: [R] constraints.
         :param rows: [R] the rows to start anew; None for all.
+        :param realisation: None: every task takes what its profile says.
+        :param start_workers: [R] workers there at the start; None: the configuration's, at most N.
         """
-        rows = np.arange(len(self.done)) if rows is None else rows
-        self.profile[rows] = profile
+        state = self._rows
+        rows = np.arange(len(state.now)) if rows is None else np.asarray(rows)
+        chance = realisation or Realisation.calm(len(rows))
+        state.profile[rows] = profile
         self.max_workers[rows] = max_workers
         self.limit_s[rows] = limit_s
-        for zero in (self.now, self.worker_seconds, self.operations, self._free):
-            zero[rows] = 0
-        for zero in (self._assigned, self._run_s, self._end_s, self._slot_task_s, self._stage):
-            zero[rows] = 0
-        for never in (self.finish_s, self._launch, self._ready, self._leave, self._submitted):
-            never[rows] = np.inf
-        self.done[rows] = False
-        self._slot_stage[rows] = NONE
-        first = np.arange(self._launch.shape[1]) < np.minimum(
-            self.config.start_workers, np.asarray(max_workers)[:, None]
-        )
-        self._launch[rows] = np.where(first, 0.0, np.inf)
-        self._ready[rows] = self._launch[rows]
-        self._task[rows] = self.library.first_task[profile, 0]
-        self._enter_stage(rows)
+        self.worker_seconds[rows] = 0.0
+        state.seed[rows] = chance.seed
+        state.factor[rows] = chance.factor
+        state.noise[rows] = chance.noise
+        state.stragglers[rows] = chance.stragglers
+        state.start_noise[rows] = chance.start_noise
+        state.death[rows] = chance.death_s
+        if start_workers is None:
+            start_workers = np.minimum(self.config.start_workers, np.asarray(max_workers))
+        engine.start(rows, np.asarray(start_workers, dtype=np.int64), self._shapes, state)
 
     @property
-    def workers(self) -> Floats:
+    def profile(self) -> Ints:
+        """[B] positions in the library."""
+        return self._rows.profile
+
+    @property
+    def now(self) -> Floats:
+        """[B] seconds since the start; the end of an application that has ended."""
+        return self._rows.now
+
+    @property
+    def finish_s(self) -> Floats:
+        """[B] seconds from start to end, inf while it runs."""
+        return self._rows.finish
+
+    @property
+    def done(self) -> Bools:
+        """[B] whether the application has ended."""
+        return np.isfinite(self._rows.finish)
+
+    @property
+    def operations(self) -> Ints:
+        """[B] scaling operations so far."""
+        return self._rows.operations
+
+    @property
+    def workers(self) -> Ints:
         """[B] workers that serve or start, without those that leave."""
-        return np.asarray(self._staying.sum(axis=1), dtype=np.float64)
+        return np.asarray(self._staying.sum(axis=1))
 
-    def state(self) -> tuple[State, Bools]:
-        """What a policy sees now, and [B] whether it may decide.
-
-        It may not while no task has finished (nothing tells how long one takes), nor while the
-        driver computes between two jobs (nothing shows what comes): the live decision holds the
-        present count then (`kitwai.core.estimate.remaining_work`).
-        """
-        tasks, active, complete, run_s = self.shown()
-        done = complete.sum(axis=1)
-        mean_s = run_s.sum(axis=1) / np.maximum(done, 1.0)
-        left, task_s = work_left(tasks, active, complete, run_s, mean_s)
-        state = build_state(
-            workers=self.workers,
-            max_workers=self.max_workers.copy(),
-            limit_s=self.limit_s.copy(),
-            elapsed_s=self.now.copy(),
-            cores=self.library.cores[self.profile].astype(np.float64),
-            tasks_left=left,
-            task_s=task_s,
-            progress=done / np.maximum(tasks.sum(axis=1), 1.0),
-            start_delay_s=self.config.start_delay_s,
-        )
-        known = (done > 0) & (left.sum(axis=1) > 0)
-        return state, known & ~self.done
-
-    def shown(self) -> tuple[Floats, Floats, Floats, Floats]:
-        """[B, S] each, 0 for stages not submitted: tasks, active, complete, their run time in s."""
-        visible = self._submitted <= self.now[:, None]
-        running = (self._slot_stage != NONE) & (self._free > self.now[:, None])
-        row, slot = np.nonzero(running)
-        stage = self._slot_stage[row, slot]
-        shape = self._assigned.shape
-        at, size = row * shape[1] + stage, self._assigned.size
-        active = np.bincount(at, minlength=size).reshape(shape).astype(np.float64)
-        under_way_s = self._slot_task_s[row, slot]
-        active_run_s = np.bincount(at, weights=under_way_s, minlength=size).reshape(shape)
-        complete = self._assigned - active
-        run_s = np.where(complete > 0, self._run_s - active_run_s, 0.0)
-        return np.where(visible, self.library.tasks[self.profile], 0.0), active, complete, run_s
-
-    def step(self, targets: Ints) -> StepResult:
-        """Ask for ``targets`` [B] (clipped to 1..N) and let ``step_s`` seconds pass."""
-        before, was_done = self.now.copy(), self.done.copy()
-        self._scale(np.clip(targets, 1, self.max_workers).astype(np.int64))
-        until = np.where(was_done, before, before + self.config.step_s)
-        self._run_tasks(until)
-        all_assigned = self._stage >= self.library.stages[self.profile]
-        end = np.where(all_assigned, self._end_s.max(axis=1), np.inf)
-        self.done = was_done | (end <= until)
-        self.finish_s = np.where(self.done, end, np.inf)
-        until = np.where(was_done, before, np.minimum(until, end))
-        self.now = until
-        present = np.minimum(self._leave, until[:, None]) - np.maximum(
-            self._launch, before[:, None]
-        )
-        spent = np.maximum(present, 0.0).sum(axis=1)
-        self.worker_seconds += spent
-        late_s = np.maximum(until - np.maximum(before, self.limit_s), 0.0)
-        missed = (before <= self.limit_s) & (until > self.limit_s)
-        reward = -spent / (self.max_workers * self.limit_s)
-        reward -= MISS_PENALTY * (missed + late_s / self.limit_s)
-        return StepResult(reward=reward, done=self.done & ~was_done)
+    @property
+    def serving(self) -> Ints:
+        """[B] workers that take tasks."""
+        taking = self._staying & (self._rows.ready <= self._rows.now[:, None])
+        return np.asarray(taking.sum(axis=1))
 
     @property
     def _staying(self) -> Bools:
-        return np.isfinite(self._launch) & np.isinf(self._leave)
+        return np.isfinite(self._rows.launch) & np.isinf(self._rows.leave)
 
-    def _scale(self, targets: Ints) -> None:
-        """Launch workers in free places, or tell some to leave: starting ones, idle ones, others
-        by the number of their running tasks.
-        """
-        now = self.now[:, None]
-        staying = self._staying
-        missing = np.where(self.done, 0, targets - staying.sum(axis=1))
-        self.operations += missing != 0
-        vacant = ~staying & ~(self._leave > now)
-        vacant |= np.isinf(self._launch)
-        start = vacant & (np.cumsum(vacant, axis=1) <= missing[:, None])
-        delay = self.config.start_delay_s
-        self._launch = np.where(start, now, self._launch)
-        self._ready = np.where(start, now + delay, self._ready)
-        self._leave = np.where(start, np.inf, self._leave)
-        fresh = start[:, self._slot_worker]
-        self._free = np.where(fresh, now + delay, self._free)
-        self._slot_stage[fresh] = NONE
-
-        if not (missing < 0).any():
-            return
-        running = (self._slot_stage != NONE) & (self._free > now)
-        shape = (*staying.shape, -1)
-        busy = running.reshape(shape).sum(axis=2)
-        ends = np.where(running, self._free, now).reshape(shape).max(axis=2)
-        starting = self._ready > now
-        score = np.where(staying, np.where(starting, NONE, busy), np.inf)
-        rank = np.argsort(np.argsort(score, axis=1, kind="stable"), axis=1)
-        leaving = staying & (rank < -missing[:, None])
-        gone = np.where(starting, now, ends + self.config.drain_s)
-        self._leave = np.where(leaving, gone, self._leave)
-
-    def _run_tasks(self, until: Floats) -> None:
-        """Hand out every task that starts before ``until`` [B]."""
-        library = self.library
-        cores = library.cores[self.profile][:, None]
-        taking = self._staying[:, self._slot_worker] & (self._slot_core < cores)
-        free = np.where(taking, self._free, np.inf)
-        serving = (self._staying & (self._ready <= self.now[:, None])).sum(axis=1)
-        slots = np.clip(serving, 1, library.max_workers) * cores[:, 0]
-        factor = library.slowdown[self.profile, slots]
-        rows = np.flatnonzero(~self.done & (self._stage < library.stages[self.profile]))
-        while rows.size:
-            slot = free[rows].argmin(axis=1)
-            start = np.maximum(free[rows, slot], self._stage_ready[rows])
-            now = start < until[rows]
-            rows, slot, start = rows[now], slot[now], start[now]
-            stage = self._stage[rows]
-            task_s = library.task_s[self._task[rows]] * factor[rows]
-            end = start + task_s
-            free[rows, slot] = end
-            self._slot_stage[rows, slot] = stage
-            self._slot_task_s[rows, slot] = task_s
-            self._assigned[rows, stage] += 1.0
-            self._run_s[rows, stage] += task_s
-            self._end_s[rows, stage] = np.maximum(self._end_s[rows, stage], end)
-            self._task[rows] += 1
-            ended = self._task[rows] == library.first_task[self.profile[rows], stage + 1]
-            if ended.any():
-                self._stage[rows[ended]] += 1
-                rows = rows[self._stage[rows] < library.stages[self.profile[rows]]]
-                self._enter_stage(rows[self._task[rows] == self._first_task(rows)])
-        self._free = np.where(taking, free, self._free)
-
-    def _first_task(self, rows: Ints) -> Ints:
-        return np.asarray(self.library.first_task[self.profile[rows], self._stage[rows]])
-
-    def _enter_stage(self, rows: Ints) -> None:
-        """Note when the stage that comes next may start, and when Spark showed it."""
-        library, profile, stage = self.library, self.profile[rows], self._stage[rows]
-        earlier = library.waits_for[profile, stage]
-        ends = np.where(earlier == NONE, 0.0, self._end_s[rows[:, None], earlier])
-        self._stage_ready[rows] = ends.max(axis=1) + library.gap_s[profile, stage]
-        job = library.job[profile, stage]
-        new_job = (stage == 0) | (job != library.job[profile, np.maximum(stage - 1, 0)])
-        rows, job = rows[new_job], job[new_job]
-        of_job = library.job[profile[new_job]] == job[:, None]
-        self._submitted[rows] = np.where(
-            of_job, self._stage_ready[rows][:, None], self._submitted[rows]
+    def view(self) -> View:
+        """What Spark and the pool show now."""
+        state = self._rows
+        visible = state.submitted <= state.now[:, None]
+        ended = state.complete == self.library.tasks[state.profile]
+        return View(
+            now=state.now.copy(),
+            max_workers=self.max_workers.copy(),
+            limit_s=self.limit_s.copy(),
+            workers=self.workers,
+            serving=self.serving,
+            cores=self.library.cores[state.profile],
+            busy=np.divide(
+                state.busy,
+                state.offered,
+                out=np.zeros_like(state.busy),
+                where=state.offered > 0,
+            ),
+            tasks=np.where(visible, self.library.tasks[state.profile], 0),
+            active=state.active.copy(),
+            complete=np.where(visible, state.complete, 0),
+            run_s=np.where(visible, state.run_s, 0.0),
+            ended=visible & ended,
+            cell_n=state.cell_n.copy(),
+            cell_s=state.cell_s.copy(),
         )
+
+    def step(self, targets: Ints, warm: Ints | None = None) -> StepResult:
+        """Ask for ``targets`` [B] (clipped to 1..N) and let ``step_s`` seconds pass.
+
+        :param warm: [B] launches of this step that need no start-up; None: none.
+        """
+        state = self._rows
+        before, was_done = state.now.copy(), self.done
+        engine.step(
+            np.clip(targets, 1, self.max_workers).astype(np.int64),
+            np.zeros(len(before), dtype=np.int64) if warm is None else warm,
+            self.config.step_s,
+            self._shapes,
+            state,
+            self._constants,
+        )
+        present = np.minimum(state.leave, state.now[:, None])
+        present = np.maximum(present - np.maximum(state.launch, before[:, None]), 0.0)
+        spent = np.asarray(present.sum(axis=1))
+        self.worker_seconds += spent
+        return StepResult(worker_seconds=spent, done=self.done & ~was_done)
+
+
+def _empty_rows(library: Library, rows: int) -> engine.Rows:
+    places = 2 * library.max_workers
+    slots, stages = places * int(library.cores.max()), library.tasks.shape[1]
+
+    def floats(*shape: int, fill: float = 0.0) -> Floats:
+        return np.full((rows, *shape), fill)
+
+    def ints(*shape: int) -> Ints:
+        return np.zeros((rows, *shape), dtype=np.int64)
+
+    never = np.inf
+    return engine.Rows(
+        profile=ints(),
+        now=floats(),
+        finish=floats(),
+        seed=np.zeros(rows, dtype=np.uint64),
+        factor=floats(fill=1.0),
+        noise=floats(),
+        stragglers=floats(),
+        start_noise=floats(),
+        death=floats(fill=never),
+        launches=ints(),
+        operations=ints(),
+        busy=floats(),
+        offered=floats(),
+        launch=floats(places, fill=never),
+        ready=floats(places, fill=never),
+        leave=floats(places, fill=never),
+        slot_end=floats(slots),
+        slot_run=floats(slots),
+        slot_stage=ints(slots) + NONE,
+        slot_count=ints(slots),
+        slot_used=np.zeros((rows, slots), dtype=np.bool_),
+        next_task=ints(stages),
+        redo=ints(stages),
+        active=ints(stages),
+        complete=ints(stages),
+        run_s=floats(stages),
+        end_s=floats(stages),
+        ready_at=floats(stages, fill=never),
+        submitted=floats(stages, fill=never),
+        cell_n=floats(stages, library.max_workers + 1),
+        cell_s=floats(stages, library.max_workers + 1),
+        held=ints(places, stages),
+    )

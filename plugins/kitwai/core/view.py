@@ -1,0 +1,56 @@
+"""What Spark and the pool show of B running applications at one moment, as arrays.
+
+The simulator and the live cluster give the same view, so that a policy is asked the same question
+in both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """B applications, S stages in the order they run, W = most workers + 1.
+
+    ========== =========  =========================================================
+    field      shape      meaning
+    ========== =========  =========================================================
+    now        [B]        seconds since the application's start
+    max_workers [B]       N of the constraint
+    limit_s    [B]        T of the constraint
+    workers    [B]        workers that serve or start, without those that leave
+    serving    [B]        workers that take tasks
+    cores      [B]        task slots a worker
+    busy       [B]        share of the slots in use over the last step, 0..1
+    tasks      [B, S]     tasks of a stage; 0 while Spark has not shown it
+    active     [B, S]     tasks under way
+    complete   [B, S]     finished tasks
+    run_s      [B, S]     run time of the finished tasks in seconds
+    ended      [B, S]     whether the stage has ended
+    cell_n     [B, S, W]  finished tasks by the workers that served when they were launched
+    cell_s     [B, S, W]  run time of those in seconds
+    ========== =========  =========================================================
+    """
+
+    now: Floats
+    max_workers: Ints
+    limit_s: Floats
+    workers: Ints
+    serving: Ints
+    cores: Ints
+    busy: Floats
+    tasks: Ints
+    active: Ints
+    complete: Ints
+    run_s: Floats
+    ended: Bools
+    cell_n: Floats
+    cell_s: Floats
