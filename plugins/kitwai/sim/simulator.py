@@ -199,6 +199,13 @@ class Simulator:
         return np.asarray(taking.sum(axis=1))
 
     @property
+    def lifetimes(self) -> tuple[Floats, Floats, Floats]:
+        """[B, P] each, for P places of workers, in seconds since the application's start: launch
+        request (inf: the place is vacant), when it takes tasks, when it is gone (inf: it stays).
+        """
+        return self._rows.launch, self._rows.ready, self._rows.leave
+
+    @property
     def _staying(self) -> Bools:
         return np.isfinite(self._rows.launch) & np.isinf(self._rows.leave)
 
@@ -229,15 +236,20 @@ class Simulator:
             cell_s=state.cell_s.copy(),
         )
 
-    def step(self, targets: Ints, warm: Ints | None = None) -> StepResult:
+    def step(
+        self, targets: Ints, warm: Ints | None = None, paused: Bools | None = None
+    ) -> StepResult:
         """Ask for ``targets`` [B] (clipped to 1..N) and let ``step_s`` seconds pass.
 
         :param warm: [B] launches of this step that need no start-up; None: none.
+        :param paused: [B] applications that shall hold no worker, whatever their target: they wait
+            while their time runs; None: none.
         """
         state = self._rows
         before, was_done = state.now.copy(), self.done
+        asked = np.clip(targets, 1, self.max_workers).astype(np.int64)
         engine.step(
-            np.clip(targets, 1, self.max_workers).astype(np.int64),
+            asked if paused is None else np.where(paused, 0, asked),
             np.zeros(len(before), dtype=np.int64) if warm is None else warm,
             self.config.step_s,
             self._shapes,
