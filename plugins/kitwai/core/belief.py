@@ -20,15 +20,27 @@ import numpy as np
 
 from kitwai.core.view import Bools, Floats, Ints, View
 
-TASK_SIGMA = 0.35
+TASK_SIGMA = 0.25
 """Sigma of the log of one task's time within its stage, assumed."""
 
 CENSORED = 0.5
 """While tasks of a stage run, the finished ones are the short ones: extra sigma of their mean when
 all started ones still run."""
 
-FORECAST_SIGMA = 0.03
-"""Sigma of the log of a forecast whose rates are all known: waves and tails are approximated."""
+FORECAST_SIGMA = 0.005
+"""Sigma of the log of a forecast whose rates and tails are all known."""
+
+STAGE_TAIL = 0.3
+"""Sigma of the end of a stage in mean task times: when the last tasks end is chance."""
+
+TAIL_SIGMA = 0.5
+"""Sigma of the mean tail before the run, in mean task times a stage (`_tail`)."""
+
+SPREAD_WEIGHT = 2.0
+"""Weight of a known family's deviation of stages, in stages seen; of an unknown one's: 1."""
+
+GAP_WEIGHT = 0.5
+"""Weight of the driver times known before, in driver times seen."""
 
 _WAVE_SIGMA = 0.2
 _UNKNOWN_STAGES = 0.7
@@ -143,24 +155,34 @@ def forecast(view: View, prior: Prior, start_delay_s: float) -> Forecast:
     left = np.maximum(tasks - view.complete - 0.5 * view.active, 0.0)
     left = np.where(view.ended, 0.0, left)
     task_s = np.exp(weight + own + 0.5 * np.minimum(own_var, 1.0))
-    gap_s = np.where((left > 0) & (view.active + view.complete == 0), _fit(prior.gap_s, stages), 0.0)
 
     targets = np.arange(1.0, counts + 1.0)
     slots = targets * view.cores[:, None]
+    loss = np.exp(prior.loss)
+    present = np.clip(view.serving, 1, counts)[:, None] - 1
+    scale = np.exp(np.take_along_axis(level, present, 1)[:, 0])
+    tail, tail_var = _tail(view, slots, loss, task_s * scale[:, None])
     waves = makespan(left, slots)
-    rate = np.exp(level + prior.loss)
-    at = (waves * task_s[:, :, None]).sum(axis=1) * rate + gap_s.sum(axis=1)[:, None]
+    busy = left > 0
+    # A tail is as long as some of the stage's tasks, at any count.
+    tails = np.where(busy, np.minimum(task_s, task_s.max(axis=1, keepdims=True)), 0.0)
+    rate = np.exp(level)
+    at = (waves * task_s[:, :, None]).sum(axis=1) * loss
+    at += np.maximum(tail, 0.0)[:, None] * tails.sum(axis=1)[:, None]
+    at = at * rate + _gaps_left(view, prior, left)[:, None]
 
     left_s = _with_start_up(at, view, start_delay_s)
     work = left * task_s
     total = work.sum(axis=1)
     share = np.divide(work, total[:, None], out=np.zeros_like(work), where=total[:, None] > 0)
     of_stages = (share**2 * own_var).sum(axis=1)
-    sigma = np.sqrt(np.diagonal(cov, axis1=1, axis2=2) + of_stages[:, None] + FORECAST_SIGMA**2)
+    noise = STAGE_TAIL * (1.0 + np.maximum(tail, 0.0))
+    of_tails = (noise**2 * (tails**2).sum(axis=1) + tail_var * tails.sum(axis=1) ** 2)[:, None]
+    of_tails = of_tails * rate**2 / np.maximum(at, 1e-3) ** 2
+    sigma = np.diagonal(cov, axis1=1, axis2=2) + of_stages[:, None] + of_tails
+    sigma = np.sqrt(np.minimum(sigma, 4.0) + FORECAST_SIGMA**2)
     done = (np.where(view.ended, tasks, tasks - left) * task_s).sum(axis=1)
     count = left.sum(axis=1)
-    present = np.clip(view.serving, 1, counts)[:, None] - 1
-    scale = np.exp(np.take_along_axis(level, present, 1)[:, 0])
     finished = view.complete.sum(axis=1) > 0
     return Forecast(
         left_s=left_s,
@@ -195,6 +217,72 @@ def makespan(tasks: Floats, slots: Floats) -> Floats:
     return np.asarray(np.where(k > 0, np.where(waves > 0, time, np.minimum(k, 1.0) * longest), 0.0))
 
 
+def _tail(
+    view: View, slots: Floats, loss: Floats, task_s: Floats
+) -> tuple[Floats, Floats]:
+    """How much longer stages last than their tasks and waves explain, in mean task times a stage:
+    posterior mean and variance, [B]. Stragglers, lost workers and late starts make it.
+    """
+    counts = slots.shape[1]
+    n, time = view.cell_n[:, :, 1 : counts + 1], view.cell_s[:, :, 1 : counts + 1]
+    ended = view.ended & (view.complete > 0)
+    last = np.where(ended, view.ended_s, 0.0).max(axis=1)
+    last = np.minimum(last, view.now)
+    began = np.minimum(view.began_s, view.now[:, None])
+    # Stages under way count by the part of their time that lies before the last end.
+    part = np.clip(
+        (last[:, None] - began) / np.maximum(view.now[:, None] - began, 1e-9), 0.0, 1.0
+    )
+    part = np.where(ended, 1.0, np.where(view.active + view.complete > 0, part, 0.0))
+    tasks = np.where(ended, view.complete, 0)
+    ideal = time / slots[:, None, :]
+    packed = tasks[:, :, None] / slots[:, None, :]
+    waves = makespan(tasks.astype(np.float64), slots)
+    stretch = np.divide(waves, packed, out=np.ones_like(waves), where=packed > 0)
+    explained = (ideal * stretch * loss[:, None, :]).sum(axis=2) * part
+    idle = np.where(began < last[:, None], _gaps(view), 0.0).sum(axis=1)
+    over = last - idle - explained.sum(axis=1)
+    mean_s = np.divide(
+        time.sum(axis=2), n.sum(axis=2), out=np.zeros(ended.shape), where=n.sum(axis=2) > 0
+    )
+    per_tail = np.where(ended, mean_s, 0.0).sum(axis=1)
+    # The stages' weight: a sum of tails of very unequal stages tells as much as its longest.
+    longest = np.where(ended, mean_s, 0.0).max(axis=1)
+    stages = np.divide(per_tail, longest, out=np.zeros_like(per_tail), where=longest > 0)
+    seen = np.divide(over, per_tail, out=np.zeros_like(over), where=per_tail > 0)
+    spread2 = (STAGE_TAIL * (1.0 + np.maximum(seen, 0.0))) ** 2
+    error = np.divide(spread2, stages, out=np.full_like(stages, np.inf), where=stages > 0)
+    # What stages under way have used is known to about half a task.
+    under_way = np.where((part > 0) & ~ended, task_s, 0.0).max(axis=1)
+    error += (0.5 * np.divide(under_way, per_tail, out=np.zeros_like(over), where=per_tail > 0)) ** 2
+    gain = TAIL_SIGMA**2 / (TAIL_SIGMA**2 + error)
+    return gain * seen, TAIL_SIGMA**2 * (1.0 - gain)
+
+
+def _gaps(view: View) -> Floats:
+    """[B, S] seconds in which no stage before had tasks left and this one had not begun; 0 where
+    it has not begun.
+    """
+    ended = np.where(np.isfinite(view.ended_s), view.ended_s, 0.0)
+    before = np.maximum.accumulate(ended, axis=1)
+    before = np.concatenate([np.zeros((len(before), 1)), before[:, :-1]], axis=1)
+    gap = np.where(np.isfinite(view.began_s), view.began_s - before, 0.0)
+    return np.maximum(gap, 0.0)
+
+
+def _gaps_left(view: View, prior: Prior, left: Floats) -> Floats:
+    """[B] driver time before the stages that have not begun: the prior's, drawn to what the
+    stages so far had.
+    """
+    begun = np.isfinite(view.began_s)
+    coming = (left > 0) & ~begun
+    planned = np.where(coming, _fit(prior.gap_s, left.shape[1]), 0.0).sum(axis=1)
+    count = begun.sum(axis=1)
+    seen = _gaps(view).sum(axis=1) / np.maximum(count, 1)
+    gain = count / (count + GAP_WEIGHT)
+    return np.asarray((1.0 - gain) * planned + gain * seen * coming.sum(axis=1))
+
+
 def _learn(view: View, prior: Prior, weight: Floats) -> tuple[Floats, Floats, Floats, Floats]:
     """Posterior of l, [B, W] and [B, W, W], and of e: mean and variance, [B, S]."""
     counts = prior.level.shape[1]
@@ -226,15 +314,16 @@ def _learn(view: View, prior: Prior, weight: Floats) -> tuple[Floats, Floats, Fl
 
 
 def _spread2(y: Floats, n: Floats, prior: Prior) -> Floats:
-    """[B] variance of e: the prior's, and for unknown families how the stages seen differ."""
+    """[B] variance of e: the prior's, drawn to how the stages seen differ."""
     cells = n.sum(axis=2)
     seen = cells > 0
     stage_y = np.divide((y * n).sum(axis=2), cells, out=np.zeros_like(cells), where=seen)
     count = seen.sum(axis=1)
     mean = stage_y.sum(axis=1) / np.maximum(count, 1)
     squares = (np.where(seen, stage_y - mean[:, None], 0.0) ** 2).sum(axis=1)
-    pooled = (prior.spread**2 + squares) / (1.0 + np.maximum(count - 1, 0))
-    return np.where(prior.informed, prior.spread**2, pooled) + 1e-4
+    known = np.where(prior.informed, SPREAD_WEIGHT, 1.0)
+    pooled = (known * prior.spread**2 + squares) / (known + np.maximum(count - 1, 0))
+    return pooled + 1e-4
 
 
 def _with_start_up(at: Floats, view: View, start_delay_s: float) -> Floats:

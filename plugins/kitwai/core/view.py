@@ -35,6 +35,8 @@ class View:
     complete   [B, S]     finished tasks
     run_s      [B, S]     run time of the finished tasks in seconds
     ended      [B, S]     whether the stage has ended
+    began_s    [B, S]     when the stage's first task was launched; inf before
+    ended_s    [B, S]     when its last task ended; inf before
     cell_n     [B, S, W]  finished tasks by the workers that served when they were launched
     cell_s     [B, S, W]  run time of those in seconds
     ========== =========  =========================================================
@@ -52,5 +54,7 @@ class View:
     complete: Ints
     run_s: Floats
     ended: Bools
+    began_s: Floats
+    ended_s: Floats
     cell_n: Floats
     cell_s: Floats

@@ -50,6 +50,7 @@ class Rows(NamedTuple):
     active: Ints  # [B, S] tasks under way
     complete: Ints  # [B, S] finished tasks
     run_s: Floats  # [B, S] run time of finished tasks
+    began: Floats  # [B, S] launch of the first task, inf before
     end_s: Floats  # [B, S] end of the last finished task
     ready_at: Floats  # [B, S] when its tasks may start, inf while a parent runs
     submitted: Floats  # [B, S] when Spark shows it
@@ -294,6 +295,7 @@ def run(b: Any, until: Any, lib: Any, rows: Any, constants: Any) -> None:
                         else:
                             task += rows.next_task[b, s]
                             rows.next_task[b, s] += 1
+                            rows.began[b, s] = min(rows.began[b, s], now)
                         time = lib.task_s[task] * lib.slowdown[p, slots] * rows.factor[b]
                         seed = rows.seed[b]
                         time *= _lognormal(seed, _TASK, task, rows.noise[b])
@@ -385,6 +387,7 @@ def start(which: Ints, workers: Ints, lib: Any, rows: Any) -> None:
         rows.active[b] = 0
         rows.complete[b] = 0
         rows.run_s[b] = 0.0
+        rows.began[b] = np.inf
         rows.end_s[b] = 0.0
         rows.ready_at[b] = np.inf
         rows.submitted[b] = np.inf

@@ -96,7 +96,7 @@ class Judge:
         self.static_cost: Floats = np.full(shape, np.inf)
         for workers in range(1, shape[1]):
             rows = np.flatnonzero(most >= workers)
-            outcome = self.run(Constant(workers), rows)
+            outcome = self._hold(workers, rows)
             self.static_finish_s[rows, workers] = outcome.finish_s
             self.static_cost[rows, workers] = outcome.worker_seconds
         hit = self.static_finish_s <= episodes.limit_s[:, None]
@@ -110,6 +110,30 @@ class Judge:
             np.zeros(len(most), dtype=np.int64),
         )
 
+    def _hold(self, workers: int, rows: Ints) -> Outcome:
+        """`run` with a constant count. Once no worker is lost any more, nothing is left to decide:
+        the rest is one long step.
+        """
+        simulator = self._begin(self.episodes.take(rows))
+        targets = np.full(len(rows), workers, dtype=np.int64)
+        quiet = False
+        while not (quiet or simulator.done.all()):
+            quiet = simulator.undisturbed
+            simulator.step(targets)
+        simulator.step(targets, seconds=PATIENCE * float(self.episodes.limit_s.max()))
+        finish = np.where(simulator.done, simulator.finish_s, simulator.now)
+        return Outcome(finish, simulator.worker_seconds, simulator.operations.copy())
+
+    def _begin(self, episodes: Episodes) -> Simulator:
+        simulator = Simulator(self.library, len(episodes), self.config)
+        simulator.reset(
+            episodes.profile,
+            episodes.max_workers,
+            episodes.limit_s,
+            realisation=episodes.realisation,
+        )
+        return simulator
+
     def run(
         self,
         controller: Controller,
@@ -118,13 +142,7 @@ class Judge:
     ) -> Outcome:
         """Let ``controller`` run the episodes ``rows`` (all when None) to their end."""
         episodes = self.episodes if rows is None else self.episodes.take(rows)
-        simulator = Simulator(self.library, len(episodes), self.config)
-        simulator.reset(
-            episodes.profile,
-            episodes.max_workers,
-            episodes.limit_s,
-            realisation=episodes.realisation,
-        )
+        simulator = self._begin(episodes)
         controller.begin(self.library, episodes, self.config)
         while not simulator.done.all():
             simulator.step(controller.targets(simulator.view()))

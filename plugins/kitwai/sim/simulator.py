@@ -232,15 +232,27 @@ class Simulator:
             complete=np.where(visible, state.complete, 0),
             run_s=np.where(visible, state.run_s, 0.0),
             ended=visible & ended,
+            began_s=state.began.copy(),
+            ended_s=np.where(visible & ended, state.end_s, np.inf),
             cell_n=state.cell_n.copy(),
             cell_s=state.cell_s.copy(),
         )
 
+    @property
+    def undisturbed(self) -> bool:
+        """Whether no application that runs will lose a worker any more."""
+        return bool((np.isinf(self._rows.death) | self.done).all())
+
     def step(
-        self, targets: Ints, warm: Ints | None = None, paused: Bools | None = None
+        self,
+        targets: Ints,
+        warm: Ints | None = None,
+        paused: Bools | None = None,
+        seconds: float | None = None,
     ) -> StepResult:
         """Ask for ``targets`` [B] (clipped to 1..N) and let ``step_s`` seconds pass.
 
+        :param seconds: let so many pass instead.
         :param warm: [B] launches of this step that need no start-up; None: none.
         :param paused: [B] applications that shall hold no worker, whatever their target: they wait
             while their time runs; None: none.
@@ -251,7 +263,7 @@ class Simulator:
         engine.step(
             asked if paused is None else np.where(paused, 0, asked),
             np.zeros(len(before), dtype=np.int64) if warm is None else warm,
-            self.config.step_s,
+            self.config.step_s if seconds is None else seconds,
             self._shapes,
             state,
             self._constants,
@@ -301,6 +313,7 @@ def _empty_rows(library: Library, rows: int) -> engine.Rows:
         active=ints(stages),
         complete=ints(stages),
         run_s=floats(stages),
+        began=floats(stages, fill=never),
         end_s=floats(stages),
         ready_at=floats(stages, fill=never),
         submitted=floats(stages, fill=never),
