@@ -1,0 +1,208 @@
+"""``kitwai day``: a simulated day of a shared cluster under each policy, as a table and JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kitwai.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from kitwai.sim.day import Day, DayResult
+    from kitwai.sim.judging import Controller
+    from kitwai.sim.library import Library
+
+CHAMPION, ALWAYS = "champion", "always-N"
+_MARGIN = 0.8
+_COLUMNS = ("limits_met", "worker_hours", "idle_hours", "late_min", "waited_min", "operations")
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand."""
+    parser = subparsers.add_parser(
+        "day", help="compare policies over a simulated day of a shared cluster"
+    )
+    parser.add_argument(
+        "--profiles",
+        type=Path,
+        action="append",
+        required=True,
+        help="folder of application profiles; may be given several times",
+    )
+    parser.add_argument(
+        "--regime", default="recurring", help="recurring, new or disturbed (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--models", type=Path, help="folder of the checkpoints (default: the configured one)"
+    )
+    parser.add_argument("--checkpoint", metavar="V", help="its version (default: the champion)")
+    parser.add_argument(
+        "--policies",
+        help="names separated by commas, as champion,lookahead@0.80 (default: champion and all "
+        f"baselines, those with a margin at {_MARGIN:.2f})",
+    )
+    parser.add_argument(
+        "--workers", type=int, default=20, metavar="N", help="of the cluster (default: %(default)s)"
+    )
+    parser.add_argument("--hours", type=float, default=24.0, help="default: %(default)s")
+    parser.add_argument(
+        "--rate", type=float, default=16.0, help="applications an hour (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    parser.add_argument("--json", type=Path, required=True, metavar="FILE", help="the results")
+    parser.set_defaults(run=_day)
+
+
+def _day(arguments: argparse.Namespace) -> int:
+    if arguments.seed < 0:
+        raise InvalidInputError(f"--seed must not be negative, but is {arguments.seed}.")
+    if arguments.workers < 1:
+        raise InvalidInputError(f"--workers must be at least 1, not {arguments.workers}.")
+    if not arguments.json.absolute().parent.is_dir() or arguments.json.is_dir():
+        raise InvalidInputError(
+            f"{arguments.json} cannot be written: name a file in an existing folder."
+        )
+
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from kitwai.sim.day import DayConfig, best_constant, constant_day, draw_day, run_day
+    from kitwai.sim.library import Library
+    from kitwai.sim.profile import load_profiles
+
+    config = DayConfig(
+        cluster_workers=arguments.workers,
+        min_workers=min(DayConfig().min_workers, arguments.workers),
+        hours=arguments.hours,
+        arrivals_per_hour=arguments.rate,
+    )
+    library = Library([one for folder in arguments.profiles for one in load_profiles(folder)])
+    controllers = _controllers(arguments, library)
+    columns = (
+        TextColumn("{task.description}", justify="right"),
+        BarColumn(),
+        TextColumn("{task.completed:.1f} of {task.total:.0f} h"),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with console.status("drawing the day's applications") as status:
+        day = draw_day(library, arguments.seed, config, regime=arguments.regime)
+        status.update("a constant cluster of N workers")
+        always = constant_day(day, config.cluster_workers)
+        constant = best_constant(
+            day,
+            always.limits_met,
+            progress=lambda size: status.update(f"a constant cluster of {size} workers"),
+        )
+    if constant is None:
+        raise AssertionError("always-N meets as many limits as itself")
+    results: dict[str, DayResult] = {}
+    with Progress(*columns, console=console) as bar:
+        for name, controller in controllers.items():
+            advance = partial(bar.advance, bar.add_task(name, total=config.hours))
+            results[name] = run_day(day, controller, progress=advance)
+    table = _report(arguments, day, always, constant, results)
+    _print(table)
+    _write(arguments.json, table)
+    return 0
+
+
+def _controllers(arguments: argparse.Namespace, library: Library) -> dict[str, Controller]:
+    """The policies asked for, the champion first."""
+    from kitwai.sim.baselines import NAMES, make
+
+    names = [CHAMPION, *NAMES]
+    if arguments.policies is not None:
+        names = [one.strip() for one in arguments.policies.split(",")]
+    found = make([one for one in names if one != CHAMPION], margins=(_MARGIN,))
+    if CHAMPION not in names:
+        return found
+
+    from kitwai.sim.champion import champion_controller
+
+    root = arguments.models
+    if root is None:
+        from kitwai.config import models_root
+
+        root = models_root()
+    return {CHAMPION: champion_controller(root, arguments.checkpoint, library), **found}
+
+
+def _report(
+    arguments: argparse.Namespace,
+    day: Day,
+    always: DayResult,
+    constant: tuple[int, Any, DayResult],
+    results: dict[str, DayResult],
+) -> dict[str, Any]:
+    from kitwai.sim.day import wins
+
+    size, sharing, fewest = constant
+    return {
+        "day": {
+            "seed": arguments.seed,
+            "regime": arguments.regime,
+            "workers": day.config.cluster_workers,
+            "hours": day.config.hours,
+            "applications": len(day),
+            "feasible": int(day.feasible.sum()),
+        },
+        "constant": {
+            ALWAYS: {**always.summary(), "workers": day.config.cluster_workers, "sharing": "fair"},
+            "fewest": {**fewest.summary(), "workers": size, "sharing": sharing.value},
+        },
+        "policies": {
+            name: {
+                **result.summary(),
+                "limits_share": round(result.limits_met / max(1, always.limits_met), 4),
+                "hours_share": round(result.worker_hours / fewest.worker_hours, 4),
+                "wins": wins(result, always, fewest),
+            }
+            for name, result in results.items()
+        },
+    }
+
+
+def _print(report: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    day, constant = report["day"], report["constant"]
+    table = Table(
+        title=f"{day['hours']:g} h, {day['applications']} applications ({day['feasible']} feasible "
+        f"alone), at most {day['workers']} workers, {day['regime']}"
+    )
+    for name in ("policy", *_COLUMNS, "hours_share", "wins"):
+        left: Any = "left" if name == "policy" else "right"
+        table.add_column(name.replace("_", " "), justify=left, no_wrap=name == "policy")
+    for row in constant.values():
+        cells = [_cell(row[column]) for column in _COLUMNS]
+        share = row["worker_hours"] / constant["fewest"]["worker_hours"]
+        table.add_row(f"constant {row['workers']}, {row['sharing']}", *cells, _cell(share), "")
+    table.add_section()
+    order = sorted(
+        report["policies"].items(),
+        key=lambda item: (item[0] != CHAMPION, -item[1]["limits_met"], item[1]["worker_hours"]),
+    )
+    for name, row in order:
+        cells = [_cell(row[column]) for column in (*_COLUMNS, "hours_share")]
+        style = "bold" if name == CHAMPION else None
+        table.add_row(name, *cells, "yes" if row["wins"] else "no", style=style)
+    Console().print(table)
+
+
+def _cell(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.2f}"
+
+
+def _write(path: Path, report: dict[str, Any]) -> None:
+    """Write the JSON so that a reader never finds half of it."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise InvalidInputError(f"{path} cannot be written: {error.strerror or error}.") from error
