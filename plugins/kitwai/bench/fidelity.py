@@ -1,0 +1,217 @@
+"""Real finish times against simulated ones.
+
+Of each shape of `kitwai.bench.workload`, one run on `REFERENCE` workers gives the profile; the
+simulator then says when the application would end on other counts, constant or changed while it
+runs, and real runs say when it did. Constants are those of `kitwai bench calibrate`, which come
+from another application.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kitwai.bench.spark_run import Change, RealCluster, machine, real_cluster
+from kitwai.observe.event_log import EventLog, read_event_log
+from kitwai.observe.event_profile import first_task_cost_ms, profile_of
+from kitwai.sim.constants import constants, spark_config
+from kitwai.sim.library import Library
+from kitwai.sim.profile import ApplicationProfile
+from kitwai.sim.simulator import Simulator
+
+REFERENCE = 3
+"""Workers of the run that gives the profile; none of the judged runs has so many."""
+
+SIZES = {"wide": 40, "rounds": 24, "skewed": 160}
+"""The size that is judged, by shape."""
+
+OTHER_SIZES = {"wide": (24, 64), "rounds": (15, 36), "skewed": (96, 240)}
+"""Sizes whose profiles are kept as well, so that each family has three."""
+
+_STEP_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Workers from the start on, and what changes."""
+
+    workers: int
+    changes: tuple[Change, ...] = ()
+
+    def __str__(self) -> str:
+        changes = "".join(f" → {one.workers} at {one.at_s:.0f} s" for one in self.changes)
+        return f"{self.workers}{changes}"
+
+
+PLANS = (
+    Plan(1),
+    Plan(1, (Change(15.0, 4),)),
+    Plan(2),
+    Plan(4),
+    Plan(4, (Change(25.0, 2),)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One real run and its simulation, in seconds from the application's start.
+
+    ``real_first_s``, ``simulated_first_s``: when the first task began, which depends on what else
+    the machine had to do; ``load``: its load average.
+    """
+
+    shape: str
+    size: int
+    plan: str
+    real_s: float
+    simulated_s: float
+    real_first_s: float
+    simulated_first_s: float
+    load: float
+
+    @property
+    def error(self) -> float:
+        """Simulated over real, less 1."""
+        return self.simulated_s / self.real_s - 1.0
+
+
+def measure_fidelity(
+    logs: Path,
+    profiles: Path | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Run everything whose event log is not in ``logs`` yet, and compare.
+
+    :param profiles: where profiles of the runs on `REFERENCE` workers are written; None: nowhere.
+    :raises KitwaiError: the cluster or an application did not work.
+    """
+    logs.mkdir(parents=True, exist_ok=True)
+    wanted = [(shape, size, plan) for plan in PLANS for shape, size in SIZES.items()]
+    wanted[6:6] = [(shape, size, Plan(REFERENCE)) for shape, size in SIZES.items()]
+    if profiles is not None:
+        wanted += [(s, one, Plan(REFERENCE)) for s, sizes in OTHER_SIZES.items() for one in sizes]
+    missing = [one for one in wanted if not _log(logs, *one).is_file()]
+    if missing:
+        with real_cluster() as cluster:
+            for one in missing:
+                progress("{} of size {} on {} workers".format(*one))
+                _run(cluster, logs, *one)
+    if profiles is not None:
+        for shape, size, plan in wanted:
+            if plan == Plan(REFERENCE):
+                write_profile(_profile(logs, shape, size), profiles / f"{shape}-{size}.json")
+    runs = [
+        judge(logs, shape, size, plan) for shape, size, plan in wanted if plan != Plan(REFERENCE)
+    ]
+    errors = [abs(run.error) for run in runs]
+    return {
+        "source": "kitwai bench fidelity",
+        "machine": machine(),
+        "reference_workers": REFERENCE,
+        "constants": dict(constants()),
+        "first_task_s": {
+            shape: (first_task_cost_ms(_read(logs, shape, size, Plan(REFERENCE))) or 0.0) / 1000.0
+            for shape, size in SIZES.items()
+        },
+        "median_error": statistics.median(errors),
+        "worst_error": max(errors),
+        "runs": [
+            {key: round(v, 2) if isinstance(v, float) else v for key, v in asdict(run).items()}
+            | {"error": round(run.error, 4)}
+            for run in runs
+        ],
+    }
+
+
+def judge(logs: Path, shape: str, size: int, plan: Plan) -> Judged:
+    """Compare one real run with its simulation."""
+    log = _read(logs, shape, size, plan)
+    profile = started_on(plan.workers, _profile(logs, shape, size))
+    return Judged(
+        shape=shape,
+        size=size,
+        plan=str(plan),
+        real_s=log.finish_s,
+        simulated_s=simulate(profile, plan),
+        real_first_s=(min(t.launch_ms for t in log.ran[0].tasks) - log.start_ms) / 1000.0,
+        simulated_first_s=profile.jobs[0][0].gap_ms / 1000.0,
+        load=float(_load(_log(logs, shape, size, plan)).read_text(encoding="utf-8")),
+    )
+
+
+def started_on(workers: int, profile: ApplicationProfile) -> ApplicationProfile:
+    """The profile of an application that starts on ``workers`` instead of `REFERENCE` workers:
+    their executors share the machine's processors while they start.
+    """
+    first = {stage.id for stage in profile.jobs[0] if not stage.parents}
+    more_ms = 1000.0 * constants()["application_stagger_s"] * (workers - REFERENCE)
+    stages = tuple(
+        replace(stage, gap_ms=max(0.0, stage.gap_ms + more_ms)) if stage.id in first else stage
+        for stage in profile.stages
+    )
+    return replace(profile, stages=stages)
+
+
+def simulate(profile: ApplicationProfile, plan: Plan) -> float:
+    """When the application ends under the plan, in seconds from its start."""
+    most = max([plan.workers, *(change.workers for change in plan.changes)])
+    config = spark_config(step_s=_STEP_S, together=_together(plan))
+    simulator = Simulator(Library([profile], most), 1, config)
+    one = np.ones(1, dtype=np.int64)
+    simulator.reset(0 * one, most * one, np.full(1, np.inf), start_workers=plan.workers * one)
+    while not simulator.done[0]:
+        reached = [change for change in plan.changes if change.at_s <= simulator.now[0]]
+        simulator.step((reached[-1].workers if reached else plan.workers) * one)
+    return float(simulator.finish_s[0])
+
+
+def write_profile(profile: ApplicationProfile, path: Path) -> None:
+    """Write the profile as JSON (DESIGN.md §5)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(asdict(profile)) + "\n", encoding="utf-8")
+
+
+def _together(plan: Plan) -> float:
+    """How many workers start at once, on an average over the workers."""
+    groups, there = [plan.workers], plan.workers
+    for change in plan.changes:
+        groups.append(max(0, change.workers - there))
+        there = change.workers
+    return sum(one * one for one in groups) / sum(groups)
+
+
+def _run(cluster: RealCluster, logs: Path, shape: str, size: int, plan: Plan) -> None:
+    cluster.keep(plan.workers)
+    run = cluster.run(shape, size, plan.changes)
+    log = _log(logs, shape, size, plan)
+    _load(log).write_text(f"{run.load:.2f}\n", encoding="utf-8")
+    shutil.copyfile(run.event_log, log)
+
+
+def _profile(logs: Path, shape: str, size: int) -> ApplicationProfile:
+    log = _read(logs, shape, size, Plan(REFERENCE))
+    profile = profile_of(log, source="kitwai bench fidelity")
+    return profile
+
+
+def _read(logs: Path, shape: str, size: int, plan: Plan) -> EventLog:
+    return read_event_log(_log(logs, shape, size, plan))
+
+
+def _log(logs: Path, shape: str, size: int, plan: Plan) -> Path:
+    return logs / "-".join([shape, str(size), *_words(plan)])
+
+
+def _words(plan: Plan) -> Sequence[str]:
+    return [str(plan.workers), *(f"{one.workers}at{one.at_s:.0f}" for one in plan.changes)]
+
+
+def _load(log: Path) -> Path:
+    return log.with_suffix(".load")

@@ -1,0 +1,108 @@
+"""Spark applications of known shape whose tasks wait instead of computing.
+
+A machine of two cores can then carry any number of them side by side, as a cluster would. It runs
+as a script of its own under ``spark-submit`` and imports nothing of Kitwai, because its functions
+travel to executors. How long a task waits depends on its number alone, so that every run of a
+shape at a size has the same tasks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator
+from operator import add
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyspark import RDD, SparkContext
+
+Pairs = Iterable[tuple[int, int]]
+_KEYS = 40
+
+
+def main() -> None:
+    """Run one shape at one size on the master that ``spark-submit`` names."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("shape", choices=sorted(SHAPES))
+    parser.add_argument(
+        "--size", type=int, required=True, help="tasks of the first stage, or seconds"
+    )
+    arguments = parser.parse_args()
+    from pyspark import SparkConf, SparkContext
+
+    conf = SparkConf().setAppName(f"kitwai-{arguments.shape}")
+    conf.set("spark.kitwai.inputs.size", str(arguments.size))
+    with SparkContext(conf=conf) as context:
+        SHAPES[arguments.shape](context, arguments.size)
+
+
+def wide(context: SparkContext, size: int) -> None:
+    """One stage of ``size`` tasks of 1.5 to 4.5 s."""
+    _source(context, size, "wide", 1.5, 4.5).count()
+
+
+def rounds(context: SparkContext, size: int) -> None:
+    """Three jobs: a shuffle, a join of two stages that run side by side, and, after a driver that
+    works alone for 2 s, a chain of narrow stages down to a single task.
+    """
+    first = _source(context, size, "first", 1.5, 2.5).reduceByKey(add, 6)
+    _waiting(first, "sums", 1.0, 1.5).collect()
+    left = _source(context, size // 3, "left", 1.5, 2.5)
+    right = _source(context, size // 2, "right", 0.5, 1.5)
+    _waiting(left.join(right, 4), "join", 1.0, 2.0).count()
+    time.sleep(2.0)
+    narrow = _waiting(_source(context, 8, "narrow", 1.0, 2.0).reduceByKey(add, 4), "four", 1.0, 2.0)
+    _waiting(narrow.reduceByKey(add, 1), "last", 2.0, 2.0).collect()
+
+
+def skewed(context: SparkContext, size: int) -> None:
+    """``size`` short tasks, of which one in 25 takes about ten times as long, and a shuffle."""
+    first = _source(context, size, "skewed", 0.2, 0.6, slow=0.04).reduceByKey(add, 8)
+    _waiting(first, "sums", 0.3, 0.9).collect()
+
+
+def steady(context: SparkContext, size: int) -> None:
+    """For the constants: jobs of 60 tasks of 0.25 s and a shuffle until ``size`` seconds are over.
+
+    Its tasks take the same time, so that what is longer is Spark's.
+    """
+    until = time.monotonic() + size
+    while time.monotonic() < until:
+        first = _source(context, 60, "steady", 0.25, 0.25).reduceByKey(add, 8)
+        _waiting(first, "sums", 0.25, 0.25).collect()
+
+
+SHAPES: dict[str, Callable[[Any, int], None]] = {
+    "wide": wide,
+    "rounds": rounds,
+    "skewed": skewed,
+    "steady": steady,
+}
+
+
+def _source(
+    context: SparkContext, tasks: int, salt: str, least: float, most: float, slow: float = 0.0
+) -> RDD[tuple[int, int]]:
+    """A stage of ``tasks`` tasks that wait and give some pairs each.
+
+    :param slow: share of tasks that wait ten times as long.
+    """
+    return _waiting(context.parallelize(range(tasks), tasks), salt, least, most, slow).flatMap(
+        lambda one: [(key, one) for key in range(_KEYS)]
+    )
+
+
+def _waiting(data: RDD[Any], salt: str, least: float, most: float, slow: float = 0.0) -> RDD[Any]:
+    def wait(number: int, part: Iterable[Any]) -> Iterator[Any]:
+        chance = random.Random(f"{salt}-{number}")
+        waited = chance.uniform(least, most)
+        time.sleep(waited * 10.0 if chance.random() < slow else waited)
+        yield from part
+
+    return data.mapPartitionsWithIndex(wait)
+
+
+if __name__ == "__main__":
+    main()
