@@ -1,0 +1,370 @@
+"""``kitwai evaluate``: the champion and the baselines on the same episodes, as a table and JSON."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import re
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kitwai.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from kitwai.sim.frontier import Verdict
+    from kitwai.sim.judging import Controller, Judge, Judgement, Outcome
+    from kitwai.sim.library import Ints, Library
+
+    Maker = Callable[[Judge, Ints], Controller]
+
+CHAMPION, BEST_STATIC = "champion", "best-static"
+_HINDSIGHT = (BEST_STATIC, "oracle")
+_MOST_WORKERS = 100
+_PARTS, _LEAST_PART = 8, 100
+_COLUMNS = (
+    "hit_rate",
+    "static_ratio",
+    "p95_static_ratio",
+    "cvs_min",
+    "lateness",
+    "ops_per_episode",
+    "worker_hours",
+)
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand."""
+    parser = subparsers.add_parser(
+        "evaluate", help="compare the champion and the baselines in the simulator"
+    )
+    parser.add_argument(
+        "--profiles", type=Path, required=True, help="folder of application profiles"
+    )
+    parser.add_argument(
+        "--regime",
+        default="recurring,new,disturbed",
+        help="some of recurring, new, disturbed, separated by commas (default: all)",
+    )
+    parser.add_argument(
+        "--models", type=Path, help="folder of the checkpoints (default: the configured one)"
+    )
+    parser.add_argument("--checkpoint", metavar="V", help="its version (default: the champion)")
+    parser.add_argument(
+        "--policies",
+        help="names separated by commas, as champion,lookahead,remaining-work@0.80,static@3 "
+        "(default: champion and all baselines)",
+    )
+    parser.add_argument(
+        "--grid",
+        default="N=1..10,T=5..10m",
+        help="the constraints, as N=4,7,10,T=5m,7m,300s (default: %(default)s)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    parser.add_argument(
+        "--picture", type=Path, metavar="FILE.png", help="cost against hit rate as a picture"
+    )
+    parser.add_argument("--json", type=Path, required=True, metavar="FILE", help="the results")
+    parser.set_defaults(run=_evaluate)
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    regimes = _regimes(arguments.regime)
+    workers, limits_s = parse_grid(arguments.grid)
+    if arguments.seed < 0:
+        raise InvalidInputError(f"--seed must not be negative, but is {arguments.seed}.")
+    for path in filter(None, (arguments.json, arguments.picture)):
+        if not path.absolute().parent.is_dir() or path.is_dir():
+            raise InvalidInputError(f"{path} cannot be written: name a file in an existing folder.")
+
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from kitwai.sim.episodes import grid_episodes
+    from kitwai.sim.frontier import dominates
+    from kitwai.sim.judging import Judge
+    from kitwai.sim.library import Library
+    from kitwai.sim.profile import load_profiles
+
+    library = Library(load_profiles(arguments.profiles), max_workers=max(workers))
+    controllers = _controllers(arguments, library, max(workers))
+    tables: dict[str, dict[str, Judgement]] = {}
+    verdicts: dict[str, Verdict] = {}
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}", justify="right"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f} episodes, {task.fields[policy]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        size = len(library.profiles) * len(workers) * len(limits_s)
+        bars = [
+            bar.add_task(regime, total=size * len(controllers), policy="waits")
+            for regime in regimes
+        ]
+        for regime, task in zip(regimes, bars, strict=True):
+            bar.update(task, policy="the constant counts")
+            episodes = grid_episodes(
+                library, regime, seed=arguments.seed, workers=workers, limits_s=limits_s
+            )
+            judge = Judge(library, episodes)
+            outcomes = {}
+            for name, controller in controllers.items():
+                bar.update(task, policy=name)
+                advance = partial(bar.advance, task)
+                outcomes[name] = run_in_parts(judge, controller, advance)
+            bar.update(task, policy="done")
+            tables[regime] = {name: judge.judge(outcome) for name, outcome in outcomes.items()}
+            if CHAMPION in outcomes:
+                rivals = {name: one for name, one in outcomes.items() if _fair(name)}
+                _, verdicts[regime] = dominates(outcomes[CHAMPION], rivals, judge, arguments.seed)
+    for regime, table in tables.items():
+        _print(regime, table, verdicts.get(regime))
+    _write(
+        arguments.json,
+        {
+            "regimes": {
+                regime: {name: dataclasses.asdict(row) for name, row in table.items()}
+                for regime, table in tables.items()
+            },
+            "frontier": {regime: dataclasses.asdict(one) for regime, one in verdicts.items()},
+        },
+    )
+    if arguments.picture:
+        draw(arguments.picture, tables)
+    return 0
+
+
+def run_in_parts(
+    judge: Judge, make: Maker, progress: Callable[[int], Any] = lambda ended: None
+) -> Outcome:
+    """The outcome of all episodes, run in parts of like length: the long ones do not keep the
+    others waiting in the same arrays.
+
+    :param make: the controller of the episodes in some rows.
+    :param progress: is told how many episodes have ended since it was told last.
+    """
+    import numpy as np
+
+    from kitwai.sim.judging import Outcome
+
+    count = len(judge.episodes)
+    order = np.argsort(judge.at_most.finish_s, kind="stable")
+    outcome = Outcome(np.empty(count), np.empty(count), np.empty(count, dtype=np.int64))
+    for rows in np.array_split(order, max(1, min(_PARTS, count // _LEAST_PART))):
+        told = 0
+
+        def tell(ended: int) -> None:
+            nonlocal told
+            progress(ended - told)
+            told = ended
+
+        part = judge.run(make(judge, rows), rows, tell)
+        tell(len(rows))
+        outcome.finish_s[rows] = part.finish_s
+        outcome.worker_seconds[rows] = part.worker_seconds
+        outcome.operations[rows] = part.operations
+    return outcome
+
+
+def parse_grid(text: str) -> tuple[list[int], list[float]]:
+    """Worker counts and limits in seconds of a grid as ``N=4,7,10,T=5..10m``.
+
+    A range of counts goes by one, a range of times by a minute; times are in m or s.
+
+    :raises InvalidInputError: it is no grid.
+    """
+    values: dict[str, list[float]] = {}
+    key = ""
+    for token in text.replace(" ", "").split(","):
+        name, equals, value = token.rpartition("=")
+        if equals:
+            key = name
+            if key not in ("N", "T") or key in values:
+                raise _bad_grid(text, f"{token!r} starts neither its N= nor its T=")
+            values[key] = []
+        if not key:
+            raise _bad_grid(text, "it does not start with N= or T=")
+        values[key] += _counts(text, value) if key == "N" else _times(text, value)
+    if set(values) != {"N", "T"}:
+        raise _bad_grid(text, "it needs both N= and T=")
+    return sorted({int(one) for one in values["N"]}), sorted(set(values["T"]))
+
+
+def _counts(text: str, token: str) -> list[float]:
+    match = re.fullmatch(r"([0-9]{1,4})(?:\.\.([0-9]{1,4}))?", token)
+    if not match:
+        raise _bad_grid(text, f"{token!r} is no worker count")
+    first, last = int(match[1]), int(match[2] or match[1])
+    if not 1 <= first <= last <= _MOST_WORKERS:
+        raise _bad_grid(text, f"worker counts lie in 1..{_MOST_WORKERS}, rising, unlike {token}")
+    return [float(count) for count in range(first, last + 1)]
+
+
+def _times(text: str, token: str) -> list[float]:
+    match = re.fullmatch(r"([0-9]{1,5})(?:\.\.([0-9]{1,5}))?(m|min|s)", token)
+    if not match:
+        raise _bad_grid(text, f"{token!r} is no time in m or s")
+    unit = 1.0 if match[3] == "s" else 60.0
+    first, last = int(match[1]) * unit, int(match[2] or match[1]) * unit
+    if not 0 < first <= last <= 24 * 3600.0:
+        raise _bad_grid(text, f"times lie within 24 h, rising, unlike {token}")
+    return [first + 60.0 * step for step in range(int((last - first) // 60.0) + 1)]
+
+
+def _bad_grid(text: str, fault: str) -> InvalidInputError:
+    return InvalidInputError(
+        f"--grid {text!r} is no grid such as N=1..10,T=5..10m or N=4,7,T=300s: {fault}."
+    )
+
+
+def _regimes(text: str) -> list[str]:
+    from kitwai.sim.episodes import REGIMES
+
+    named = list(dict.fromkeys(one.strip() for one in text.split(",")))
+    for one in named:
+        if one not in REGIMES:
+            raise InvalidInputError(
+                f"--regime names {one!r}: name some of {', '.join(REGIMES)}, separated by commas."
+            )
+    return named
+
+
+def _controllers(arguments: argparse.Namespace, library: Library, most: int) -> dict[str, Maker]:
+    """What makes each policy's controller, the champion first."""
+    from kitwai.sim.baselines import NAMES, make
+    from kitwai.sim.judging import Constant
+
+    if arguments.policies is None:
+        statics = [f"static@{count}" for count in range(1, most + 1)]
+        names = [CHAMPION, BEST_STATIC, *statics, *NAMES]
+    else:
+        names = [one.strip() for one in arguments.policies.split(",")]
+    found: dict[str, Maker] = {}
+    for name in names:
+        if name == BEST_STATIC:
+            found[name] = lambda judge, rows: Constant(judge.best[rows])
+        elif name != CHAMPION:
+            found |= {one: _same(made) for one, made in make([name]).items()}
+    if CHAMPION in names:
+        from kitwai.sim.champion import champion_controller
+
+        root = arguments.models or _models_root()
+        champion = champion_controller(root, arguments.checkpoint, library)
+        found = {CHAMPION: _same(champion), **found}
+    return found
+
+
+def _same(controller: Controller) -> Maker:
+    return lambda judge, rows: controller
+
+
+def _models_root() -> Path:
+    from kitwai.config import models_root
+
+    return models_root()
+
+
+def _fair(name: str) -> bool:
+    from kitwai.sim.baselines import CHEATING
+
+    return name != CHAMPION and name not in (*_HINDSIGHT, *CHEATING)
+
+
+def _print(regime: str, table: dict[str, Judgement], verdict: Verdict | None) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console: Console = Console()
+    first = next(iter(table.values()))
+    shown = Table(title=f"{regime}: {first.episodes} episodes, {first.feasible} feasible")
+    for name in ("policy", *_COLUMNS):
+        left: Any = "left" if name == "policy" else "right"
+        shown.add_column(name.replace("_", " "), justify=left, no_wrap=name == "policy")
+    for name, row in sorted(table.items(), key=_order):
+        values = [getattr(row, column) for column in _COLUMNS]
+        style = "bold" if name == CHAMPION else None
+        cells = ["-" if value is None else f"{value:.3f}" for value in values]
+        shown.add_row(name, *cells, style=style)
+    console.print(shown)
+    if verdict is not None:
+        console.print(f"The champion {verdict.sentence()}\n", highlight=False)
+
+
+def _order(item: tuple[str, Judgement]) -> tuple[bool, float, float]:
+    name, row = item
+    ratio = row.static_ratio
+    return name != CHAMPION, -(row.hit_rate or 0.0), float("inf") if ratio is None else ratio
+
+
+def _write(path: Path, results: dict[str, Any]) -> None:
+    """Write the JSON so that a reader never finds half of it."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(json.dumps(results, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise InvalidInputError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+def draw(path: Path, tables: dict[str, dict[str, Judgement]]) -> None:
+    """Write a PNG, a panel a regime: cost against hit rate, a point a policy, a line a baseline
+    over its margins.
+    """
+    from matplotlib import colormaps
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.2 * len(tables), 6.4), dpi=110, facecolor="white")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(1, len(tables), squeeze=False)[0]
+    colours = colormaps["tab20"]
+    lines = list(dict.fromkeys(_line(name) for table in tables.values() for name in table))
+    for axes, (regime, table) in zip(panels, tables.items(), strict=True):
+        for index, line in enumerate(lines):
+            rows = [row for name, row in table.items() if _line(name) == line]
+            points = [
+                (row.hit_rate, row.static_ratio)
+                for row in rows
+                if row.hit_rate is not None and row.static_ratio is not None
+            ]
+            if not points:
+                continue
+            champion = line == CHAMPION
+            axes.plot(
+                *zip(*points, strict=True),
+                label=line,
+                color="#c53030" if champion else colours(index % colours.N),
+                marker="*" if champion else "o",
+                markersize=15 if champion else 4.5,
+                linewidth=1.2,
+                linestyle="none" if champion or line == "static" else "-",
+                zorder=3 if champion else 2,
+            )
+        axes.set_title(regime)
+        axes.set_xlabel("hit rate on feasible episodes")
+        axes.grid(color="#e4e7eb")
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylabel("cost / best static's, of those that hit")
+    handles, labels = _legend(panels)
+    figure.subplots_adjust(bottom=0.28, left=0.06 if len(tables) > 1 else 0.13, right=0.98)
+    columns = 3 * len(tables)
+    figure.legend(handles, labels, loc="lower center", ncols=columns, frameon=False, fontsize=9)
+    figure.savefig(path, format="png")
+
+
+def _legend(panels: Sequence[Any]) -> tuple[list[Any], list[str]]:
+    found: dict[str, Any] = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    return list(found.values()), list(found)
+
+
+def _line(name: str) -> str:
+    return name.partition("@")[0]
