@@ -24,7 +24,7 @@ from kitwai.observe.event_profile import first_task_cost_ms, profile_of
 from kitwai.sim.constants import constants, spark_config
 from kitwai.sim.library import Library
 from kitwai.sim.profile import ApplicationProfile
-from kitwai.sim.simulator import Simulator
+from kitwai.sim.simulator import Simulator, SimulatorConfig
 
 REFERENCE = 3
 """Workers of the run that gives the profile; none of the judged runs has so many."""
@@ -159,10 +159,16 @@ def started_on(workers: int, profile: ApplicationProfile) -> ApplicationProfile:
     return replace(profile, stages=stages)
 
 
-def simulate(profile: ApplicationProfile, plan: Plan) -> float:
-    """When the application ends under the plan, in seconds from its start."""
+def simulate(
+    profile: ApplicationProfile, plan: Plan, config: SimulatorConfig | None = None
+) -> float:
+    """When the application ends under the plan, in seconds from its start.
+
+    :param config: of the cluster; None: by the measured constants.
+    """
     most = max([plan.workers, *(change.workers for change in plan.changes)])
-    config = spark_config(step_s=_STEP_S, together=_together(plan))
+    config = config or spark_config(together=_together(plan))
+    config = replace(config, step_s=_STEP_S)
     simulator = Simulator(Library([profile], most), 1, config)
     one = np.ones(1, dtype=np.int64)
     simulator.reset(0 * one, most * one, np.full(1, np.inf), start_workers=plan.workers * one)
@@ -196,9 +202,7 @@ def _run(cluster: RealCluster, logs: Path, shape: str, size: int, plan: Plan) ->
 
 
 def _profile(logs: Path, shape: str, size: int) -> ApplicationProfile:
-    log = _read(logs, shape, size, Plan(REFERENCE))
-    profile = profile_of(log, source="kitwai bench fidelity")
-    return profile
+    return profile_of(_read(logs, shape, size, Plan(REFERENCE)), source="kitwai bench fidelity")
 
 
 def _read(logs: Path, shape: str, size: int, plan: Plan) -> EventLog:

@@ -44,8 +44,8 @@ def wide(context: SparkContext, size: int) -> None:
 
 
 def rounds(context: SparkContext, size: int) -> None:
-    """Three jobs: a shuffle, a join of two stages that run side by side, and, after a driver that
-    works alone for 2 s, a chain of narrow stages down to a single task.
+    """Three jobs: a shuffle; a join, whose sides PySpark reads in one stage; and, after a driver
+    that works alone for 2 s, a chain of narrow stages down to a single task.
     """
     first = _source(context, size, "first", 1.5, 2.5).reduceByKey(add, 6)
     _waiting(first, "sums", 1.0, 1.5).collect()

@@ -1,4 +1,4 @@
-"""``kitwai bench``: what a step costs, and how soon the loop acts, on real parts."""
+"""``kitwai bench``: what a step costs, how soon the loop acts, and how true the simulator is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand with its benchmarks."""
-    bench = subparsers.add_parser("bench", help="measure Kitwai in a real Airflow")
+    bench = subparsers.add_parser("bench", help="measure Kitwai on a real Airflow and a real Spark")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", type=Path, help="write the figures to this file as well")
     benchmarks = bench.add_subparsers(required=True, metavar="BENCHMARK")
@@ -35,6 +35,30 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--changes", type=int, default=6, help="under each schedule (default: %(default)s)"
     )
     reaction.set_defaults(run=_reaction)
+
+    calibrate = benchmarks.add_parser(
+        "calibrate", help="the simulator's constants, measured on a real Spark cluster"
+    )
+    calibrate.add_argument(
+        "--json",
+        type=Path,
+        help="write them to this file (default: where the simulator reads them)",
+    )
+    calibrate.add_argument(
+        "--repeats", type=int, default=2, help="of every measurement (default: %(default)s)"
+    )
+    calibrate.set_defaults(run=_calibrate)
+
+    fidelity = benchmarks.add_parser(
+        "fidelity", parents=[common], help="real finish times against simulated ones"
+    )
+    fidelity.add_argument(
+        "--logs", type=Path, help="keep event logs here; what is there already is not run again"
+    )
+    fidelity.add_argument(
+        "--profiles", type=Path, help="write the profiles of its applications to this folder"
+    )
+    fidelity.set_defaults(run=_fidelity)
 
 
 def _step(arguments: argparse.Namespace) -> int:
@@ -82,6 +106,52 @@ def _reaction(arguments: argparse.Namespace) -> int:
             f"{reaction.steps_per_minute:.1f}",
         )
     console.print(table)
+    _write(arguments.json, figures)
+    return 0
+
+
+def _calibrate(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.table import Table
+
+    from kitwai.bench.calibrate import calibrate
+    from kitwai.sim.constants import MEASURED
+
+    console = Console(highlight=False)
+    figures = calibrate(arguments.repeats, progress=console.print)
+    table = Table("constant", "median s", "p10 s", "p90 s", "samples")
+    for name, one in figures["constants"].items():
+        seconds = (f"{one[key]:.3f}" for key in ("median", "p10", "p90"))
+        table.add_row(name, *seconds, str(one["count"]))
+    console.print(table)
+    _write(arguments.json or MEASURED, figures)
+    return 0
+
+
+def _fidelity(arguments: argparse.Namespace) -> int:
+    import tempfile
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from kitwai.bench.fidelity import measure_fidelity
+
+    console = Console(highlight=False)
+    with tempfile.TemporaryDirectory(prefix="kitwai-fidelity-") as folder:
+        figures = measure_fidelity(
+            arguments.logs or Path(folder), arguments.profiles, progress=console.print
+        )
+    table = Table("application", "size", "workers", "real s", "simulated s", "error", "load")
+    for run in figures["runs"]:
+        table.add_row(
+            *(run["shape"], str(run["size"]), run["plan"]),
+            *(f"{run['real_s']:.1f}", f"{run['simulated_s']:.1f}"),
+            *(f"{run['error']:+.1%}", f"{run['load']:.1f}"),
+        )
+    console.print(table)
+    console.print(
+        f"Median error {figures['median_error']:.1%}, worst {figures['worst_error']:.1%}."
+    )
     _write(arguments.json, figures)
     return 0
 
