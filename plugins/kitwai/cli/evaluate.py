@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -26,15 +27,16 @@ CHAMPION, BEST_STATIC = "champion", "best-static"
 _HINDSIGHT = (BEST_STATIC, "oracle")
 _MOST_WORKERS = 100
 _PARTS, _LEAST_PART = 8, 100
-_COLUMNS = (
-    "hit_rate",
-    "static_ratio",
-    "p95_static_ratio",
-    "cvs_min",
-    "lateness",
-    "ops_per_episode",
-    "worker_hours",
-)
+_COLUMNS = {
+    "hit_rate": "hits",
+    "static_ratio": "ratio",
+    "p95_static_ratio": "p95",
+    "cvs_min": "min late",
+    "lateness": "lateness",
+    "ops_per_episode": "ops",
+    "worker_hours": "hours",
+}
+"""Fields of a `Judgement` and their headings: the table fits a terminal of 80 columns."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -80,6 +82,9 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     for path in filter(None, (arguments.json, arguments.picture)):
         if not path.absolute().parent.is_dir() or path.is_dir():
             raise InvalidInputError(f"{path} cannot be written: name a file in an existing folder.")
+
+    # Threads that wait spin otherwise: on a busy machine that costs more than the work itself.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -283,15 +288,21 @@ def _print(regime: str, table: dict[str, Judgement], verdict: Verdict | None) ->
     console: Console = Console()
     first = next(iter(table.values()))
     shown = Table(title=f"{regime}: {first.episodes} episodes, {first.feasible} feasible")
-    for name in ("policy", *_COLUMNS):
-        left: Any = "left" if name == "policy" else "right"
-        shown.add_column(name.replace("_", " "), justify=left, no_wrap=name == "policy")
+    shown.add_column("policy", no_wrap=True)
+    for heading in _COLUMNS.values():
+        shown.add_column(heading, justify="right", no_wrap=True)
     for name, row in sorted(table.items(), key=_order):
         values = [getattr(row, column) for column in _COLUMNS]
         style = "bold" if name == CHAMPION else None
         cells = ["-" if value is None else f"{value:.3f}" for value in values]
         shown.add_row(name, *cells, style=style)
     console.print(shown)
+    console.print(
+        "hits and cost over feasible episodes; ratio: cost / best static's, of those that hit;\n"
+        "lateness: finish / always-N's over infeasible ones; ops: scaling operations an episode",
+        style="dim",
+        highlight=False,
+    )
     if verdict is not None:
         console.print(f"The champion {verdict.sentence()}\n", highlight=False)
 
@@ -352,7 +363,8 @@ def draw(path: Path, tables: dict[str, dict[str, Judgement]]) -> None:
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel("cost / best static's, of those that hit")
     handles, labels = _legend(panels)
-    figure.subplots_adjust(bottom=0.28, left=0.06 if len(tables) > 1 else 0.13, right=0.98)
+    wide = len(tables) > 1
+    figure.subplots_adjust(bottom=0.21 if wide else 0.32, left=0.06 if wide else 0.13, right=0.98)
     columns = 3 * len(tables)
     figure.legend(handles, labels, loc="lower center", ncols=columns, frameon=False, fontsize=9)
     figure.savefig(path, format="png")
