@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
 CHAMPION, ALWAYS = "champion", "always-N"
 _MARGIN = 0.8
-_COLUMNS = ("limits_met", "worker_hours", "idle_hours", "late_min", "waited_min", "operations")
+_COLUMNS = {
+    "limits_met": "met",
+    "worker_hours": "worker h",
+    "idle_hours": "idle h",
+    "waited_min": "wait",
+    "operations": "ops",
+    "hours_share": "share",
+}
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -167,35 +174,40 @@ def _report(
 
 
 def _print(report: dict[str, Any]) -> None:
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
     day, constant = report["day"], report["constant"]
     table = Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
         title=f"{day['hours']:g} h, {day['applications']} applications ({day['feasible']} feasible "
-        f"alone), at most {day['workers']} workers, {day['regime']}"
+        f"alone), at most {day['workers']} workers, {day['regime']}",
+        caption="share: of the constant cluster's worker-hours; wait: mean minutes",
     )
-    for name in ("policy", *_COLUMNS, "hours_share", "wins"):
+    for name in ("policy", *_COLUMNS.values(), "wins"):
         left: Any = "left" if name == "policy" else "right"
-        table.add_column(name.replace("_", " "), justify=left, no_wrap=name == "policy")
+        table.add_column(name, justify=left, no_wrap=True)
     for row in constant.values():
-        cells = [_cell(row[column]) for column in _COLUMNS]
-        share = row["worker_hours"] / constant["fewest"]["worker_hours"]
-        table.add_row(f"constant {row['workers']}, {row['sharing']}", *cells, _cell(share), "")
+        row = {**row, "hours_share": row["worker_hours"] / constant["fewest"]["worker_hours"]}
+        table.add_row(f"constant {row['workers']}, {row['sharing']}", *_cells(row), "")
     table.add_section()
     order = sorted(
         report["policies"].items(),
         key=lambda item: (item[0] != CHAMPION, -item[1]["limits_met"], item[1]["worker_hours"]),
     )
     for name, row in order:
-        cells = [_cell(row[column]) for column in (*_COLUMNS, "hours_share")]
         style = "bold" if name == CHAMPION else None
-        table.add_row(name, *cells, "yes" if row["wins"] else "no", style=style)
+        table.add_row(name, *_cells(row), "yes" if row["wins"] else "no", style=style)
     Console().print(table)
 
 
-def _cell(value: float) -> str:
-    return str(value) if isinstance(value, int) else f"{value:.2f}"
+def _cells(row: dict[str, Any]) -> list[str]:
+    values = [row[column] for column in _COLUMNS]
+    return [
+        str(one) if isinstance(one, int) else f"{one:.{1 if one >= 10 else 2}f}" for one in values
+    ]
 
 
 def _write(path: Path, report: dict[str, Any]) -> None:

@@ -338,8 +338,11 @@ class _Cluster:
             before = self.simulator.now[running]
             done = self.simulator.step(targets, warm, targets == 0)
             spent = float(done.worker_seconds.sum())
-            launch, _, leave = (one[running] for one in self.simulator.lifetimes)
-            count += int(((launch <= before[:, None]) & (leave > before[:, None])).sum())
+            launch, ready, leave = (one[running] for one in self.simulator.lifetimes)
+            start = before[:, None]
+            # Who was let go at once counts as idle from the start of the step.
+            there_now = (launch <= start) & ((leave > start) | (stayed & (ready <= start)))
+            count += int(there_now.sum())
             for paid_from, since in self._freed(running, stayed, before):
                 idle_s += until - paid_from
                 self._idle.append(since)
@@ -436,7 +439,7 @@ class _Cluster:
             limits_met=int(met.sum()),
             feasible_met=int((met & day.feasible).sum()),
             worker_hours=float(spent.sum()) / 3600.0,
-            idle_hours=self._idle_seconds / 3600.0,
+            idle_hours=float(self._idle_seconds) / 3600.0,
             late_min=float(np.maximum(late_s, 0.0).mean()) / 60.0,
             waited_min=float(self._waited_s.mean()) / 60.0,
             operations=float(simulator.operations.mean()),
