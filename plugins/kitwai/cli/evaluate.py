@@ -31,8 +31,8 @@ _COLUMNS = {
     "hit_rate": "hits",
     "static_ratio": "ratio",
     "p95_static_ratio": "p95",
-    "cvs_min": "min late",
-    "lateness": "lateness",
+    "cvs_min": "late",
+    "lateness": "vs N",
     "ops_per_episode": "ops",
     "worker_hours": "hours",
 }
@@ -282,12 +282,15 @@ def _fair(name: str) -> bool:
 
 
 def _print(regime: str, table: dict[str, Judgement], verdict: Verdict | None) -> None:
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
     console: Console = Console()
     first = next(iter(table.values()))
-    shown = Table(title=f"{regime}: {first.episodes} episodes, {first.feasible} feasible")
+    shown = Table(
+        title=f"{regime}: {first.episodes} episodes, {first.feasible} feasible", box=box.SIMPLE_HEAD
+    )
     shown.add_column("policy", no_wrap=True)
     for heading in _COLUMNS.values():
         shown.add_column(heading, justify="right", no_wrap=True)
@@ -298,8 +301,8 @@ def _print(regime: str, table: dict[str, Judgement], verdict: Verdict | None) ->
         shown.add_row(name, *cells, style=style)
     console.print(shown)
     console.print(
-        "hits and cost over feasible episodes; ratio: cost / best static's, of those that hit;\n"
-        "lateness: finish / always-N's over infeasible ones; ops: scaling operations an episode",
+        "Over feasible episodes: hits; cost / best static's of those that hit (mean, p95);\n"
+        "minutes late; worker-hours. vs N: finish / always-N's over infeasible ones.",
         style="dim",
         highlight=False,
     )
