@@ -68,11 +68,11 @@ def record(samples: Samples) -> dict[str, Any]:
     these) gives two constants: for one alone, and how much more for each further one.
     """
     plain = {name: values for name, values in samples.items() if "@" not in name}
-    for name, (more, share) in _TOGETHER.items():
+    for name, more in _TOGETHER.items():
         alone = samples[f"{name}@1"]
         plain[name] = alone
         plain[more] = [
-            (value - statistics.median(alone)) / (share * (count - 1))
+            (value - statistics.median(alone)) / (count - 1)
             for count in range(2, _MOST_TOGETHER + 1)
             for value in samples.get(f"{name}@{count}", ())
         ]
@@ -84,12 +84,11 @@ def record(samples: Samples) -> dict[str, Any]:
 
 
 _MOST_TOGETHER = 8
-# A worker's start-up grows with its number among those that start at once, so the average over
-# them by half of that; the other two are averages over all of them already.
+# They share the machine's processors and come nearly at once, all of them later.
 _TOGETHER = {
-    "start_delay_s": ("start_stagger_s", 0.5),
-    "first_task_s": ("first_task_stagger_s", 1.0),
-    "application_start_s": ("application_stagger_s", 1.0),
+    "start_delay_s": "start_stagger_s",
+    "first_task_s": "first_task_stagger_s",
+    "application_start_s": "application_stagger_s",
 }
 
 

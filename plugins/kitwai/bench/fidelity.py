@@ -167,8 +167,7 @@ def simulate(
     :param config: of the cluster; None: by the measured constants.
     """
     most = max([plan.workers, *(change.workers for change in plan.changes)])
-    config = config or spark_config(together=_together(plan))
-    config = replace(config, step_s=_STEP_S)
+    config = replace(config or _config(plan), step_s=_STEP_S)
     simulator = Simulator(Library([profile], most), 1, config)
     one = np.ones(1, dtype=np.int64)
     simulator.reset(0 * one, most * one, np.full(1, np.inf), start_workers=plan.workers * one)
@@ -184,13 +183,19 @@ def write_profile(profile: ApplicationProfile, path: Path) -> None:
     path.write_text(json.dumps(asdict(profile)) + "\n", encoding="utf-8")
 
 
-def _together(plan: Plan) -> float:
-    """How many workers start at once, on an average over the workers."""
+def _config(plan: Plan) -> SimulatorConfig:
+    """The measured constants. Where they depend on how many workers start at once, the plan tells:
+    for the start-up its largest group, for the first tasks an average over the workers.
+    """
     groups, there = [plan.workers], plan.workers
     for change in plan.changes:
         groups.append(max(0, change.workers - there))
         there = change.workers
-    return sum(one * one for one in groups) / sum(groups)
+    config = spark_config(together=sum(one * one for one in groups) / sum(groups))
+    later = max([1, *groups[1:]]) - 1
+    delay_s = config.start_delay_s + later * constants()["start_stagger_s"]
+    # They come nearly at once, not one after the other.
+    return replace(config, start_delay_s=delay_s, start_stagger_s=0.0)
 
 
 def _run(cluster: RealCluster, logs: Path, shape: str, size: int, plan: Plan) -> None:

@@ -18,9 +18,10 @@ def constants(path: Path = MEASURED) -> Mapping[str, float]:
     """The median of every constant, in seconds.
 
     ``application_start_s``: from an application's start to its first task on one worker;
-    ``first_task_s``: of a worker that starts alone. ``..._stagger_s``: how much more for each
-    further worker that starts with it. The others are those of `SimulatorConfig`, or explained
-    where they are measured.
+    ``first_task_s``: of a worker that starts alone. ``..._stagger_s``: how much more, for each of
+    those that start together, with every further one. ``job_overhead_s``: between two jobs;
+    ``stage_first_task_s``: what an executor's first tasks in a stage take more than its others
+    there (the simulator has no such thing). The rest are those of `SimulatorConfig`.
 
     :raises InvalidInputError: the file cannot be read or is no record of constants.
     """
@@ -55,7 +56,8 @@ def spark_config(
             step_s=step_s,
             start_workers=start_workers,
             start_delay_s=known["start_delay_s"],
-            start_stagger_s=known["start_stagger_s"],
+            # The simulator lets them come one after the other: on an average as late.
+            start_stagger_s=2.0 * known["start_stagger_s"],
             drain_s=known["drain_s"],
             first_task_s=known["first_task_s"] + (together - 1.0) * known["first_task_stagger_s"],
             task_overhead_s=known["task_overhead_s"],
