@@ -41,9 +41,10 @@ class RemainingWork:
     The total work is fitted log-log over the family's other inputs at the present worker count;
     what is done of it follows from the finished tasks and the stages' shares in the nearest run.
     All is corrected by the factor of the finished tasks' time over their expected time. Workers =
-    ceil(work left / (m * T - now) / cores).
+    ceil(work left / (m * T - now) / cores); fewer than now only if they would do a tenth more work.
     """
 
+    hysteresis = 1.1
     prior_share = 0.05
     """The expected work counts as so much of a run that went as expected, against a few tasks."""
 
@@ -68,7 +69,9 @@ class RemainingWork:
         left_s = self.margin * view.limit_s - view.now
         work_s = np.where(self.known, self._fitted(view), shown_work_s(view))
         slots = np.divide(work_s, left_s, out=np.full(len(work_s), np.inf), where=left_s > 0)
-        workers = np.ceil(slots / view.cores - 1e-9)
+        grown = np.ceil(slots / view.cores - 1e-9)
+        shrunk = np.minimum(np.ceil(self.hysteresis * slots / view.cores - 1e-9), view.workers)
+        workers = np.where(grown > view.workers, grown, shrunk)
         return np.asarray(np.clip(workers, 1, view.max_workers), dtype=np.int64)
 
     def _fitted(self, view: View) -> Floats:
