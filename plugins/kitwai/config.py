@@ -87,7 +87,9 @@ class _Extra(BaseModel):
     start_delay: str | float = "15s"
     stale: str | float = "30s"
     timeout: str | float = "2s"
-    margin: float = 0.9
+    drain: str | float = "20s"
+    margin: float = 1.0
+    miss_probability: float = 0.01
     pool: Literal["none", "local"] = "none"
     pool_directory: str | None = None
     worker_cores: int = Field(2, strict=True)
@@ -157,12 +159,17 @@ def cluster_config(
         "cooldown_out_s": _seconds(where, "cooldown_out", fields.cooldown_out),
         "cooldown_in_s": _seconds(where, "cooldown_in", fields.cooldown_in),
         "start_delay_s": _seconds(where, "start_delay", fields.start_delay),
+        "drain_s": _seconds(where, "drain", fields.drain),
         "stale_s": _seconds(where, "stale", fields.stale),
     }
     most = fields.max_workers if max_workers is None else max_workers
     settings = ClusterSettings(
         cluster=conn_id,
-        constraint=Constraint(most, parse_duration(fields.limit if limit is None else limit)),
+        constraint=Constraint(
+            most,
+            parse_duration(fields.limit if limit is None else limit),
+            fields.miss_probability,
+        ),
         mode=_mode(mode, fields.mode),
         # A run may ask for fewer workers than usually stay.
         min_workers=min(fields.min_workers, max(most, 1)) if max_workers else fields.min_workers,

@@ -119,23 +119,18 @@ def _day(arguments: argparse.Namespace) -> int:
 
 def _controllers(arguments: argparse.Namespace, library: Library) -> dict[str, Controller]:
     """The policies asked for, the champion first."""
+    from kitwai.cli.agents import AGENTS, agent_controller
     from kitwai.sim.baselines import NAMES, make
 
     names = [CHAMPION, *NAMES]
     if arguments.policies is not None:
         names = [one.strip() for one in arguments.policies.split(",")]
-    found = make([one for one in names if one != CHAMPION], margins=(_MARGIN,))
-    if CHAMPION not in names:
-        return found
-
-    from kitwai.sim.champion import champion_controller
-
-    root = arguments.models
-    if root is None:
-        from kitwai.config import models_root
-
-        root = models_root()
-    return {CHAMPION: champion_controller(root, arguments.checkpoint, library), **found}
+    agents = {
+        name: agent_controller(name, arguments.models, arguments.checkpoint)
+        for name in names
+        if name in AGENTS
+    }
+    return {**agents, **make([one for one in names if one not in AGENTS], margins=(_MARGIN,))}
 
 
 def _report(

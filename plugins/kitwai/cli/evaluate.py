@@ -242,6 +242,7 @@ def _regimes(text: str) -> list[str]:
 
 def _controllers(arguments: argparse.Namespace, library: Library, most: int) -> dict[str, Maker]:
     """What makes each policy's controller, the champion first."""
+    from kitwai.cli.agents import AGENTS, agent_controller
     from kitwai.sim.baselines import NAMES, make
     from kitwai.sim.judging import Constant
 
@@ -254,25 +255,16 @@ def _controllers(arguments: argparse.Namespace, library: Library, most: int) -> 
     for name in names:
         if name == BEST_STATIC:
             found[name] = lambda judge, rows: Constant(judge.best[rows])
-        elif name != CHAMPION:
+        elif name not in AGENTS:
             found |= {one: _same(made) for one, made in make([name]).items()}
-    if CHAMPION in names:
-        from kitwai.sim.champion import champion_controller
-
-        root = arguments.models or _models_root()
-        champion = champion_controller(root, arguments.checkpoint, library)
-        found = {CHAMPION: _same(champion), **found}
+    for name in [one for one in AGENTS if one in names][::-1]:
+        agent = agent_controller(name, arguments.models, arguments.checkpoint)
+        found = {name: _same(agent), **found}
     return found
 
 
 def _same(controller: Controller) -> Maker:
     return lambda judge, rows: controller
-
-
-def _models_root() -> Path:
-    from kitwai.config import models_root
-
-    return models_root()
 
 
 def _fair(name: str) -> bool:

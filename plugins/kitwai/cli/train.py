@@ -6,18 +6,16 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kitwai.errors import CheckpointError, InvalidInputError
+from kitwai.errors import CheckpointError, InvalidInputError, KitwaiError
 
 if TYPE_CHECKING:
-    from kitwai.sim.judging import Judgement
+    from kitwai.learning.selection import Selection
     from kitwai.sim.profile import ApplicationProfile
 
 HELD_OUT_SEED = 1_000_003
 """Synthetic profiles for judging come from the training's seed plus this."""
 
-_TRAIN_PROFILES, _JUDGE_PROFILES, _JUDGE_EPISODES = 2000, 500, 2000
-_GUARD_MARGIN = 0.9
-_ANALYTIC_MARGINS = (0.9, 0.7, 0.5, 0.3)
+_TRAIN_PROFILES, _JUDGE_PROFILES = 600, 120
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -28,7 +26,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of the checkpoints")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
-    parser.add_argument("--steps", type=int, help="simulator steps (default: the trainer's)")
+    parser.add_argument("--rounds", type=int, help="of training (default: the trainer's)")
+    parser.add_argument("--logs", type=Path, help="folder for TensorBoard")
+    parser.add_argument(
+        "--resume",
+        type=Path,
+        metavar="FILE",
+        help="keep the state of the training in this file, and go on from it where it exists",
+    )
     parser.add_argument(
         "--budget",
         type=float,
@@ -42,50 +47,54 @@ def _train(arguments: argparse.Namespace) -> int:
     _check(arguments)
     training, held_out, data = _profiles(arguments.profiles, arguments.seed)
 
-    import numpy as np
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from kitwai.learning.export import export
+    from kitwai.learning.selection import select
     from kitwai.learning.train import DQNConfig, train
-    from kitwai.sim.episodes import draw_episodes
-    from kitwai.sim.judging import Judge
     from kitwai.sim.library import Library
 
     config = DQNConfig(seed=arguments.seed)
-    if arguments.steps is not None:
-        config = DQNConfig(seed=arguments.seed, steps=arguments.steps)
+    if arguments.rounds is not None:
+        held = max(1, arguments.rounds * config.held_rounds // config.rounds)
+        config = DQNConfig(
+            seed=arguments.seed, held_rounds=held, played_rounds=arguments.rounds - held
+        )
     console = Console(stderr=True)
     columns = (
         TextColumn("training"),
         BarColumn(),
-        TextColumn("{task.completed:,.0f} of {task.total:,.0f} steps, loss {task.fields[loss]}"),
+        TextColumn("round {task.completed} of {task.total}, loss {task.fields[loss]}"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task("", total=config.steps, loss="-")
+        task = bar.add_task("", total=config.rounds, loss="-")
         trained = train(
             Library(training),
             config,
             budget_s=arguments.budget,
-            progress=lambda steps, loss: bar.update(task, completed=steps, loss=f"{loss:.4f}"),
+            logs=arguments.logs,
+            resume=arguments.resume,
+            progress=lambda done, loss: bar.update(task, completed=done, loss=f"{loss:.4f}"),
         )
     with console.status("judging on applications that it was not trained on"):
-        library = Library(held_out)
-        rng = np.random.default_rng(arguments.seed + HELD_OUT_SEED)
-        judge = Judge(library, draw_episodes(library, _JUDGE_EPISODES, rng))
-        table = _table(judge, trained.policy())
+        selection = select(Library(held_out), trained.policy(), arguments.seed + HELD_OUT_SEED)
     version = export(
         arguments.out,
         trained,
         config,
         command=_command(arguments),
         data=data,
-        metrics={name: _row(judgement) for name, judgement in table.items()},
+        metrics=selection.metrics,
+        prices=selection.prices,
+        trusted=selection.trusted,
         parent=_champion(arguments.out),
     )
-    _print(console, table)
+    _print(console, selection)
     print(version)
+    if trained.fault is not None:
+        raise KitwaiError(f"{trained.fault} It is saved as {version}.")
     console.print(f"To use it: kitwai models promote {version} --models {arguments.out}")
     return 0
 
@@ -93,8 +102,8 @@ def _train(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> None:
     if arguments.seed < 0:
         raise InvalidInputError(f"--seed must not be negative, but is {arguments.seed}.")
-    if arguments.steps is not None and arguments.steps < 1:
-        raise InvalidInputError(f"--steps must be at least 1, not {arguments.steps}.")
+    if arguments.rounds is not None and arguments.rounds < 1:
+        raise InvalidInputError(f"--rounds must be at least 1, not {arguments.rounds}.")
     if arguments.budget is not None and not arguments.budget > 0:
         raise InvalidInputError(f"--budget must be a positive time, not {arguments.budget:g} s.")
 
@@ -142,51 +151,22 @@ def _profiles(
     )
 
 
-def _table(judge: Any, policy: Any) -> dict[str, Judgement]:
-    import numpy as np
-
-    from kitwai.core.policy import AnalyticPolicy, NetworkPolicy
-    from kitwai.core.state import FEATURE_NAMES, TARGETS
-    from kitwai.sim.judging import follow, guarded
-
-    nothing = (np.zeros((len(FEATURE_NAMES), TARGETS)), np.zeros(TARGETS))
-    untrained = NetworkPolicy("untrained", [nothing], np.zeros(1), np.ones(1))
-    runs = {
-        "champion": judge.run(follow(policy)),
-        "guarded": judge.run(guarded(policy, _GUARD_MARGIN)),
-        "untrained": judge.run(follow(untrained)),
-        **{
-            f"analytic@{margin:.2f}": judge.run(follow(AnalyticPolicy(margin)))
-            for margin in _ANALYTIC_MARGINS
-        },
-        "always-N": judge.at_most,
-        "best static": judge.hold(judge.best),
-    }
-    return {name: judge.judge(outcome) for name, outcome in runs.items()}
-
-
-def _row(judgement: Judgement) -> dict[str, Any]:
-    import dataclasses
-
-    return dataclasses.asdict(judgement)
-
-
-def _print(console: Any, table: dict[str, Judgement]) -> None:
+def _print(console: Any, selection: Selection) -> None:
     from rich.table import Table
 
-    first = next(iter(table.values()))
-    shown = Table(
-        title=f"{first.episodes} episodes, {first.feasible} of them feasible, on other applications"
-    )
-    columns = ("hit_rate", "static_ratio", "p95_static_ratio", "worker_hours", "lateness")
-    for name in ("policy", *columns, "ops_per_episode"):
-        justify: Any = "left" if name == "policy" else "right"
-        shown.add_column(name.replace("_", " "), justify=justify, no_wrap=name == "policy")
-    for name, row in table.items():
-        cells = _row(row)
-        values = [cells[one] for one in (*columns, "ops_per_episode")]
-        shown.add_row(name, *("-" if value is None else f"{value:.3f}" for value in values))
-    console.print(shown)
+    columns = ("hit_rate", "static_ratio", "p95_static_ratio", "lateness", "ops_per_episode")
+    for regime, rows in selection.metrics.items():
+        shown = Table(title=f"{regime}, on applications that it was not trained on")
+        for name in ("policy", *columns):
+            shown.add_column(
+                name.replace("_", " "), justify="left" if name == "policy" else "right"
+            )
+        for name, row in rows.items():
+            cells = (row[one] for one in columns)
+            shown.add_row(name, *("-" if one is None else f"{one:.3f}" for one in cells))
+        console.print(shown)
+    for knowledge, sentence in selection.reasons.items():
+        console.print(f"{knowledge}: {sentence}")
 
 
 def _champion(root: Path) -> str | None:
@@ -200,6 +180,6 @@ def _champion(root: Path) -> str | None:
 
 def _command(arguments: argparse.Namespace) -> str:
     options = [("--profiles", arguments.profiles), ("--out", arguments.out)]
-    options += [("--seed", arguments.seed), ("--steps", arguments.steps)]
+    options += [("--seed", arguments.seed), ("--rounds", arguments.rounds)]
     options += [("--budget", arguments.budget)]
     return " ".join(["kitwai train", *(f"{k} {v}" for k, v in options if v is not None)])

@@ -24,10 +24,13 @@ _TIME_STRING = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """At most ``max_workers`` workers, done within ``limit_s`` seconds of the start."""
+    """At most ``max_workers`` workers, done within ``limit_s`` seconds of the start; a share of
+    ``miss`` of the runs may be late.
+    """
 
     max_workers: int
     limit_s: float
+    miss: float = 0.01
 
     def __post_init__(self) -> None:
         if not isinstance(self.max_workers, int) or self.max_workers < 1:
@@ -38,6 +41,10 @@ class Constraint:
         if not math.isfinite(self.limit_s) or self.limit_s <= 0:
             raise InvalidInputError(
                 f"T (the time limit) must be a positive time, not {self.limit_s!r} s."
+            )
+        if not 0 < self.miss < 1:
+            raise InvalidInputError(
+                f"The miss probability must lie between 0 and 1, not be {self.miss!r}."
             )
 
 

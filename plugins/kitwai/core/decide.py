@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from kitwai.core.belief import unknown
 from kitwai.core.constraint import Constraint
 from kitwai.core.decision import ApplicationDecision, ClusterSettings, Decision, GuardrailNote
-from kitwai.core.estimate import remaining_work
 from kitwai.core.guardrails import guard_application, guard_cluster
+from kitwai.core.live import view_of
 from kitwai.core.observation import Application, Observation
-from kitwai.core.policy import AnalyticPolicy, Policy
-from kitwai.core.state import state_of
+from kitwai.core.policy import AnalyticPolicy, Policy, price_of
+from kitwai.core.state import TARGETS, State, build_state
 
 
 def decide(
@@ -29,7 +30,7 @@ def decide(
     :param now: the present moment (epoch seconds), to tell whether the observation is stale;
         None takes the observation for fresh.
     """
-    analytic = AnalyticPolicy(settings.margin)
+    analytic = AnalyticPolicy()
     present = observation.present
     decision = Decision(
         cluster=settings.cluster,
@@ -88,6 +89,7 @@ def _decide_busy(
             policy,
             analytic,
             present=_workers_of(application, present) if several else present,
+            starting=0 if several else len(observation.starting),
             limit_error=_error_of(observation, f"application {application.id} limit"),
         )
         for application in applications
@@ -124,6 +126,7 @@ def _decide_application(
     analytic: AnalyticPolicy,
     *,
     present: int,
+    starting: int,
     limit_error: str | None,
 ) -> ApplicationDecision:
     own_limit = application.limit_s is not None
@@ -133,6 +136,7 @@ def _decide_application(
             application.max_workers or settings.constraint.max_workers,
         ),
         limit_s=application.limit_s if application.limit_s else settings.constraint.limit_s,
+        miss=settings.constraint.miss,
     )
     source = "application" if own_limit else "cluster"
     whose = "its own limit" if own_limit else "the cluster's limit"
@@ -155,31 +159,26 @@ def _decide_application(
         )
     if application.idle_s is not None:
         return _between_jobs(decided, application.idle_s, settings.quiet_s)
-    remaining = remaining_work(application)
-    if remaining is None:
+    chosen: Policy = analytic
+    most = constraint.max_workers
+    if policy is not None and (policy.max_targets is None or most <= policy.max_targets):
+        chosen = policy
+    state = _state(application, constraint, settings, chosen, present=present, starting=starting)
+    if not state.forecast.known[0]:
         return replace(
             decided,
             reason=f"{application.name} is held at {decided.target}: no task of its present work "
             "has finished, so its end cannot be predicted "
             f"({whose} is {constraint.limit_s:.0f} s).",
         )
-    state = state_of(
-        remaining,
-        workers=present,
-        max_workers=constraint.max_workers,
-        limit_s=constraint.limit_s,
-        elapsed_s=application.elapsed_s,
-        cores=settings.cores_per_worker,
-        start_delay_s=settings.start_delay_s,
-    )
-    most = constraint.max_workers
-    chosen: Policy = analytic
-    q_values = analytic.q_values(state)[0, :most]
-    if policy is not None and (policy.max_targets is None or most <= policy.max_targets):
-        proposed = policy.q_values(state)[0, :most]
-        if np.isfinite(proposed).all():
-            chosen, q_values = policy, proposed
-    recommended = int(np.argmax(q_values)) + 1
+    values = chosen.values(state)
+    if not np.isfinite(values.q).all():
+        chosen = analytic
+        state = _state(
+            application, constraint, settings, chosen, present=present, starting=starting
+        )
+        values = chosen.values(state)
+    recommended = int(values.best(state)[0])
     finish = tuple(float(f) for f in state.finish_s[0, :most])
     target, notes = guard_application(
         recommended,
@@ -195,17 +194,58 @@ def _decide_application(
     )
     reason += f"; {chosen.name} asked for {recommended}. {notes[-1].reason}" if notes else "."
     if min(finish) > constraint.limit_s:
-        reason += f" No count up to {most} is predicted to meet the limit."
+        reason += " " + _out_of_reach(state, most, constraint.limit_s)
     return replace(
         decided,
         target=target,
         reason=reason,
         policy=chosen.name,
         checkpoint=chosen.version,
-        q_values=tuple(float(q) for q in q_values),
+        q_values=tuple(float(q) for q in values.q[0, :most]),
+        miss_probability=tuple(float(p) for p in values.miss[0, :most]),
         predicted_finish_s=finish,
         guardrails=notes,
     )
+
+
+def _state(
+    application: Application,
+    constraint: Constraint,
+    settings: ClusterSettings,
+    policy: Policy,
+    *,
+    present: int,
+    starting: int,
+) -> State:
+    """What the policy is asked about one application, over max(N, 10) targets."""
+    counts = max(TARGETS, constraint.max_workers)
+    view = view_of(
+        application,
+        constraint,
+        workers=present,
+        serving=max(0, present - starting),
+        cores=settings.cores_per_worker,
+        counts=counts,
+    )
+    return build_state(
+        view,
+        unknown(1, counts, view.tasks.shape[1]),
+        np.array([price_of(constraint.miss, policy.prices)]),
+        start_delay_s=settings.start_delay_s,
+        drain_s=settings.drain_s,
+    )
+
+
+def _out_of_reach(state: State, most: int, limit_s: float) -> str:
+    """One sentence for a limit that no allowed count is predicted to meet: what would meet it."""
+    finish = state.finish_s[0]
+    enough = np.flatnonzero(finish <= limit_s)
+    ends = f"{most} workers are predicted to end at {finish[most - 1]:.0f} s"
+    if len(enough) and enough[0] >= most:
+        return f"No count up to {most} is predicted to meet the limit: {ends}; it takes " + (
+            f"{enough[0] + 1} ({finish[enough[0]]:.0f} s)."
+        )
+    return f"No count up to {most} is predicted to meet the limit: {ends}."
 
 
 def _between_jobs(

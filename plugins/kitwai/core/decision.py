@@ -22,7 +22,8 @@ class ClusterSettings:
 
     Times in seconds. ``margin`` is the share of the limit that a predicted finish may use;
     ``start_delay_s`` what a new worker needs until it takes tasks (measured: 14-17 s for five at
-    once on 2 cores); an observation older than ``stale_s`` is not acted on.
+    once on 2 cores), ``drain_s`` for how long one that leaves stays; an observation older than
+    ``stale_s`` is not acted on.
     """
 
     cluster: str
@@ -34,8 +35,9 @@ class ClusterSettings:
     cooldown_out_s: float = 15.0
     cooldown_in_s: float = 30.0
     start_delay_s: float = 15.0
+    drain_s: float = 20.0
     stale_s: float = 30.0
-    margin: float = 0.9
+    margin: float = 1.0
 
     def __post_init__(self) -> None:
         if not 1 <= self.min_workers <= self.constraint.max_workers:
@@ -52,7 +54,14 @@ class ClusterSettings:
             raise InvalidInputError(
                 f"margin of cluster {self.cluster!r} must lie in (0, 1], not be {self.margin}."
             )
-        for name in ("quiet_s", "cooldown_out_s", "cooldown_in_s", "start_delay_s", "stale_s"):
+        for name in (
+            "quiet_s",
+            "cooldown_out_s",
+            "cooldown_in_s",
+            "start_delay_s",
+            "drain_s",
+            "stale_s",
+        ):
             if getattr(self, name) < 0:
                 raise InvalidInputError(
                     f"{name} of cluster {self.cluster!r} must not be negative, "
@@ -74,7 +83,8 @@ class GuardrailNote:
 class ApplicationDecision:
     """The target for one application. Index ``i`` of the tuples belongs to target ``i + 1``.
 
-    ``q_values`` and ``predicted_finish_s`` are None when nothing is known of the work left.
+    ``miss_probability`` is the policy's for each target. It, ``q_values`` and
+    ``predicted_finish_s`` are None when nothing is known of the work left.
     ``limit_source`` is "application" or "cluster"; ``policy`` names what recommended the target,
     ``checkpoint`` its version.
     """
@@ -90,6 +100,7 @@ class ApplicationDecision:
     checkpoint: str | None = None
     mask: tuple[bool, ...] = ()
     q_values: tuple[float, ...] | None = None
+    miss_probability: tuple[float, ...] | None = None
     predicted_finish_s: tuple[float, ...] | None = None
     guardrails: tuple[GuardrailNote, ...] = ()
 

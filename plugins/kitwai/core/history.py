@@ -20,10 +20,10 @@ import numpy as np
 from kitwai.core.belief import Prior, unknown
 from kitwai.core.view import Floats
 
-RUN_SIGMA = 0.2
+RUN_SIGMA = 0.1
 """Sigma of a hidden factor on all of a run's work: data differ, machines are shared."""
 
-_STAGE_SIGMA = 0.1
+_STAGE_SIGMA = 0.05
 _ERROR_SIGMA = 0.05
 _ERROR_WEIGHT = 2.0
 _CONSTANT = 100.0
@@ -63,16 +63,21 @@ def prior_of(
         return unknown(1, counts, stages)
     shape = Counter(len(record.stage_tasks) for record in records).most_common(1)[0][0]
     like = [record for record in records if len(record.stage_tasks) == shape]
-    names, x, x_new = _features([record.inputs for record in like], inputs)
+    x, x_new = _features([record.inputs for record in like], inputs)
     works = np.array([record.stage_work_s for record in like])
     shares = np.log(np.maximum(works / works.sum(axis=1, keepdims=True), 1e-6))
     levels = np.array([record.level for record in like])
     losses = np.array([record.loss for record in like])
     gaps = np.array([record.gap_s for record in like])
     tasks = np.log(np.array([record.stage_tasks for record in like]))
-    outputs = np.concatenate([levels, losses, shares, tasks], axis=1)
+    gap = np.log1p(gaps.sum(axis=1, keepdims=True))
+    outputs = np.concatenate([levels, losses, shares, tasks, gap], axis=1)
     mean, errors, variance, errors_variance = _regress(x, x_new, outputs, counts)
-    level, loss, share, task = np.split(mean, [counts, 2 * counts, 2 * counts + shape])
+    ends = [counts, 2 * counts, 2 * counts + shape, 2 * counts + 2 * shape]
+    level, loss, share, task, total_gap = np.split(mean, ends)
+    # Where the driver's time goes is the same in all runs, how much there is of it is not.
+    usual = gaps.mean(axis=0)
+    gap_s = np.expm1(np.maximum(total_gap[0], 0.0)) * usual / max(usual.sum(), 1e-9)
     total_error = errors[:, :counts] + errors[:, counts : 2 * counts]
     common = np.full((counts, counts), 0.7) + 0.3 * np.eye(counts)
     cov = (total_error.T / errors_variance) @ total_error + _ERROR_WEIGHT * _ERROR_SIGMA**2 * common
@@ -89,18 +94,16 @@ def prior_of(
         share=(share - np.log(weights.sum()))[None],
         spread=np.array([min(spread, 1.0)]),
         tasks=np.maximum(np.rint(np.exp(task)), 1.0)[None],
-        gap_s=gaps.mean(axis=0)[None],
+        gap_s=gap_s[None],
         informed=np.ones(1, dtype=np.bool_),
     )
 
 
 def _features(
     history: Sequence[Mapping[str, float]], inputs: Mapping[str, float]
-) -> tuple[list[str], Floats, Floats]:
+) -> tuple[Floats, Floats]:
     """Inputs as standardised columns: those that every run names; logs where all are positive."""
-    names = [
-        name for name in sorted(inputs) if all(name in one for one in history)
-    ]
+    names = [name for name in sorted(inputs) if all(name in one for one in history)]
     columns, new = [np.zeros(len(history))], [0.0]
     for name in names:
         values = np.array([*(one[name] for one in history), inputs[name]], dtype=np.float64)
@@ -113,7 +116,7 @@ def _features(
         values = (values - values[:-1].mean()) / (spread if spread > 1e-9 else np.ptp(values))
         columns.append(values[:-1])
         new.append(values[-1])
-    return names, np.stack(columns, axis=1), np.array(new)
+    return np.stack(columns, axis=1), np.array(new)
 
 
 def _regress(

@@ -61,8 +61,22 @@ class Executor:
 
 
 @dataclass(frozen=True, slots=True)
+class Ran:
+    """Tasks that finished while ``workers`` served, and the sum of their run times."""
+
+    workers: int
+    tasks: int
+    run_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
-    """The newest attempt of one stage; ``run_ms`` sums the run time of its finished tasks."""
+    """The newest attempt of one stage; ``run_ms`` sums the run time of its finished tasks.
+
+    ``began_s``: launch of its first task, ``ended_s``: its end, in seconds since the application's
+    start, None while it has not come or where Spark does not tell. ``ran``: the finished tasks by
+    the workers that ran them (`kitwai.core.live.with_counts`), empty where that is not known.
+    """
 
     id: int
     status: str
@@ -74,6 +88,9 @@ class Stage:
     input_bytes: int
     shuffle_read_bytes: int
     shuffle_write_bytes: int
+    began_s: float | None = None
+    ended_s: float | None = None
+    ran: tuple[Ran, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

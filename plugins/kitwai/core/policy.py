@@ -1,92 +1,127 @@
-"""Policies: state -> one Q-value for every target. The best allowed target is the recommendation.
+"""Policies: state -> expected cost and chance of a missed limit for every target.
 
-Both kinds speak the same unit, the reward of `kitwai.sim.simulator`: minus the worker-seconds as a
-share of N x T, minus the penalty of a missed limit.
+One scale for all: cost in costs of the best static cluster, a missed limit at its price in the same
+unit. The Q-value of a target is minus the sum; the best allowed target is the recommendation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from kitwai.core.estimate import Floats
 from kitwai.core.state import TARGETS, State, encode
+from kitwai.core.view import Floats, Ints
 
-MISS_PENALTY = 2.0
-"""Cost of a missed limit, in shares of N x T worker-seconds: more than any cluster can save."""
+LOGISTIC = 1.702
+"""The normal distribution function is close to the logistic one of 1.702 z (Camilli, 1994)."""
 
-PREDICTION_ERROR = 0.5
-"""Standard deviation of a predicted time left, as a share of it: later jobs are not foreseen."""
+PRIOR = {"prediction": "belief-1", "logistic": LOGISTIC}
+"""What a network corrects: one that was trained with another prediction is of no use."""
 
-PRIOR = {"miss_penalty": MISS_PENALTY, "prediction_error": PREDICTION_ERROR}
-"""What `predicted_return` depends on: a network corrects the one it was trained with, no other."""
+KNOWLEDGE = ("informed", "uninformed")
+"""Whether the runs of an application's family are known, or nothing is."""
+
+TRUSTED = {"informed": True, "uninformed": True}
+
+SWITCH = 0.02
+"""A change of the worker count must be worth this share of the run's cost."""
+
+PRICES = {0.01: 10.0, 0.05: 1.5, 0.2: 0.3}
+"""Price of a missed limit by stated miss probability, where no checkpoint has measured it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What B states make of W targets.
+
+    ``cost`` [B, W]: expected cost from now on, in units of the whole run on the best static
+    cluster; ``miss`` [B, W]: chance that the limit is missed; ``q`` [B, W]: minus their sum at the
+    state's price, higher is better.
+    """
+
+    cost: Floats
+    miss: Floats
+    q: Floats
+
+    def best(self, state: State) -> Ints:
+        """[B] the target allowed with the highest Q-value, by more than `SWITCH` if another than
+        the present one.
+        """
+        width = self.q.shape[1]
+        stays = np.arange(1, width + 1) == state.workers[:, None]
+        q = self.q + SWITCH * stays
+        allowed = np.where(state.mask[:, :width], q, -np.inf)
+        return np.asarray(allowed.argmax(axis=1) + 1)
 
 
 class Policy(Protocol):
-    """What decides. ``version`` names the checkpoint, None for a formula."""
+    """What decides. ``version`` names the checkpoint, None for a formula; ``max_targets`` is the
+    most workers it knows, None for any.
+    """
 
     name: str
     version: str | None
     max_targets: int | None
+    prices: Mapping[float, float]
 
-    def q_values(self, state: State) -> Floats:
-        """[B, W] Q-values for the targets 1..W, not masked; higher is better."""
+    def values(self, state: State) -> Values:
+        """Values of the targets 1..W, not masked."""
         ...
 
 
-class AnalyticPolicy:
-    """The fewest workers whose predicted finish keeps ``margin`` of the limit, else the fastest.
+def price_of(miss: float, prices: Mapping[float, float]) -> float:
+    """The price of a missed limit at which about ``miss`` of the limits are missed; log-log between
+    the measured ones, at the ends the nearest.
 
-    PEERS' baseline B10 on what Spark shows while it runs. It needs no checkpoint, knows any N, and
-    is what Kitwai falls back to.
+    :param miss: stated miss probability, 0..1.
+    """
+    known = sorted(prices)
+    logs = np.log([prices[one] for one in known])
+    return float(np.exp(np.interp(np.log(max(miss, 1e-6)), np.log(known), logs)))
+
+
+def _values(cost: Floats, miss: Floats, state: State) -> Values:
+    """A limit missed by far is worse than one missed by little: the predicted lateness, as a share
+    of the time left, is charged at the same price, or what is late anyway would be left to itself.
+    """
+    until = np.maximum(state.limit_s - state.now, 1.0)[:, None]
+    late = np.clip(state.forecast.left_s[:, : cost.shape[1]] / until - 1.0, 0.0, 3.0)
+    q = -(cost + state.price[:, None] * (miss + late))
+    return Values(cost, miss, q)
+
+
+def held(state: State) -> Values:
+    """What each target is worth by the forecast alone, if it were held to the end."""
+    miss = 1.0 / (1.0 + np.exp(LOGISTIC * np.clip(state.z, -20.0, 20.0)))
+    return _values(state.cost_s / state.best_s[:, None], miss, state)
+
+
+class AnalyticPolicy:
+    """The forecast, taken at its word: a chance-constrained controller.
+
+    It needs no checkpoint, knows any N, and is what Kitwai falls back to. PEERS' B12 in closed
+    form: the rest of the run under every constant target, with what is believed of the curve.
     """
 
     name = "analytic"
     version: str | None = None
     max_targets: int | None = None
+    prices: Mapping[float, float] = PRICES
 
-    def __init__(self, margin: float = 0.9) -> None:
-        """:param margin: share of the limit by which the predicted finish must come."""
-        self.margin = margin
-
-    def q_values(self, state: State) -> Floats:
-        """Minus the predicted cost; where the limit is missed, minus penalty and lateness."""
-        targets = np.arange(1.0, state.finish_s.shape[1] + 1.0)
-        limit = state.limit_s[:, None]
-        scale = state.max_workers[:, None] * limit
-        cost = targets[None, :] * (state.finish_s - state.elapsed_s[:, None]) / scale
-        late = state.finish_s > self.margin * limit
-        lateness = np.maximum(state.finish_s / limit - self.margin, 0.0)
-        # Where all are late the earliest end must win: lateness outweighs any cost.
-        return np.asarray(
-            np.where(late, -MISS_PENALTY * (1.0 + 10.0 * lateness) - 1e-3 * cost, -cost),
-            dtype=np.float64,
-        )
-
-
-def predicted_return(state: State) -> Floats:
-    """[B, W] what each target is worth by the predicted finish, if it were held to the end.
-
-    Minus the predicted cost, minus the penalty and the lateness of a missed limit. The prediction
-    is taken to be off by `PREDICTION_ERROR`, which makes the chance of a miss a logistic function.
-    """
-    targets = np.arange(1.0, state.finish_s.shape[1] + 1.0)
-    limit = state.limit_s[:, None]
-    to_run = state.finish_s - state.elapsed_s[:, None]
-    cost = targets * to_run / (state.max_workers[:, None] * limit)
-    over = (state.finish_s - limit) / (PREDICTION_ERROR * to_run + 1e-3 * limit)
-    # A logistic distribution of standard deviation 1 has the scale sqrt(3) / pi.
-    miss = 1.0 / (1.0 + np.exp(-np.clip(over * np.pi / np.sqrt(3.0), -50.0, 50.0)))
-    lateness = np.clip(state.finish_s / limit - 1.0, 0.0, 3.0)
-    return np.asarray(-np.minimum(cost, 3.0) - MISS_PENALTY * (miss + lateness), dtype=np.float64)
+    def values(self, state: State) -> Values:
+        """`held`."""
+        return held(state)
 
 
 class NetworkPolicy:
-    """A trained Q-network: `predicted_return` plus what the network has learnt it to be wrong by.
+    """A trained Q-network: `held`, plus what the network has learnt it to be wrong by.
 
-    The network is a NumPy forward pass: dense layers, ReLU between them.
+    A NumPy forward pass. Every target goes through the same layers, with the mean over the targets
+    allowed as context; two outputs a target: the log of a factor on its cost, and what is added to
+    the log-odds of a miss.
     """
 
     name = "dqn"
@@ -95,29 +130,68 @@ class NetworkPolicy:
     def __init__(
         self,
         version: str,
-        layers: Sequence[tuple[np.ndarray, np.ndarray]],
-        mean: np.ndarray,
-        scale: np.ndarray,
+        weights: Mapping[str, np.ndarray],
+        *,
+        prices: Mapping[float, float] = PRICES,
+        trusted: Mapping[str, bool] = TRUSTED,
     ) -> None:
         """
         :param version: the checkpoint's version.
-        :param layers: (kernel [in, out], bias [out]) of each dense layer, first to last.
-        :param mean: [F] subtracted from the features; ``scale``: [F] they are divided by.
+        :param weights: the arrays named in `ARRAYS`; ``prices``: as for `price_of`.
+        :param trusted: by `KNOWLEDGE`, whether the network's correction is used. Where it has not
+            been found better than the forecast alone, it abstains.
         """
         self.version: str | None = version
-        self._layers = [(np.asarray(k), np.asarray(b)) for k, b in layers]
-        self._mean = np.asarray(mean)
-        self._scale = np.asarray(scale)
+        self.prices = prices
+        self.trusted = {name: bool(trusted[name]) for name in KNOWLEDGE}
+        self._weights = {name: np.asarray(weights[name], dtype=np.float32) for name in ARRAYS}
 
-    def q_values(self, state: State) -> Floats:
-        """[B, 10] Q-values of the targets 1..10."""
-        return predicted_return(state)[:, :TARGETS] + self.correct(encode(state))
+    def values(self, state: State) -> Values:
+        """Values of the targets 1..10."""
+        known, unknown = (self.trusted[name] for name in KNOWLEDGE)
+        if not (known or unknown):
+            return corrected(state, np.zeros((*state.mask[:, :TARGETS].shape, OUTPUTS)))
+        correction = self.correct(*encode(state), state.mask[:, :TARGETS])
+        used = np.where(state.informed, known, unknown)
+        return corrected(state, correction * used[:, None, None])
 
-    def correct(self, features: Floats) -> Floats:
-        """The network alone: features [B, F] -> corrections [B, 10]."""
-        hidden = (features - self._mean) / self._scale
-        for index, (kernel, bias) in enumerate(self._layers):
-            hidden = hidden @ kernel + bias
-            if index < len(self._layers) - 1:
-                hidden = np.maximum(hidden, 0.0)
-        return np.asarray(hidden, dtype=np.float64)
+    def correct(self, global_: Floats, of_target: Floats, mask: np.ndarray) -> Floats:
+        """The network alone: [B, G], [B, W, K], [B, W] -> [B, W, 2]."""
+        w = self._weights
+        global_, of_target = global_.astype(np.float32), of_target.astype(np.float32)
+        hidden = of_target @ w["target_kernel"]
+        hidden += (global_ @ w["global_kernel"] + w["global_bias"])[:, None, :]
+        np.maximum(hidden, 0.0, out=hidden)
+        allowed = mask.astype(np.float32)
+        allowed /= np.maximum(allowed.sum(axis=1, keepdims=True), 1.0)
+        context = np.einsum("bwh,bw->bh", hidden, allowed)
+        hidden = hidden @ w["hidden_kernel"]
+        hidden += (context @ w["context_kernel"] + w["context_bias"])[:, None, :]
+        np.maximum(hidden, 0.0, out=hidden)
+        return np.asarray(hidden @ w["output_kernel"] + w["output_bias"], dtype=np.float64)
+
+
+OUTPUTS = 2
+"""A target's outputs: log factor on its cost, addition to the log-odds of a miss."""
+
+ARRAYS: tuple[str, ...] = (
+    "global_kernel",
+    "global_bias",
+    "target_kernel",
+    "context_kernel",
+    "context_bias",
+    "hidden_kernel",
+    "output_kernel",
+    "output_bias",
+)
+"""The arrays of a network, in the order in which they are stored."""
+
+
+def corrected(state: State, correction: Floats) -> Values:
+    """`held`, corrected by the network's outputs [B, W, 2]."""
+    width = correction.shape[1]
+    cost = state.cost_s[:, :width] / state.best_s[:, None]
+    scale = np.exp(np.clip(correction[:, :, 0], -3.0, 3.0))
+    odds = LOGISTIC * np.clip(state.z[:, :width], -20.0, 20.0) * scale - correction[:, :, 1]
+    miss = 1.0 / (1.0 + np.exp(np.clip(odds, -40.0, 40.0)))
+    return _values(cost, miss, state)

@@ -1,156 +1,219 @@
 """The state a policy sees, and its encoding as the network's input.
 
-One row is one application under one constraint. Targets are counted 1..W along the last axis.
+One row is one application under one constraint. Targets 1..W are the last axis but one. The network
+gets `GLOBAL_FEATURES` once and `TARGET_FEATURES` for every target, all of order one:
 
-| # | feature | unit | range | meaning |
-| --- | --- | --- | --- | --- |
-| 0 | workers | /10 | 0..1 | workers serving or starting |
-| 1 | max_workers | /10 | 0.1..1 | N of the constraint |
-| 2 | limit | log2(T / 300 s) | -6..6 | T of the constraint |
-| 3 | time_left | /T | -1..1 | time until the limit |
-| 4 | progress | share | 0..1 | finished tasks of the submitted stages |
-| 5 | queue | log2(1 + tasks left / slots) | 0..8 | backlog |
-| 6 | task | /60 s | 0..4 | mean task time of the work left |
-| 7..16 | slack_1..slack_10 | /T | -2..1 | (T - predicted finish) / T at each target |
-| 17..26 | fill_1..fill_10 | log2 | -6..4 | time left to run at each target / time until the limit |
+| global feature | meaning |
+| --- | --- |
+| max_workers | N / 10 |
+| workers, serving | those that serve or start, those that serve, / 10 |
+| limit | log2(T / 300 s), -6..6 |
+| time_left | (T - now) / T, -1..1 |
+| progress | share of the believed work that is done |
+| queue | log2(1 + tasks left / slots in use) / 4, 0..3 |
+| task | log2(mean task time / 10 s) / 4, -2..2 |
+| tail | believed tail of a stage in task times, / 2, -1..3 |
+| tail_sigma | sigma of that / 2, 0..1 |
+| spread | sigma of what makes the stages differ from what was planned, 0..1.5 |
+| surprise | log of the task time seen over the one believed before the run, -2..2 |
+| seen | log2(1 + stages that have ended) / 4, 0..2 |
+| informed | 1 where runs of the family are known |
+| price | log10 of what a missed limit costs, in best static clusters |
+| best_z | largest ``z`` over the targets allowed / 4, -2..2 |
+| unit | log2(worker-seconds left of the cheapest target / (60 s x N)) / 4, -2..2 |
+
+| target feature | meaning |
+| --- | --- |
+| share | target / N, 0..3 |
+| step | (target - workers) / 10 |
+| present | 1 where the target is the present count |
+| fill | log2(time left to run / time until the limit) / 2, -3..3 |
+| z | log(time until the limit / time left to run) / its sigma, / 4, -2..2 |
+| sigma | sigma of the log of the time left to run, 0..1.5 |
+| cost | log2(worker-seconds left / the cheapest target's) / 2, 0..3 |
+| slope | log of the total task time at the target over that at the present count, -2..2 |
+| slope_sigma | sigma of that, 0..1.5 |
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from kitwai.core.estimate import Floats, Remaining, finish_times
+from kitwai.core.belief import Forecast, Prior, forecast
+from kitwai.core.view import Bools, Floats, Ints, View
 
 TARGETS = 10
-"""Outputs of the network: one Q-value for each target 1..10."""
+"""Outputs of the network: Q-values for each target 1..10."""
 
-FEATURE_NAMES: tuple[str, ...] = (
-    "workers",
+GLOBAL_FEATURES: tuple[str, ...] = (
     "max_workers",
+    "workers",
+    "serving",
     "limit",
     "time_left",
     "progress",
     "queue",
     "task",
-    *(f"slack_{n}" for n in range(1, TARGETS + 1)),
-    *(f"fill_{n}" for n in range(1, TARGETS + 1)),
+    "tail",
+    "tail_sigma",
+    "spread",
+    "surprise",
+    "seen",
+    "informed",
+    "price",
+    "best_z",
+    "unit",
 )
+
+TARGET_FEATURES: tuple[str, ...] = (
+    "share",
+    "step",
+    "present",
+    "fill",
+    "z",
+    "sigma",
+    "cost",
+    "slope",
+    "slope_sigma",
+)
+
+FEATURE_NAMES: tuple[str, ...] = (*GLOBAL_FEATURES, *(f"target_{name}" for name in TARGET_FEATURES))
+
+PATIENCE = 0.03
+"""For this share of the limit the present count is held while nothing tells of the work left; then
+all workers are asked for."""
+
+HOPELESS_Z = -2.0
+"""Where no target allowed has a larger ``z``, the limit is given up: the earliest end is sought."""
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """B applications as a policy sees them.
+    """B applications as a policy sees them; W targets.
 
-    ``finish_s`` is [B, W] (seconds from start to end under each target 1..W); the others are [B].
+    ``price`` [B]: what a missed limit costs, in costs of the best static cluster; ``z`` [B, W]: how
+    many sigmas the limit lies beyond the predicted end; ``cost_s`` [B, W]: worker-seconds left if
+    the target is held; ``unit_s`` [B]: the least of those over the targets allowed; ``best_s`` [B]:
+    the believed cost of the whole run on the cheapest cluster; ``mask`` [B, W]: targets that the
+    constraint and the rules below allow.
+
+    Rules: where nothing tells of the work left, the present count is held for a while (`PATIENCE`),
+    then N is asked for; where the limit is out
+    of reach (`HOPELESS_Z`), the target with the earliest end is the only one.
     """
 
-    workers: Floats
-    max_workers: Floats
+    workers: Ints
+    serving: Ints
+    max_workers: Ints
+    cores: Ints
     limit_s: Floats
-    elapsed_s: Floats
-    progress: Floats
-    tasks_left: Floats
-    task_s: Floats
-    cores: Floats
-    finish_s: Floats
+    now: Floats
+    price: Floats
+    forecast: Forecast
+    informed: Bools
+    z: Floats
+    cost_s: Floats
+    unit_s: Floats
+    best_s: Floats
+    mask: Bools
 
     @property
-    def mask(self) -> np.ndarray:
-        """[B, W] bool: targets that the constraint allows."""
-        targets = np.arange(1, self.finish_s.shape[1] + 1)
-        return np.asarray(targets[None, :] <= self.max_workers[:, None])
+    def finish_s(self) -> Floats:
+        """[B, W] predicted seconds from start to end under each target."""
+        return self.now[:, None] + self.forecast.left_s
 
 
 def build_state(
-    *,
-    workers: Floats,
-    max_workers: Floats,
-    limit_s: Floats,
-    elapsed_s: Floats,
-    cores: Floats,
-    tasks_left: Floats,
-    task_s: Floats,
-    progress: Floats,
-    start_delay_s: float,
-    targets: int = TARGETS,
+    view: View, prior: Prior, price: Floats, *, start_delay_s: float, drain_s: float
 ) -> State:
-    """The state of B applications from the work that is left of them.
+    """The state of B applications.
 
-    :param tasks_left: [B, S]; ``task_s``: [B, S]; the others [B].
-    :param targets: W, the number of targets to predict for.
+    :param price: [B] of a missed limit.
+    :param drain_s: for so long a worker that leaves is still paid for.
     """
-    work = (tasks_left * task_s).sum(axis=1)
-    count = tasks_left.sum(axis=1)
+    believed = forecast(view, prior, start_delay_s)
+    left_s = np.maximum(believed.left_s, 1e-3)
+    counts = left_s.shape[1]
+    targets = np.arange(1, counts + 1)
+    until = np.maximum(view.limit_s - view.now, 1e-3)[:, None]
+    z = np.clip(np.log(until / left_s) / believed.sigma, -50.0, 50.0)
+    leaving = np.maximum(view.workers[:, None] - targets, 0)
+    cost_s = targets * left_s + np.minimum(drain_s, left_s) * leaving
+    allowed = targets <= view.max_workers[:, None]
+    unit_s = np.where(allowed, cost_s, np.inf).min(axis=1)
+    hopeless = np.where(allowed, z, -np.inf).max(axis=1) < HOPELESS_Z
+    earliest = np.where(allowed, left_s, np.inf).argmin(axis=1) + 1
+    present = np.clip(view.workers, 1, np.minimum(view.max_workers, counts))
+    # Tasks that have run for so long without an end are long: to wait on would lose the limit.
+    slow = (view.active.sum(axis=1) > 0) & (view.now >= PATIENCE * view.limit_s)
+    most = np.minimum(view.max_workers, counts)
+    only = np.where(believed.known, earliest, np.where(slow, most, present))
+    one = hopeless | ~believed.known
     return State(
-        workers=workers,
-        max_workers=max_workers,
-        limit_s=limit_s,
-        elapsed_s=elapsed_s,
-        progress=progress,
-        tasks_left=count,
-        task_s=np.divide(work, count, out=np.zeros_like(work), where=count > 0),
-        cores=cores,
-        finish_s=finish_times(
-            elapsed_s,
-            tasks_left,
-            task_s,
-            workers,
-            np.arange(1.0, targets + 1.0),
-            cores,
-            start_delay_s,
-        ),
+        workers=view.workers,
+        serving=view.serving,
+        max_workers=view.max_workers,
+        cores=view.cores,
+        limit_s=view.limit_s,
+        now=view.now,
+        price=price,
+        forecast=believed,
+        informed=prior.informed,
+        z=z,
+        cost_s=cost_s,
+        unit_s=unit_s,
+        best_s=unit_s / np.maximum(1.0 - believed.progress, 0.05),
+        mask=np.where(one[:, None], targets == only[:, None], allowed),
     )
 
 
-def state_of(
-    remaining: Remaining,
-    *,
-    workers: int,
-    max_workers: int,
-    limit_s: float,
-    elapsed_s: float,
-    cores: int,
-    start_delay_s: float,
-) -> State:
-    """The state (B = 1) of one live application, over max(N, 10) targets."""
-    return build_state(
-        workers=_row([workers]),
-        max_workers=_row([max_workers]),
-        limit_s=_row([limit_s]),
-        elapsed_s=_row([elapsed_s]),
-        cores=_row([cores]),
-        tasks_left=_row(remaining.tasks_left or (0.0,))[None, :],
-        task_s=_row(remaining.task_s or (0.0,))[None, :],
-        progress=_row([remaining.done / remaining.total if remaining.total else 0.0]),
-        start_delay_s=start_delay_s,
-        targets=max(TARGETS, max_workers),
-    )
-
-
-def encode(state: State) -> Floats:
-    """[B, F] features in the order of `FEATURE_NAMES`, each clipped to the range in the table."""
-    limit = state.limit_s
-    finish = state.finish_s[:, :TARGETS]
-    slots = np.maximum(state.workers, 1.0) * state.cores
-    # Logarithmic, so that a light load is told from a very light one.
-    until_limit = np.maximum(limit - state.elapsed_s, 1e-3 * limit)
-    to_run = np.maximum(finish - state.elapsed_s[:, None], 1e-3 * limit[:, None])
-    columns = [
-        np.clip(state.workers / TARGETS, 0.0, 1.0),
-        np.clip(state.max_workers / TARGETS, 0.0, 1.0),
+def encode(state: State) -> tuple[Floats, Floats]:
+    """[B, G] global and [B, 10, K] target features in the order of the tables above."""
+    believed = state.forecast
+    limit, tens = state.limit_s, float(TARGETS)
+    z, sigma = state.z[:, :TARGETS], believed.sigma[:, :TARGETS]
+    left_s, cost_s = believed.left_s[:, :TARGETS], state.cost_s[:, :TARGETS]
+    slots = np.maximum(state.serving, 1) * state.cores
+    best_z = np.where(state.mask[:, :TARGETS], z, -np.inf).max(axis=1)
+    global_ = [
+        state.max_workers / tens,
+        state.workers / tens,
+        state.serving / tens,
         np.clip(np.log2(limit / 300.0), -6.0, 6.0),
-        np.clip((limit - state.elapsed_s) / limit, -1.0, 1.0),
-        np.clip(state.progress, 0.0, 1.0),
-        np.clip(np.log2(1.0 + state.tasks_left / slots), 0.0, 8.0),
-        np.clip(state.task_s / 60.0, 0.0, 4.0),
-        *np.clip((limit[:, None] - finish) / limit[:, None], -2.0, 1.0).T,
-        *np.clip(np.log2(to_run / until_limit[:, None]), -6.0, 4.0).T,
+        np.clip((limit - state.now) / limit, -1.0, 1.0),
+        np.clip(believed.progress, 0.0, 1.0),
+        np.clip(np.log2(1.0 + believed.tasks_left / slots) / 4.0, 0.0, 3.0),
+        np.clip(np.log2(np.maximum(believed.task_s, 1e-3) / 10.0) / 4.0, -2.0, 2.0),
+        np.clip(believed.tail / 2.0, -1.0, 3.0),
+        np.clip(believed.tail_sigma / 2.0, 0.0, 1.0),
+        np.clip(believed.spread, 0.0, 1.5),
+        np.clip(believed.surprise, -2.0, 2.0),
+        np.clip(np.log2(1.0 + believed.stages_ended) / 4.0, 0.0, 2.0),
+        state.informed.astype(np.float64),
+        np.log10(np.maximum(state.price, 1e-3)),
+        np.clip(best_z / 4.0, -2.0, 2.0),
+        np.clip(
+            np.log2(np.maximum(state.unit_s, 1.0) / (60.0 * state.max_workers)) / 4.0, -2.0, 2.0
+        ),
     ]
-    return np.stack(columns, axis=1)
-
-
-def _row(values: Sequence[float]) -> Floats:
-    return np.asarray(values, dtype=np.float64)
+    targets = np.arange(1.0, left_s.shape[1] + 1.0)
+    until = np.maximum(limit - state.now, 1e-3 * limit)[:, None]
+    present = np.clip(state.serving, 1, believed.level.shape[1]) - 1
+    rows = np.arange(len(limit))
+    level, cov = believed.level, believed.cov
+    own = cov[rows, present, present]
+    variance = np.diagonal(cov, axis1=1, axis2=2) + own[:, None] - 2.0 * cov[rows, present]
+    of_target = [
+        np.clip(targets / state.max_workers[:, None], 0.0, 3.0),
+        (targets - state.workers[:, None]) / tens,
+        (targets == state.workers[:, None]).astype(np.float64),
+        np.clip(np.log2(np.maximum(left_s, 1e-3) / until) / 2.0, -3.0, 3.0),
+        np.clip(z / 4.0, -2.0, 2.0),
+        np.clip(sigma, 0.0, 1.5),
+        np.clip(np.log2(np.maximum(cost_s, 1e-3) / state.unit_s[:, None]) / 2.0, 0.0, 3.0),
+        np.clip(level - level[rows, present][:, None], -2.0, 2.0)[:, :TARGETS],
+        np.clip(np.sqrt(np.maximum(variance, 0.0)), 0.0, 1.5)[:, :TARGETS],
+    ]
+    return np.stack(global_, axis=1), np.stack(of_target, axis=2)

@@ -35,6 +35,7 @@ class View:
     complete   [B, S]     finished tasks
     run_s      [B, S]     run time of the finished tasks in seconds
     ended      [B, S]     whether the stage has ended
+    over       [B]        whether the application has ended: nothing is asked for it any more
     began_s    [B, S]     when the stage's first task was launched; inf before
     ended_s    [B, S]     when its last task ended; inf before
     cell_n     [B, S, W]  finished tasks by the workers that served when they were launched
@@ -54,7 +55,12 @@ class View:
     complete: Ints
     run_s: Floats
     ended: Bools
+    over: Bools
     began_s: Floats
     ended_s: Floats
     cell_n: Floats
     cell_s: Floats
+
+    def take(self, rows: Ints) -> View:
+        """The view of some rows."""
+        return View(*(getattr(self, name)[rows] for name in self.__slots__))

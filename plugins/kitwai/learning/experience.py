@@ -1,96 +1,196 @@
-"""Collecting experience: many simulated episodes side by side, each restarted when it ends."""
+"""Experience: many applications side by side in the simulator, under all constraints and regimes.
+
+Now and then an episode is forked: every target allowed is tried from the same state in the same
+realisation and followed to the end. What two targets differ by is then caused by them alone; in
+ordinary episodes it drowns in what makes one application harder than another.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from kitwai.core.policy import predicted_return
-from kitwai.core.state import FEATURE_NAMES, TARGETS, State, encode
-from kitwai.learning.replay import Transitions
-from kitwai.sim.episodes import draw_episodes
-from kitwai.sim.library import Ints, Library
-from kitwai.sim.simulator import Simulator
+from kitwai.core.belief import Prior
+from kitwai.core.policy import Policy
+from kitwai.core.state import TARGETS, State, build_state, encode
+from kitwai.core.view import Bools, Floats, Ints
+from kitwai.sim.episodes import LIMIT_GRID_S, WORKER_GRID, Episodes, calm, disturbed
+from kitwai.sim.library import Library
+from kitwai.sim.records import prior_for, priors_of
+from kitwai.sim.simulator import Realisation, Simulator, SimulatorConfig
 
-PATIENCE = 3.0
-"""Episodes are cut (not ended) after this many limits: what is left is late in any case."""
+PRICE_RANGE = (0.1, 300.0)
+"""Prices of a missed limit in training, log-uniform."""
 
-Act = Callable[[State], Ints]
-"""[B] targets of a state."""
+_GIVE_UP = 3.0
+"""An episode that has lasted so many limits is cut: nothing is learnt from the rest."""
 
 
-class _Seen(NamedTuple):
-    """What the network gets of B states."""
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Episodes to draw from, with what is believed of them before."""
 
-    features: np.ndarray
-    prior: np.ndarray
-    mask: np.ndarray
+    episodes: Episodes
+    prior: Prior
+
+    @classmethod
+    def draw(cls, library: Library, size: int, rng: np.random.Generator) -> Pool:
+        """``size`` episodes: half of them disturbed, a third of all uninformed, over the grid."""
+        limit_s = rng.choice(np.asarray(LIMIT_GRID_S), size=size)
+        rough, quiet = disturbed(size, limit_s, rng), calm(size, rng)
+        is_rough = rng.random(size) < 0.5
+        mixed = {
+            name: np.where(is_rough, getattr(rough, name), getattr(quiet, name))
+            for name in Realisation.__slots__
+        }
+        episodes = Episodes(
+            profile=rng.integers(len(library.profiles), size=size),
+            max_workers=rng.choice(np.asarray(WORKER_GRID, dtype=np.int64), size=size),
+            limit_s=limit_s,
+            miss=np.zeros(size),
+            informed=rng.random(size) >= 1.0 / 3.0,
+            realisation=Realisation(**mixed),
+        )
+        prior = prior_for(library, priors_of(library), episodes.profile, episodes.informed)
+        return cls(episodes, prior)
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """K states and what came of each target; arrays [K, ...].
+
+    ``global_``, ``of_target``, ``mask`` as `kitwai.core.state` gives them; ``z`` [K, 10] of the
+    forecast; ``missed`` [K, 10]: 1 where the limit was missed, 0 where it was met or the target is
+    not allowed.
+    """
+
+    global_: np.ndarray
+    of_target: np.ndarray
+    mask: Bools
+    z: np.ndarray
+    missed: np.ndarray
+
+    @classmethod
+    def join(cls, parts: Sequence[Labelled]) -> Labelled:
+        """All states of several."""
+        return cls(*(np.concatenate([getattr(p, n) for p in parts]) for n in cls.__slots__))
+
+    def __len__(self) -> int:
+        return len(self.mask)
 
 
 class Collector:
-    """Steps ``envs`` episodes and turns what happens into transitions.
+    """Runs the pool's episodes with a policy, B at a time, for ever."""
 
-    While nothing is known the simulator holds its workers, as the live decision does; rewards of
-    such steps belong to the decision before. (Rewards are not discounted.)
-    """
+    def __init__(
+        self,
+        library: Library,
+        pool: Pool,
+        rows: int,
+        rng: np.random.Generator,
+        config: SimulatorConfig,
+    ) -> None:
+        self._pool, self._rng, self._config = pool, rng, config
+        self._simulator = Simulator(library, rows, config)
+        self._episode: Ints = np.zeros(rows, dtype=np.int64)
+        self._price: Floats = np.ones(rows)
+        self.steps = 0
+        """Decision steps taken so far, forks included."""
+        self._begin(np.arange(rows))
 
-    def __init__(self, library: Library, envs: int, rng: np.random.Generator) -> None:
-        self._library, self._rng = library, rng
-        self._simulator = Simulator(library, envs)
-        self._open = np.zeros(envs, dtype=np.bool_)
-        self._state = np.zeros((envs, len(FEATURE_NAMES)), dtype=np.float32)
-        self._prior = np.zeros((envs, TARGETS), dtype=np.float32)
-        self._action = np.zeros(envs, dtype=np.int32)
-        self._reward = np.zeros(envs)
-        self._restart(np.arange(envs))
-
-    def step(self, act: Act) -> Transitions:
-        """One step of every episode; the transitions completed by it."""
-        simulator = self._simulator
-        state, known = simulator.state()
-        seen = _Seen(
-            features=encode(state).astype(np.float32),
-            prior=predicted_return(state).astype(np.float32),
-            mask=state.mask,
+    def _begin(self, rows: Ints) -> None:
+        rng, pool = self._rng, self._pool
+        chosen = rng.integers(len(pool.episodes), size=len(rows))
+        self._episode[rows] = chosen
+        low, high = np.log(PRICE_RANGE)
+        self._price[rows] = np.exp(rng.uniform(low, high, size=len(rows)))
+        episodes = pool.episodes.take(chosen)
+        # Not every live application begins on two workers.
+        start = np.where(
+            rng.random(len(rows)) < 0.7,
+            np.minimum(self._config.start_workers, episodes.max_workers),
+            rng.integers(1, episodes.max_workers + 1),
         )
-        reached = self._open & known
-        result = self._close(reached, seen, done=False)
-        cut = known & (simulator.now > PATIENCE * simulator.limit_s)
-        if cut.any():
-            self._restart(np.flatnonzero(cut))
-            known = known & ~cut
-        targets = np.where(known, act(state), np.maximum(simulator.workers, 1)).astype(np.int64)
-        self._state[known] = seen.features[known]
-        self._prior[known] = seen.prior[known]
-        self._action[known] = targets[known] - 1
-        self._open |= known
-        step = simulator.step(targets)
-        self._reward += np.where(self._open, step.reward, 0.0)
-        ended = self._close(self._open & step.done, seen, done=True)
-        if step.done.any():
-            self._restart(np.flatnonzero(step.done))
-        return Transitions(*(np.concatenate(both) for both in zip(result, ended, strict=True)))
-
-    def _close(self, rows: np.ndarray, seen: _Seen, *, done: bool) -> Transitions:
-        """The open transitions of ``rows`` [B] (bool); after an end the next state is not used."""
-        transitions = Transitions(
-            state=self._state[rows],
-            action=self._action[rows],
-            reward=self._reward[rows].astype(np.float32),
-            prior=self._prior[rows],
-            next_state=seen.features[rows],
-            next_prior=seen.prior[rows],
-            done=np.full(int(rows.sum()), float(done), dtype=np.float32),
-            mask=seen.mask[rows],
+        self._simulator.reset(
+            episodes.profile,
+            episodes.max_workers,
+            episodes.limit_s,
+            rows,
+            episodes.realisation,
+            start,
         )
-        self._open[rows] = False
-        self._reward[rows] = 0.0
-        return transitions
 
-    def _restart(self, rows: Ints) -> None:
-        episodes = draw_episodes(self._library, len(rows), self._rng)
-        self._simulator.reset(episodes.profile, episodes.max_workers, episodes.limit_s, rows)
-        self._open[rows] = False
-        self._reward[rows] = 0.0
+    def walk(self, policy: Policy, epsilon: float) -> None:
+        """One step of every row, a share ``epsilon`` of them with a random target."""
+        state = self._state(self._simulator, self._episode, self._price)
+        best = policy.values(state).best(state)
+        random = self._rng.integers(1, np.minimum(state.max_workers, TARGETS) + 1)
+        explores = self._rng.random(len(best)) < epsilon
+        self._simulator.step(np.where(explores, random, best))
+        self.steps += len(best)
+        late = self._simulator.now > _GIVE_UP * self._simulator.limit_s
+        ended = np.flatnonzero(self._simulator.done | late)
+        if len(ended):
+            self._begin(ended)
+
+    def label(self, count: int, policy: Policy | None = None, hold: int = 1) -> Labelled:
+        """Fork ``count`` of the rows where there is a choice, and follow every target to the end.
+
+        :param policy: goes on after a target was held for ``hold`` steps; None: it is held to the
+            end.
+        """
+        state = self._state(self._simulator, self._episode, self._price)
+        open_ = np.flatnonzero(state.mask.sum(axis=1) > 1)
+        rows = self._rng.choice(open_, size=min(count, len(open_)), replace=False)
+        global_, of_target = encode(state)
+        mask = state.mask[rows, :TARGETS]
+        which, target = np.nonzero(mask)
+        missed = np.zeros(mask.shape, dtype=np.float32)
+        missed[which, target] = self._follow(rows[which], target + 1, policy, hold)
+        return Labelled(
+            global_[rows].astype(np.float32),
+            of_target[rows].astype(np.float32),
+            mask,
+            np.clip(state.z[rows, :TARGETS], -20.0, 20.0).astype(np.float32),
+            missed,
+        )
+
+    def _follow(self, rows: Ints, targets: Ints, policy: Policy | None, hold: int) -> Floats:
+        """Whether the limit is missed after holding ``targets`` in copies of ``rows``, then
+        following ``policy``.
+        """
+        fork = self._simulator.fork(rows)
+        episode, price = self._episode[rows], self._price[rows]
+        asked = targets.copy()
+        step = 0
+        quiet = False
+        while not (quiet or fork.done.all()) and fork.now.max() < _GIVE_UP * fork.limit_s.max():
+            running = np.flatnonzero(~fork.done)
+            if policy is None:
+                quiet = fork.undisturbed
+            elif step >= hold:
+                state = self._state(fork, episode, price, running)
+                asked[running] = policy.values(state).best(state)
+            fork.step(asked)
+            step += 1
+            self.steps += len(running)
+        if not fork.done.all():
+            # Nothing is left to decide, or the limit is long past.
+            fork.step(asked, seconds=_GIVE_UP * float(fork.limit_s.max()))
+        return (fork.finish_s > fork.limit_s).astype(np.float64)
+
+    def _state(
+        self, simulator: Simulator, episode: Ints, price: Floats, rows: Ints | None = None
+    ) -> State:
+        view = simulator.view()
+        if rows is not None:
+            view, episode, price = view.take(rows), episode[rows], price[rows]
+        return build_state(
+            view,
+            self._pool.prior.take(episode),
+            price,
+            start_delay_s=self._config.start_delay_s,
+            drain_s=self._config.drain_s,
+        )

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import importlib.metadata
 import io
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 
 from kitwai.core.policy import PRIOR
 from kitwai.core.state import FEATURE_NAMES, TARGETS
-from kitwai.learning.network import layers_of
+from kitwai.learning.network import weights_of
 from kitwai.learning.train import DQNConfig, Trained
 from kitwai.sim.episodes import LIMIT_GRID_S, WORKER_GRID
 from kitwai.store.registry import MODEL, WEIGHTS, save_version, versions
@@ -22,11 +23,8 @@ from kitwai.store.registry import MODEL, WEIGHTS, save_version, versions
 
 def weights_bytes(trained: Trained) -> bytes:
     """`weights.npz`: the same weights give the same bytes."""
-    arrays: dict[str, Any] = {}
-    for number, (kernel, bias) in enumerate(layers_of(trained.model)):
-        arrays |= {f"kernel_{number}": kernel, f"bias_{number}": bias}
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
+    np.savez(buffer, **weights_of(trained.model))
     return buffer.getvalue()
 
 
@@ -38,12 +36,16 @@ def export(
     command: str,
     data: dict[str, Any],
     metrics: dict[str, Any],
+    prices: Mapping[float, float],
+    trusted: Mapping[str, bool],
     parent: str | None = None,
 ) -> str:
     """Save a version named after the day and the weights; returns its name.
 
     :param command: what makes it again; ``data``: what it was trained and judged on;
-        ``metrics``: the table of `kitwai.sim.judging`; ``parent``: the champion at that time.
+        ``metrics``: tables of `kitwai.sim.judging`; ``prices``: of a missed limit, by stated miss
+        probability; ``trusted``: see `kitwai.core.policy.NetworkPolicy`; ``parent``: the champion
+        at that time.
     :raises CheckpointError: it cannot be saved.
     """
     weights = weights_bytes(trained)
@@ -71,12 +73,11 @@ def export(
             "updates_done": trained.updates,
             "seconds": round(trained.seconds, 1),
         },
-        "features": [
-            {"name": name, "mean": float(mean), "scale": float(scale)}
-            for name, mean, scale in zip(FEATURE_NAMES, trained.mean, trained.scale, strict=True)
-        ],
+        "features": [{"name": name} for name in FEATURE_NAMES],
         "prior": PRIOR,
-        "network": {"hidden": list(config.hidden), "activation": "relu", "outputs": TARGETS},
+        "trusted": dict(trusted),
+        "prices": {f"{miss:g}": price for miss, price in sorted(prices.items())},
+        "network": {"hidden": config.hidden, "activation": "relu", "targets": TARGETS},
         "libraries": {
             name: importlib.metadata.version(name) for name in ("tensorflow-cpu", "keras", "numpy")
         },

@@ -2,41 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kitwai.core.estimate import Floats
-from kitwai.core.state import FEATURE_NAMES, TARGETS
+from kitwai.core.policy import ARRAYS, OUTPUTS
+from kitwai.core.state import GLOBAL_FEATURES, TARGET_FEATURES, TARGETS
 
 if TYPE_CHECKING:
     import keras
 
-Layers = list[tuple[np.ndarray, np.ndarray]]
-"""(kernel [in, out], bias [out]) of each dense layer, first to last."""
 
+def build_network(hidden: int) -> keras.Model:
+    """Features and mask as `kitwai.core.state` gives them -> corrections [B, 10, 2].
 
-def build_network(hidden: Sequence[int], mean: Floats, scale: Floats) -> keras.Model:
-    """Features [B, F] as `kitwai.core.state.encode` gives them -> corrections [B, 10].
+    The layers of `kitwai.core.policy.NetworkPolicy.correct`; at first the corrections are zero.
 
-    Q-values are `kitwai.core.policy.predicted_return` plus these; at first they are zero.
-
-    :param hidden: width of each ReLU layer.
-    :param mean: [F] subtracted from the features; ``scale``: [F] they are divided by.
+    :param hidden: width of both ReLU layers.
     """
     import keras
 
-    layers = [
-        keras.Input((len(FEATURE_NAMES),), name="features"),
-        keras.layers.Rescaling((1.0 / scale).tolist(), offset=(-mean / scale).tolist()),
-        *(keras.layers.Dense(width, activation="relu") for width in hidden),
-        keras.layers.Dense(TARGETS, kernel_initializer="zeros", name="corrections"),
-    ]
-    return keras.Sequential(layers, name="q_network")
+    global_ = keras.Input((len(GLOBAL_FEATURES),), name="global")
+    of_target = keras.Input((TARGETS, len(TARGET_FEATURES)), name="of_target")
+    allowed = keras.Input((TARGETS,), name="share_of_allowed")
+    dense = keras.layers.Dense
+    shared = keras.layers.Reshape((1, hidden))(dense(hidden, name="from_global")(global_))
+    first = keras.layers.Add()(
+        [dense(hidden, use_bias=False, name="from_target")(of_target), shared]
+    )
+    first = keras.layers.ReLU()(first)
+    context = keras.layers.Dot(axes=1)([allowed, first])
+    context = keras.layers.Reshape((1, hidden))(dense(hidden, name="from_context")(context))
+    second = keras.layers.Add()([dense(hidden, use_bias=False, name="from_hidden")(first), context])
+    second = keras.layers.ReLU()(second)
+    output = dense(OUTPUTS, kernel_initializer="zeros", name="corrections")(second)
+    return keras.Model([global_, of_target, allowed], output, name="q_network")
 
 
-def layers_of(model: keras.Model) -> Layers:
-    """The dense layers of a network, copied."""
-    weights = [np.array(weight) for weight in model.get_weights()]
-    return list(zip(weights[::2], weights[1::2], strict=True))
+def share_of_allowed(mask: np.ndarray) -> np.ndarray:
+    """[B, 10] the weight of each target in the mean over those allowed."""
+    allowed = mask.astype(np.float32)
+    return np.asarray(allowed / np.maximum(allowed.sum(axis=1, keepdims=True), 1.0))
+
+
+def weights_of(model: keras.Model) -> dict[str, Any]:
+    """The network's arrays by the names of `kitwai.core.policy.ARRAYS`, copied."""
+    layers = {layer.name: layer for layer in model.layers}
+    arrays = {
+        "global_kernel": layers["from_global"].kernel,
+        "global_bias": layers["from_global"].bias,
+        "target_kernel": layers["from_target"].kernel,
+        "context_kernel": layers["from_context"].kernel,
+        "context_bias": layers["from_context"].bias,
+        "hidden_kernel": layers["from_hidden"].kernel,
+        "output_kernel": layers["corrections"].kernel,
+        "output_bias": layers["corrections"].bias,
+    }
+    return {name: np.array(arrays[name]) for name in ARRAYS}

@@ -1,32 +1,38 @@
-"""Training: a masked double DQN over all constraints at once, in the simulator.
+"""Training: a Q-network learns from forked episodes what the forecast is wrong by.
 
-What is learnt is a correction to `kitwai.core.policy.predicted_return`: one step moves the end of
-an application by so little that a network which learns Q-values from nothing drowns in their noise.
+The Q-value of a target is minus its predicted cost and the price of a missed limit times its
+chance (`kitwai.core.policy`). The network corrects that chance: how sharp the forecast is, and
+which way it errs. Before the first update the policy is the analytic one, and no teacher is needed:
 
-Mnih et al. 2015 (DQN), van Hasselt et al. 2016 (double Q-learning); the target network follows the
-online one as in Lillicrap et al. 2016, and is what training returns, being the average of the last
-online ones. Same library, configuration and machine: same weights, bit for bit.
+- first every target is followed as if it were held to the end, which tells how far to trust the
+  forecast;
+- then one target is held for some steps, and what has been learnt so far goes on: a step of policy
+  iteration with returns of whole episodes (Sutton and Barto, "Reinforcement Learning", 2018,
+  sections 4.3 and 5.3), which tells what can still be mended later.
+
+Nothing is bootstrapped. Double DQN with a target network and long traces was tried in its place:
+its errors, several percent of an episode's cost, were larger than what targets differ by.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import time
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kitwai.core.estimate import Floats
-from kitwai.core.policy import AnalyticPolicy, NetworkPolicy, Policy
-from kitwai.core.state import FEATURE_NAMES, TARGETS, State
-from kitwai.errors import KitwaiError
-from kitwai.learning.experience import Collector
-from kitwai.learning.network import build_network, layers_of
-from kitwai.learning.replay import ReplayBuffer
-from kitwai.sim.episodes import greedy_targets
-from kitwai.sim.library import Ints, Library
+from kitwai.core.policy import LOGISTIC, AnalyticPolicy, NetworkPolicy, Policy
+from kitwai.errors import CheckpointError
+from kitwai.learning.experience import Collector, Labelled, Pool
+from kitwai.learning.network import build_network, share_of_allowed, weights_of
+from kitwai.sim.library import Library
+from kitwai.sim.simulator import SimulatorConfig
 
 if TYPE_CHECKING:
     import keras
@@ -34,57 +40,60 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DQNConfig:
-    """Every hyperparameter of the training."""
+    """Everything a training run depends on besides its applications."""
 
     seed: int = 0
-    """seeds the episodes, the exploration, the sampling and the initial weights"""
-    steps: int = 600_000
-    """steps of the simulator, over all episodes"""
-    envs: int = 128
+    held_rounds: int = 80
+    """rounds in which every target is held to the end"""
+    played_rounds: int = 60
+    """rounds in which the policy of the first ones goes on after ``hold`` steps"""
+    improve: int = 60
+    """played rounds after which the policy that goes on is the one learnt so far"""
+    hold: int = 4
+    envs: int = 384
     """episodes side by side"""
-    hidden: tuple[int, ...] = (64, 64)
-    """width of each hidden layer"""
-    buffer_size: int = 400_000
-    """transitions kept for replay"""
-    learning_starts: int = 20_000
-    """transitions of a random policy before the first update; they set the normalisation"""
-    updates_per_step: int = 3
-    """gradient updates after each step of all episodes"""
+    states: int = 150
+    """states of a played round; in a held one all are taken"""
+    walk: int = 2
+    """steps of all episodes between two rounds"""
+    epsilon: float = 0.15
+    """share of random targets on these steps"""
+    pool: int = 4000
+    """episodes to draw from"""
+    hidden: int = 48
+    """width of both ReLU layers"""
+    updates: int = 24
+    """gradient updates a round"""
     batch_size: int = 256
-    """transitions of one update"""
-    learning_rate: float = 5e-4
+    """states of one update"""
+    learning_rate: float = 2e-3
     """of Adam at the first update; falls to nothing by half a cosine"""
-    tau: float = 2e-3
-    """share by which the target network moves to the online one at each update"""
-    epsilon_start: float = 0.2
-    """share of random targets at the first update"""
-    epsilon_end: float = 0.05
-    """share of random targets at last"""
-    exploration_fraction: float = 0.3
-    """share of the training over which epsilon falls linearly"""
-    shrinkage: float = 2.0
-    """weight of the squared differences between one state's corrections: a target is worth more or
-    less than predicted where experience insists, else not"""
-    weight_floor: float = 0.1
-    """an error counts by 1 / (this + predicted loss), since light loads have small differences"""
-    max_grad_norm: float = 10.0
+    shrinkage: float = 0.0025
+    """weight of the squared corrections: no correction without evidence"""
+    max_grad_norm: float = 1.0
     """global norm to which gradients are clipped"""
+
+    @property
+    def rounds(self) -> int:
+        """Of both kinds."""
+        return self.held_rounds + self.played_rounds
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What training gives: the network with its normalisation, and how far it came."""
+    """What training gives: the network, and how far it came. ``steps``: decision steps simulated;
+    ``fault``: why it stopped early, None if it did not.
+    """
 
     model: keras.Model
-    mean: Floats
-    scale: Floats
     steps: int
     updates: int
     seconds: float
+    fault: str | None = None
 
     def policy(self, version: str = "untitled") -> NetworkPolicy:
         """The network as NumPy forward pass."""
-        return NetworkPolicy(version, layers_of(self.model), self.mean, self.scale)
+        return NetworkPolicy(version, weights_of(self.model))
 
 
 def train(
@@ -92,116 +101,144 @@ def train(
     config: DQNConfig,
     *,
     budget_s: float | None = None,
-    progress: Callable[[int, float], None] = lambda steps, loss: None,
+    logs: Path | None = None,
+    resume: Path | None = None,
+    progress: Callable[[int, float], None] = lambda done, loss: None,
 ) -> Trained:
     """Train a network on the applications of ``library``.
 
     :param budget_s: stop after this many seconds. A run that is cut so depends on the clock and
         cannot be repeated bit for bit.
-    :param progress: called now and then with the steps so far and the latest loss.
-    :raises KitwaiError: the loss is not finite any more.
+    :param logs: folder for TensorBoard.
+    :param resume: the state after each round is kept in this file, and read from it if it exists.
+        A run that was cut goes on with other random numbers.
+    :param progress: called after each round with its number and its loss.
+    :raises CheckpointError: the file to resume from is of another network or configuration.
     """
     import keras
     import tensorflow as tf
 
+    started = time.monotonic()
     keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_op_determinism()
-    rng = np.random.default_rng(config.seed)
-    started = time.monotonic()
-    collector = Collector(library, config.envs, rng)
-    buffer = ReplayBuffer(config.buffer_size, len(FEATURE_NAMES))
-    steps = _warm_up(collector, buffer, config, rng)
-    mean, scale = _normalisation(buffer.states)
-    online, target = (build_network(config.hidden, mean, scale) for _ in range(2))
-    target.set_weights(online.get_weights())
-    rounds = max(1, (config.steps - steps) // config.envs)
-    update = compile_update(online, target, config, rounds * config.updates_per_step)
-    updates = 0
-    for round_ in range(rounds):
-        if budget_s is not None and time.monotonic() - started > budget_s:
+    online = build_network(config.hidden)
+    update, optimizer = compile_update(online, config)
+    state = [*online.variables, *optimizer.variables]
+    first = _restore(resume, state, config) if resume is not None and resume.exists() else 0
+    rng = np.random.default_rng([config.seed, first])
+    simulation = SimulatorConfig()
+    collector = Collector(
+        library, Pool.draw(library, config.pool, rng), config.envs, rng, simulation
+    )
+    board = tf.summary.create_file_writer(str(logs)) if logs is not None else None
+    policy: Policy = AnalyticPolicy()
+    memory: list[Labelled] = []
+    good = [variable.numpy() for variable in state]
+    done, fault = first, None
+    while done < config.rounds and (budget_s is None or time.monotonic() - started < budget_s):
+        played = done - config.held_rounds
+        if played >= 0 and (played % config.improve == 0 or not memory):
+            policy, memory = NetworkPolicy("learnt so far", weights_of(online)), []
+        for _ in range(config.walk):
+            collector.walk(policy, config.epsilon)
+        if played < 0:
+            memory.append(collector.label(config.envs))
+        else:
+            memory.append(collector.label(config.states, policy, config.hold))
+        loss = _fit(update, Labelled.join(memory), config, rng)
+        if not np.isfinite(loss):
+            for variable, value in zip(state, good, strict=True):
+                variable.assign(value)
+            fault = f"The loss of round {done + 1} is not finite: the state before it is kept."
             break
-        policy = NetworkPolicy("online", layers_of(online), mean, scale)
-        fallen = min(1.0, round_ / (config.exploration_fraction * rounds))
-        epsilon = config.epsilon_start + fallen * (config.epsilon_end - config.epsilon_start)
-        buffer.add(collector.step(partial(_explore, policy, epsilon, rng)))
-        steps += config.envs
-        for _ in range(config.updates_per_step):
-            loss = update(*buffer.sample(config.batch_size, rng))
-            updates += 1
-        if round_ % 100 == 0:
-            if not np.isfinite(float(loss)):
-                raise KitwaiError(f"Training stopped at step {steps}: the loss is {float(loss)}.")
-            progress(steps, float(loss))
-    return Trained(target, mean, scale, steps, updates, time.monotonic() - started)
+        done += 1
+        good = [variable.numpy() for variable in state]
+        if resume is not None:
+            _keep(resume, good, done, config)
+        if board is not None:
+            with board.as_default(step=done):
+                tf.summary.scalar("loss", loss)
+                tf.summary.scalar("decision_steps", collector.steps)
+        progress(done, loss)
+    seconds = time.monotonic() - started
+    return Trained(online, collector.steps, config.updates * (done - first), seconds, fault)
 
 
-def compile_update(
-    online: keras.Model, target: keras.Model, config: DQNConfig, updates: int
-) -> Callable[..., Any]:
-    """One gradient update as a compiled function of the fields of `Transitions`; gives the loss."""
+def _fit(
+    update: Callable[..., Any], data: Labelled, config: DQNConfig, rng: np.random.Generator
+) -> float:
+    """The updates of one round; their mean loss."""
+    losses = []
+    for _ in range(config.updates):
+        chosen = rng.integers(len(data), size=config.batch_size)
+        losses.append(
+            float(
+                update(
+                    data.global_[chosen],
+                    data.of_target[chosen],
+                    share_of_allowed(data.mask[chosen]),
+                    data.z[chosen],
+                    data.missed[chosen],
+                )
+            )
+        )
+    return float(np.mean(losses))
+
+
+def _keep(path: Path, values: list[np.ndarray], done: int, config: DQNConfig) -> None:
+    """Write the state of a training, whole or not at all."""
+    arrays: dict[str, Any] = {f"v{at}": value for at, value in enumerate(values)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.new")
+    with temporary.open("wb") as file:
+        np.savez(file, done=done, config=json.dumps(describe(config)), **arrays)
+    temporary.replace(path)
+
+
+def _restore(path: Path, state: list[Any], config: DQNConfig) -> int:
+    """Read what `_keep` has written into ``state``; returns the rounds done."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            if json.loads(str(arrays["config"])) != describe(config):
+                raise CheckpointError(f"{path} belongs to a training with another configuration.")
+            for at, variable in enumerate(state):
+                variable.assign(arrays[f"v{at}"])
+            return int(arrays["done"])
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f"{path} is not the state of a training.") from error
+
+
+def compile_update(model: keras.Model, config: DQNConfig) -> tuple[Callable[..., Any], Any]:
+    """One gradient update as a compiled function, which gives the loss, and its optimiser.
+
+    The function takes B states: features and weights as `build_network`'s model does, ``z`` [B, 10]
+    of the forecast, and whether the limit was missed under each target [B, 10].
+    """
     import keras
     import tensorflow as tf
 
-    schedule = keras.optimizers.schedules.CosineDecay(config.learning_rate, updates)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        config.learning_rate, config.rounds * config.updates
+    )
     optimizer = keras.optimizers.Adam(schedule, global_clipnorm=config.max_grad_norm)
-    optimizer.build(online.trainable_variables)
+    optimizer.build(model.trainable_variables)
 
-    def update(
-        state: Any,
-        action: Any,
-        reward: Any,
-        prior: Any,
-        next_state: Any,
-        next_prior: Any,
-        done: Any,
-        mask: Any,
-    ) -> Any:
-        # The online network chooses among the allowed targets, the target network values it.
-        allowed = tf.where(mask, next_prior + online(next_state), -np.inf)
-        best = tf.argmax(allowed, axis=1, output_type=tf.int32)
-        next_q = tf.gather(next_prior + target(next_state), best, batch_dims=1)
-        expected = tf.stop_gradient(reward + (1.0 - done) * next_q)
-        predicted_loss = -tf.reduce_max(tf.where(mask, prior, -np.inf), axis=1)
-        weight = 1.0 / (config.weight_floor + predicted_loss)
-        weight /= tf.reduce_mean(weight)
+    def update(global_: Any, of_target: Any, allowed: Any, z: Any, missed: Any) -> Any:
         with tf.GradientTape() as tape:
-            correction = online(state)
-            q_value = tf.gather(prior + correction, action, batch_dims=1)
-            error = keras.losses.huber(expected[:, None], q_value[:, None])
-            spread = correction - tf.reduce_mean(correction, axis=1, keepdims=True)
-            loss = tf.reduce_mean(weight * error)
-            loss += config.shrinkage * tf.reduce_mean(tf.square(spread))
-        gradients = tape.gradient(loss, online.trainable_variables)
-        optimizer.apply_gradients(zip(gradients, online.trainable_variables, strict=True))
-        for kept, new in zip(target.trainable_variables, online.trainable_variables, strict=True):
-            kept.assign(kept + config.tau * (new - kept))
+            outputs = model([global_, of_target, allowed])
+            scale = tf.exp(tf.clip_by_value(outputs[:, :, 0], -3.0, 3.0))
+            odds = outputs[:, :, 1] - LOGISTIC * z * scale
+            entropy = tf.nn.sigmoid_cross_entropy_with_logits(labels=missed, logits=odds)
+            size = tf.reduce_sum(tf.square(outputs), axis=2)
+            loss = tf.reduce_sum(allowed * (entropy + config.shrinkage * size), axis=1)
+            loss = tf.reduce_mean(loss)
+        gradients = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
         return loss
 
-    compiled: Callable[..., Any] = tf.function(update)
-    return compiled
+    return tf.function(update), optimizer
 
 
-def _warm_up(
-    collector: Collector, buffer: ReplayBuffer, config: DQNConfig, rng: np.random.Generator
-) -> int:
-    """Fill the buffer at random; returns the steps taken."""
-    steps = 0
-    while buffer.size < config.learning_starts:
-        buffer.add(collector.step(partial(_explore, AnalyticPolicy(), 1.0, rng)))
-        steps += config.envs
-    return steps
-
-
-def _explore(policy: Policy, epsilon: float, rng: np.random.Generator, state: State) -> Ints:
-    """[B] the policy's targets, a share ``epsilon`` of them replaced by random allowed ones."""
-    known = np.ones(len(state.workers), dtype=np.bool_)
-    greedy = greedy_targets(policy, state, known)
-    random = rng.integers(1, np.minimum(state.max_workers, TARGETS).astype(np.int64) + 1)
-    return np.where(rng.random(len(greedy)) < epsilon, random, greedy)
-
-
-def _normalisation(states: np.ndarray) -> tuple[Floats, Floats]:
-    """Mean and standard deviation [F]; features that hardly vary are left as they are."""
-    mean = states.mean(axis=0, dtype=np.float64)
-    scale = states.std(axis=0, dtype=np.float64)
-    return mean, np.where(scale > 1e-3, scale, 1.0)
+def describe(config: DQNConfig) -> dict[str, Any]:
+    """The configuration as plain values, for the manifest."""
+    return dataclasses.asdict(config)

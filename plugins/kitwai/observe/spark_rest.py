@@ -116,6 +116,8 @@ class _Stage(_Spark):
     shuffle_read_bytes: Count
     shuffle_write_bytes: Count
     rdd_ids: list[int] = []
+    first_task_launched_time: str | None = None
+    completion_time: str | None = None
 
 
 class _Executor(_Spark):
@@ -266,7 +268,7 @@ async def read_application(
             max_workers=limits.max_workers,
             idle_s=parse_idle(application, jobs, elapsed_s),
             executors=parse_executors(executors),
-            stages=parse_stages(stages, jobs),
+            stages=parse_stages(stages, jobs, parse_start(application)),
         ),
         limits.faults,
     )
@@ -293,7 +295,7 @@ def parse_idle(application: Answer, jobs: Answer, elapsed_s: float) -> float | N
     listed = decode(_JOBS, jobs)
     if any(job.status == "RUNNING" for job in listed):
         return None
-    start = _parse_time(decode(_APPLICATION, application).attempts[0].start_time, application)
+    start = parse_start(application)
     ends = [_parse_time(job.completion_time, jobs) for job in listed if job.completion_time]
     return min(max(0.0, elapsed_s - (max(ends, default=start) - start)), elapsed_s)
 
@@ -317,7 +319,14 @@ def parse_executors(answer: Answer) -> tuple[Executor, ...]:
     )
 
 
-def parse_stages(stages: Answer, jobs: Answer) -> tuple[Stage, ...]:
+def parse_start(application: Answer) -> float:
+    """The application's start by the driver's clock, epoch seconds."""
+    return _parse_time(decode(_APPLICATION, application).attempts[0].start_time, application)
+
+
+def parse_stages(
+    stages: Answer, jobs: Answer, started_at: float | None = None
+) -> tuple[Stage, ...]:
     """The newest attempt of every stage that submitted jobs run or have run, by id.
 
     A new attempt counts only the tasks that are done again, so older attempts are left out. The
@@ -341,18 +350,29 @@ def parse_stages(stages: Answer, jobs: Answer) -> tuple[Stage, ...]:
     # job of its own.
     done = {frozenset(stage.rdd_ids) for stage in newest.values() if stage.status == "COMPLETE"}
 
+    def since_start(time: str | None) -> float | None:
+        if time is None or started_at is None:
+            return None
+        return max(0.0, _parse_time(time, stages) - started_at)
+
     def will_be_skipped(stage: _Stage) -> bool:
         written = bool(stage.rdd_ids) and frozenset(stage.rdd_ids) in done
         return stage.status == "PENDING" and written and stage.stage_id not in results
 
     return tuple(
-        _stage(stage, will_be_retried=stage.status == "FAILED" and stage_id in running)
+        _stage(
+            stage,
+            will_be_retried=stage.status == "FAILED" and stage_id in running,
+            since_start=since_start,
+        )
         for stage_id, stage in sorted(newest.items())
         if stage_id in submitted and stage.status != "SKIPPED" and not will_be_skipped(stage)
     )
 
 
-def _stage(stage: _Stage, *, will_be_retried: bool) -> Stage:
+def _stage(
+    stage: _Stage, *, will_be_retried: bool, since_start: Callable[[str | None], float | None]
+) -> Stage:
     # A task that ran twice in one attempt (speculation, lost output) is complete once, and its
     # time counts once, so that the mean task time stays right.
     ran = stage.num_complete_tasks
@@ -369,6 +389,8 @@ def _stage(stage: _Stage, *, will_be_retried: bool) -> Stage:
         input_bytes=stage.input_bytes,
         shuffle_read_bytes=stage.shuffle_read_bytes,
         shuffle_write_bytes=stage.shuffle_write_bytes,
+        began_s=since_start(stage.first_task_launched_time),
+        ended_s=since_start(stage.completion_time),
     )
 
 

@@ -23,9 +23,14 @@ class ObserveOperator(ClusterOperator):
 
     def step(self, hook: SparkClusterHook) -> dict[str, Any]:
         """Observe; a source that fails is named, and the observation is kept without it."""
+        from kitwai.core.live import with_counts
+
         _ = hook.config  # a wrong setting must fail here, before anything else is asked
         store = self.store()
-        observation = hook.observe(store.past(self.cluster, time.time()))
+        observation = with_counts(
+            hook.observe(store.past(self.cluster, time.time())),
+            store.newest_observation(self.cluster),
+        )
         missing = [part.name for part in observation.parts if part.error]
         for part in observation.parts:
             if part.error:

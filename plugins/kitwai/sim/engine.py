@@ -299,9 +299,8 @@ def run(b: Any, until: Any, lib: Any, rows: Any, constants: Any) -> None:
                         time = lib.task_s[task] * lib.slowdown[p, slots] * rows.factor[b]
                         seed = rows.seed[b]
                         time *= _lognormal(seed, _TASK, task, rows.noise[b])
-                        if rows.stragglers[b] > 0.0:
-                            if _hash(seed, _STRAGGLER, task) < rows.stragglers[b]:
-                                time *= 3.0 + 5.0 * _hash(seed, _STRAGGLE_BY, task)
+                        if _hash(seed, _STRAGGLER, task) < rows.stragglers[b]:
+                            time *= 3.0 + 5.0 * _hash(seed, _STRAGGLE_BY, task)
                         time += constants.task_overhead
                         if not rows.slot_used[b, slot]:
                             time += constants.first_task

@@ -13,6 +13,9 @@ from kitwai.sim.episodes import Episodes
 from kitwai.sim.library import Library
 from kitwai.sim.simulator import Simulator, SimulatorConfig
 
+DECIDED = 3.0
+"""After this many limits the last target is held to the end."""
+
 PATIENCE = 20.0
 """An episode is given up after this many limits; it then counts as ended there."""
 
@@ -144,11 +147,14 @@ class Judge:
         episodes = self.episodes if rows is None else self.episodes.take(rows)
         simulator = self._begin(episodes)
         controller.begin(self.library, episodes, self.config)
+        targets = episodes.max_workers
         while not simulator.done.all():
-            simulator.step(controller.targets(simulator.view()))
+            targets = controller.targets(simulator.view())
+            simulator.step(targets)
             progress(int(simulator.done.sum()))
-            if simulator.now.max() > PATIENCE * episodes.limit_s.max():
+            if simulator.now.max() > DECIDED * episodes.limit_s.max():
                 break
+        simulator.step(targets, seconds=PATIENCE * float(episodes.limit_s.max()))
         finish = np.where(simulator.done, simulator.finish_s, simulator.now)
         return Outcome(finish, simulator.worker_seconds, simulator.operations.copy())
 

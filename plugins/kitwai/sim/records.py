@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from kitwai.core.belief import Prior, makespan, unknown
+from kitwai.core.belief import Prior, unknown
 from kitwai.core.history import Record, prior_of
+from kitwai.core.stages import makespan
 from kitwai.core.view import Bools
 from kitwai.sim.library import Library
 from kitwai.sim.simulator import Simulator, SimulatorConfig
@@ -31,7 +32,10 @@ def records_of(library: Library) -> tuple[Record, ...]:
         tasks = library.tasks[row, :stages].astype(np.float64)
         first = library.first_task[row]
         work = np.array(
-            [library.task_s[first[s] : first[s] + tasks[s].astype(int)].sum() for s in range(stages)]
+            [
+                library.task_s[first[s] : first[s] + tasks[s].astype(int)].sum()
+                for s in range(stages)
+            ]
         )
         slots = targets * library.cores[row]
         slowdown = library.slowdown[row, slots]
@@ -60,7 +64,7 @@ def priors_of(library: Library) -> Prior:
     for row, profile in enumerate(library.profiles):
         family.setdefault(profile.family, []).append(row)
     priors = []
-    for row, profile in enumerate(library.profiles):
+    for profile in library.profiles:
         others = [
             records[other]
             for other in family[profile.family]

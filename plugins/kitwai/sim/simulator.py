@@ -162,6 +162,16 @@ class Simulator:
             start_workers = np.minimum(self.config.start_workers, np.asarray(max_workers))
         engine.start(rows, np.asarray(start_workers, dtype=np.int64), self._shapes, state)
 
+    def fork(self, rows: Ints) -> Simulator:
+        """A copy of some rows (one may stand several times), to be run on its own."""
+        copy = Simulator(self.library, len(rows), self.config)
+        for old, new in zip(self._rows, copy._rows, strict=True):
+            new[:] = old[rows]
+        copy.max_workers[:] = self.max_workers[rows]
+        copy.limit_s[:] = self.limit_s[rows]
+        copy.worker_seconds[:] = self.worker_seconds[rows]
+        return copy
+
     @property
     def profile(self) -> Ints:
         """[B] positions in the library."""
@@ -232,6 +242,7 @@ class Simulator:
             complete=np.where(visible, state.complete, 0),
             run_s=np.where(visible, state.run_s, 0.0),
             ended=visible & ended,
+            over=self.done,
             began_s=state.began.copy(),
             ended_s=np.where(visible & ended, state.end_s, np.inf),
             cell_n=state.cell_n.copy(),

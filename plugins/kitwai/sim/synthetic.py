@@ -6,21 +6,21 @@ those that PEERS' data show (flat ends, memory cliffs, serial parts, skew).
 
 | part | distribution |
 | --- | --- |
-| members of a family | 1 with weight .15, else uniform 3..12; sizes log-uniform over a factor of 3..40 |
+| members of a family | 1 with weight .15, else 3..12; sizes log-uniform over a factor of 3..40 |
 | work of the largest | log-uniform 200..40,000 slot seconds at 10 slots |
 | work by size | size^a, a uniform 0.7..1.2; times lognormal, its sigma uniform 0..0.05 |
-| second input | in half of the families, one of 2..5 levels: work x level^(-1..1); often memory as well |
+| second input | in half of the families, 2..5 levels: work x level^(-1..1); often memory too |
 | cores a worker | 2 with weight .7, else 1 or 4 |
-| stages | query: 4..16, a chain with scans joined in, small tasks behind shuffles (200 x 5..50 ms); |
+| stages | query: 4..16, scans joined two by two, small tasks behind shuffles (200 of them); |
 | | iterations: 4..16 alike stages of 16..128 tasks; jobs: 1..6 jobs of 1..3 stages |
 | serial part | in a third of the families, one stage of one task, 2..60 s |
 | tasks | of size 64..256 MB-like blocks: number grows with the size in half of the families |
 | variation | lognormal, its sigma uniform 0.03..0.4 a family; 2 % of x 2..5 in a tenth |
 | driver gap | none in half, else exponential, its mean log-uniform 0.1..8 s a stage |
 | contention | (slots / 10)^b beyond a knee of 1..12 slots, b uniform 0..0.9; none in a fifth |
-| memory cliff | in .4 of the families: 1 + k x (1 - slots / need)^1..2 below ``need`` slots, which grows |
-| | with the size; k log-uniform 0.3..30 |
-| drawn curve | in .2 of the families a lognormal bend of sigma 0.03..0.1 at each measured slot count |
+| memory cliff | in .4 of the families: 1 + k x (1 - slots / need)^1..2 below ``need`` slots, |
+| | which grows with the size; k log-uniform 0.3..30 |
+| drawn curve | in .2 of the families a lognormal bend of sigma 0.03..0.1 at each slot count |
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ def _plan(rng: np.random.Generator) -> _Plan:
         count = int(rng.integers(4, 17))
         parents = _joins(rng, count)
     share = rng.lognormal(0.0, 1.2, size=count)
-    tasks = [round(_log_uniform(rng, 2.0, 300.0)) for _ in range(count)]
+    many = [round(_log_uniform(rng, 2.0, 300.0)) for _ in range(count)]
     grows = [bool(rng.random() < 0.5) for _ in range(count)]
     serial = np.zeros(count)
     if rng.random() < 0.33:
@@ -185,15 +185,17 @@ def _plan(rng: np.random.Generator) -> _Plan:
     if kind == "query":
         for stage in range(count):
             if parents[stage] and rng.random() < 0.6:
-                tasks[stage], grows[stage] = 200, False
+                many[stage], grows[stage] = 200, False
                 share[stage] *= _log_uniform(rng, 0.005, 0.2)
-    return _Plan(parents, _normed(share), tasks, grows, serial)
+    return _Plan(parents, _normed(share), many, grows, serial)
 
 
 def _chains(rng: np.random.Generator, count: int, jobs: int) -> list[tuple[int, ...]]:
     """Stages one after another, cut into jobs."""
     jobs = min(jobs, count)
-    heads = {0, *rng.choice(np.arange(1, count), size=jobs - 1, replace=False)} if count > 1 else {0}
+    heads = (
+        {0, *rng.choice(np.arange(1, count), size=jobs - 1, replace=False)} if count > 1 else {0}
+    )
     return [() if stage in heads else (stage - 1,) for stage in range(count)]
 
 

@@ -2,7 +2,7 @@
 
 Layout::
 
-    <root>/<version>/weights.npz     kernel_0, bias_0, kernel_1, ... (NumPy, no pickle)
+    <root>/<version>/weights.npz     the arrays of `kitwai.core.policy.ARRAYS` (NumPy, no pickle)
     <root>/<version>/model.keras     the same network for Keras
     <root>/<version>/manifest.json   what it is, and the SHA-256 of the other files
     <root>/champion                  one line: the version in use
@@ -20,6 +20,7 @@ import fcntl
 import hashlib
 import io
 import json
+import math
 import os
 import re
 import shutil
@@ -32,8 +33,8 @@ from typing import Any
 
 import numpy as np
 
-from kitwai.core.policy import PRIOR, NetworkPolicy
-from kitwai.core.state import FEATURE_NAMES, TARGETS
+from kitwai.core.policy import ARRAYS, KNOWLEDGE, OUTPUTS, PRIOR, NetworkPolicy
+from kitwai.core.state import FEATURE_NAMES, GLOBAL_FEATURES, TARGET_FEATURES
 from kitwai.errors import CheckpointError
 
 WEIGHTS = "weights.npz"
@@ -53,9 +54,10 @@ def load_policy(root: Path, version: str | None = None) -> NetworkPolicy:
     version = champion(root) if version is None else version
     manifest = read_manifest(root, version)
     path = _folder(root, version) / WEIGHTS
-    mean, scale = _normalisation(manifest, path.with_name(MANIFEST))
-    layers = _layers(_checked(root, version, manifest, WEIGHTS), path)
-    return NetworkPolicy(version, layers, mean, scale)
+    prices = _prices(manifest, path.with_name(MANIFEST))
+    weights = _weights(_checked(root, version, manifest, WEIGHTS), path)
+    trusted = _trusted(manifest, path.with_name(MANIFEST))
+    return NetworkPolicy(version, weights, prices=prices, trusted=trusted)
 
 
 def champion(root: Path) -> str:
@@ -194,41 +196,53 @@ def read_manifest(root: Path, version: str) -> dict[str, Any]:
     return dict(manifest)
 
 
-def _normalisation(manifest: dict[str, Any], path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and scale [F] of the features."""
+def _prices(manifest: dict[str, Any], path: Path) -> dict[float, float]:
+    """Price of a missed limit by stated miss probability."""
     try:
-        mean = np.array([one["mean"] for one in manifest["features"]], dtype=np.float64)
-        scale = np.array([one["scale"] for one in manifest["features"]], dtype=np.float64)
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path} holds no normalisation of the features.") from error
-    if not (np.isfinite(mean).all() and np.isfinite(scale).all() and (scale > 0).all()):
-        raise CheckpointError(f"{path} holds a normalisation that is not finite and positive.")
-    return mean, scale
+        prices = {float(miss): float(price) for miss, price in manifest["prices"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"{path} holds no prices of a missed limit.") from error
+    if not prices or not all(0 < m < 1 and 0 < p < math.inf for m, p in prices.items()):
+        raise CheckpointError(f"{path} holds prices that are not finite and positive.")
+    return prices
 
 
-def _layers(content: bytes, path: Path) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(kernel [in, out], bias [out]) of each layer, F inputs to `TARGETS` outputs."""
+def _trusted(manifest: dict[str, Any], path: Path) -> dict[str, bool]:
+    """Where the network was found better than the forecast alone."""
+    trusted = manifest.get("trusted")
+    if not isinstance(trusted, dict) or set(trusted) != set(KNOWLEDGE):
+        raise CheckpointError(f"{path} does not say where the network is trusted.")
+    if not all(isinstance(value, bool) for value in trusted.values()):
+        raise CheckpointError(f"{path} does not say where the network is trusted.")
+    return trusted
+
+
+def _weights(content: bytes, path: Path) -> dict[str, np.ndarray]:
+    """The network's arrays: features in, two outputs a target."""
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             weights = {name: arrays[name] for name in arrays.files}
     except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise CheckpointError(f"{path} is not a NumPy archive of plain numbers.") from error
-    count = len(weights) // 2
-    expected = {f"{kind}_{n}" for kind in ("kernel", "bias") for n in range(count)}
-    if count == 0 or set(weights) != expected:
-        raise CheckpointError(f"{path} does not hold kernel_0, bias_0, kernel_1, ... alone.")
-    layers = [(weights[f"kernel_{n}"], weights[f"bias_{n}"]) for n in range(count)]
-    width = len(FEATURE_NAMES)
-    for kernel, bias in layers:
-        if kernel.ndim != 2 or kernel.shape[0] != width or bias.shape != kernel.shape[1:]:
-            raise CheckpointError(f"{path} holds layers whose shapes do not fit together.")
-        width = kernel.shape[1]
-        for array in (kernel, bias):
-            if array.dtype.kind != "f" or not np.isfinite(array).all():
-                raise CheckpointError(f"{path} holds weights that are not finite numbers.")
-    if width != TARGETS:
-        raise CheckpointError(f"{path} gives {width} Q-values where {TARGETS} are needed.")
-    return layers
+    if set(weights) != set(ARRAYS):
+        raise CheckpointError(f"{path} does not hold {', '.join(ARRAYS)} alone.")
+    for array in weights.values():
+        if array.dtype.kind != "f" or not np.isfinite(array).all():
+            raise CheckpointError(f"{path} holds weights that are not finite numbers.")
+    width = weights["hidden_kernel"].shape[-1] if weights["hidden_kernel"].ndim else 0
+    shapes = {
+        "global_kernel": (len(GLOBAL_FEATURES), width),
+        "global_bias": (width,),
+        "target_kernel": (len(TARGET_FEATURES), width),
+        "context_kernel": (width, width),
+        "context_bias": (width,),
+        "hidden_kernel": (width, width),
+        "output_kernel": (width, OUTPUTS),
+        "output_bias": (OUTPUTS,),
+    }
+    if width == 0 or any(weights[name].shape != shape for name, shape in shapes.items()):
+        raise CheckpointError(f"{path} holds layers whose shapes do not fit together.")
+    return weights
 
 
 def _is_version(name: str) -> bool:

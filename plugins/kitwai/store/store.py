@@ -64,6 +64,14 @@ class Store:
         """The observation with this id. :raises StoreError: there is none."""
         return _OBSERVATION.validate_python(self._row(ObservationRow, observation_id).body)
 
+    def newest_observation(self, cluster: str) -> Observation | None:
+        """The latest observation of ``cluster``, None before the first."""
+        newest = sa.select(ObservationRow).where(ObservationRow.cluster == cluster)
+        newest = newest.order_by(ObservationRow.at.desc(), ObservationRow.id.desc()).limit(1)
+        with Session(self.engine) as session:
+            row = session.scalar(newest)
+        return None if row is None else _OBSERVATION.validate_python(row.body)
+
     def add_decision(
         self, decision: Decision, observation_id: int, settings: ClusterSettings
     ) -> int:

@@ -1,0 +1,118 @@
+"""From an observation to what a policy is asked: the live cluster as the simulator's `View`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from kitwai.core.constraint import Constraint
+from kitwai.core.observation import Application, Observation, Ran, Stage
+from kitwai.core.view import View
+
+_OVER = ("COMPLETE", "FAILED")
+
+
+def with_counts(observation: Observation, previous: Observation | None) -> Observation:
+    """The observation, its stages' finished tasks told apart by the workers that ran them.
+
+    Spark sums a stage's run times over its whole life. What was added since ``previous`` is counted
+    for the workers that served then; without it, for those that serve now.
+    """
+    if observation.applications is None:
+        return observation
+    serving = observation.serving
+    now = None if serving is None else len(serving)
+    known: dict[tuple[str, int], Stage] = {}
+    before = now
+    if previous is not None:
+        before = now if previous.serving is None else len(previous.serving)
+        for application in previous.applications or ():
+            known |= {(application.id, stage.id): stage for stage in application.stages or ()}
+    applications = tuple(
+        application
+        if application.stages is None
+        else replace(
+            application,
+            stages=tuple(
+                _counted(stage, known.get((application.id, stage.id)), before, now)
+                for stage in application.stages
+            ),
+        )
+        for application in observation.applications
+    )
+    return replace(observation, applications=applications)
+
+
+def _counted(stage: Stage, previous: Stage | None, before: int | None, now: int | None) -> Stage:
+    ran = previous.ran if previous is not None else ()
+    tasks = stage.complete - sum(one.tasks for one in ran)
+    run_ms = stage.run_ms - sum(one.run_ms for one in ran)
+    if tasks < 0 or run_ms < 0:  # a new attempt of the stage
+        ran, tasks, run_ms = (), stage.complete, stage.run_ms
+    workers = before if before else now
+    if tasks == 0 or not workers:
+        return replace(stage, ran=ran)
+    added = {one.workers: one for one in ran}
+    old = added.get(workers, Ran(workers, 0, 0.0))
+    added[workers] = Ran(workers, old.tasks + tasks, old.run_ms + run_ms)
+    return replace(stage, ran=tuple(added[key] for key in sorted(added)))
+
+
+def view_of(
+    application: Application,
+    constraint: Constraint,
+    *,
+    workers: int,
+    serving: int,
+    cores: int,
+    counts: int,
+) -> View:
+    """One application (B = 1) as the simulator would show it.
+
+    :param workers: those that serve or start for it; ``serving``: those that take tasks.
+    :param cores: task slots a worker; ``counts``: the most workers to tell apart.
+    """
+    stages = sorted(application.stages or (), key=lambda stage: stage.id)
+    now = application.elapsed_s
+    width = max(1, len(stages))
+    cell_n = np.zeros((1, width, counts + 1))
+    cell_s = np.zeros((1, width, counts + 1))
+    for position, stage in enumerate(stages):
+        for ran in stage.ran or (Ran(max(serving, 1), stage.complete, stage.run_ms),):
+            at = min(ran.workers, counts)
+            cell_n[0, position, at] += ran.tasks
+            cell_s[0, position, at] += ran.run_ms / 1000.0
+
+    def ints(values: Sequence[int]) -> np.ndarray:
+        return np.array([[*values] or [0]], dtype=np.int64)
+
+    def floats(values: Sequence[float]) -> np.ndarray:
+        return np.array([[*values] or [0.0]], dtype=np.float64)
+
+    over = [stage.status in _OVER or stage.complete >= stage.tasks for stage in stages]
+    return View(
+        now=np.array([now]),
+        max_workers=np.array([constraint.max_workers], dtype=np.int64),
+        limit_s=np.array([constraint.limit_s]),
+        workers=np.array([workers], dtype=np.int64),
+        serving=np.array([serving], dtype=np.int64),
+        cores=np.array([cores], dtype=np.int64),
+        busy=np.array([0.0]),
+        tasks=ints([stage.tasks for stage in stages]),
+        active=ints([stage.active for stage in stages]),
+        complete=ints([stage.complete for stage in stages]),
+        run_s=floats([stage.run_ms / 1000.0 for stage in stages]),
+        ended=np.array([over or [False]], dtype=np.bool_),
+        over=np.zeros(1, dtype=np.bool_),
+        began_s=floats([np.inf if s.began_s is None else s.began_s for s in stages]),
+        ended_s=floats(
+            [
+                np.inf if s.ended_s is None or not ended else s.ended_s
+                for s, ended in zip(stages, over, strict=True)
+            ]
+        ),
+        cell_n=cell_n,
+        cell_s=cell_s,
+    )

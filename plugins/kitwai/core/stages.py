@@ -1,0 +1,110 @@
+"""How long stages last, given their tasks: waves on a number of slots, tails, the driver's gaps."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kitwai.core.view import Floats, View
+
+STAGE_TAIL = 0.12
+"""Sigma of the end of a stage in mean task times: when the last tasks end is chance."""
+
+TAIL_CHANCE = 0.7
+"""How much of a tail beyond that is chance: one stage has a straggler, the next has none."""
+
+TAIL_SIGMA = 0.4
+"""Sigma of the mean tail before the run, in mean task times a stage (`tail_of`)."""
+
+GAP_WEIGHT = 0.5
+"""Weight of the driver times known before, in driver times seen."""
+
+_WAVE_SIGMA = 0.2
+
+
+def makespan(tasks: Floats, slots: Floats) -> Floats:
+    """Time of a stage's tasks on some slots, in mean task times.
+
+    Full waves, then a last one: it starts when the slots that it needs are free (task times vary by
+    `_WAVE_SIGMA`, so some are free early), and ends with the longest of its tasks.
+
+    :param tasks: [B, S]; ``slots``: [B, W].
+    :returns: [B, S, W], 0 where there are no tasks.
+    """
+    time = np.zeros((*tasks.shape, slots.shape[1]))
+    row, stage = np.nonzero(tasks > 0)
+    k, m = tasks[row, stage][:, None], slots[row]
+    ratio = k / m
+    waves = np.maximum(np.ceil(ratio - 1e-9) - 1.0, 0.0)
+    part = np.clip(ratio - waves, 0.03, 0.97)
+    # The logistic quantile stands in for the normal one.
+    begins = waves + 0.55 * _WAVE_SIGMA * np.sqrt(waves) * np.log(part / (1.0 - part))
+    longest = 1.0 + 0.7 * _WAVE_SIGMA * np.sqrt(2.0 * np.log(np.maximum(part * m, 1.0)))
+    last = np.maximum(begins, ratio - 0.5) + longest
+    time[row, stage] = np.where(waves > 0, last, np.minimum(k, 1.0) * longest)
+    return time
+
+
+def tail_of(view: View, slots: Floats, loss: Floats, task_s: Floats) -> tuple[Floats, Floats]:
+    """How much longer stages last than their tasks and waves explain, in mean task times a stage:
+    posterior mean and variance, [B]. Stragglers, lost workers and late starts make it.
+    """
+    counts = slots.shape[1]
+    n, time = view.cell_n[:, :, 1 : counts + 1], view.cell_s[:, :, 1 : counts + 1]
+    ended = view.ended & (view.complete > 0) & np.isfinite(view.ended_s)
+    last = np.where(ended, view.ended_s, 0.0).max(axis=1)
+    last = np.minimum(last, view.now)
+    began = np.minimum(view.began_s, view.now[:, None])
+    # Stages under way count by the part of their time that lies before the last end.
+    part = np.clip((last[:, None] - began) / np.maximum(view.now[:, None] - began, 1e-9), 0.0, 1.0)
+    part = np.where(ended, 1.0, np.where(view.active + view.complete > 0, part, 0.0))
+    tasks = np.where(ended, view.complete, 0)
+    ideal = time / slots[:, None, :]
+    packed = tasks[:, :, None] / slots[:, None, :]
+    waves = makespan(tasks.astype(np.float64), slots)
+    stretch = np.divide(waves, packed, out=np.ones_like(waves), where=packed > 0)
+    explained = (ideal * stretch * loss[:, None, :]).sum(axis=2) * part
+    idle = np.where(began < last[:, None], _gaps(view), 0.0).sum(axis=1)
+    over = last - idle - explained.sum(axis=1)
+    mean_s = np.divide(
+        time.sum(axis=2), n.sum(axis=2), out=np.zeros(ended.shape), where=n.sum(axis=2) > 0
+    )
+    per_tail = np.where(ended, mean_s, 0.0).sum(axis=1)
+    # The stages' weight: a sum of tails of very unequal stages tells as much as its longest.
+    longest = np.where(ended, mean_s, 0.0).max(axis=1)
+    stages = np.divide(per_tail, longest, out=np.zeros_like(per_tail), where=longest > 0)
+    seen = np.divide(over, per_tail, out=np.zeros_like(over), where=per_tail > 0)
+    spread2 = (STAGE_TAIL + TAIL_CHANCE * np.maximum(seen, 0.0)) ** 2
+    error = np.divide(spread2, stages, out=np.full_like(stages, np.inf), where=stages > 0)
+    # What stages under way have used is known to about half a task.
+    under_way = np.where((part > 0) & ~ended, task_s, 0.0).max(axis=1)
+    error += (
+        0.5 * np.divide(under_way, per_tail, out=np.zeros_like(over), where=per_tail > 0)
+    ) ** 2
+    gain = TAIL_SIGMA**2 / (TAIL_SIGMA**2 + error)
+    return gain * seen, TAIL_SIGMA**2 * (1.0 - gain)
+
+
+def _gaps(view: View) -> Floats:
+    """[B, S] seconds in which no stage before had tasks left and this one had not begun; 0 where
+    it has not begun.
+    """
+    ended = np.where(np.isfinite(view.ended_s), view.ended_s, 0.0)
+    before = np.maximum.accumulate(ended, axis=1)
+    before = np.concatenate([np.zeros((len(before), 1)), before[:, :-1]], axis=1)
+    gap = np.where(np.isfinite(view.began_s), view.began_s - before, 0.0)
+    return np.maximum(gap, 0.0)
+
+
+def gaps_left(view: View, prior_s: Floats, left: Floats) -> Floats:
+    """[B] driver time before the stages that have not begun: the prior's, drawn to what the
+    stages so far had.
+
+    :param prior_s: [B, S] driver time before each stage; ``left``: [B, S] its tasks left.
+    """
+    begun = np.isfinite(view.began_s)
+    coming = (left > 0) & ~begun
+    planned = np.where(coming, prior_s, 0.0).sum(axis=1)
+    count = begun.sum(axis=1)
+    seen = _gaps(view).sum(axis=1) / np.maximum(count, 1)
+    gain = count / (count + GAP_WEIGHT)
+    return np.asarray((1.0 - gain) * planned + gain * seen * coming.sum(axis=1))
