@@ -35,7 +35,7 @@ FORECAST_SIGMA = 0.005
 SPREAD_WEIGHT = 2.0
 """Weight of a known family's deviation of stages, in stages seen; of an unknown one's: 1."""
 
-_UNKNOWN_STAGES = 0.7
+_UNKNOWN_STAGES = 0.4
 _LEVEL = (float(np.log(2.5)), 1.8)
 
 CURVE = np.array([-0.02, -0.09, -0.09, -0.08, -0.04, -0.01, 0.03, 0.06, 0.10, 0.13])

@@ -26,6 +26,11 @@ KNOWLEDGE = ("informed", "uninformed")
 
 TRUSTED = {"informed": True, "uninformed": True}
 
+UNINFORMED = 0.1
+"""Share of the price that counts where nothing is known of the family. The forecast is then so wide
+that a miss seems likely whatever is done, while most of it can be mended when the first stages have
+told more: the full price buys hardly a limit and costs half as much again."""
+
 SWITCH = 0.02
 """A change of the worker count must be worth this share of the run's cost."""
 
@@ -88,8 +93,9 @@ def _values(cost: Floats, miss: Floats, state: State) -> Values:
     of the time left, is charged at the same price, or what is late anyway would be left to itself.
     """
     until = np.maximum(state.limit_s - state.now, 1.0)[:, None]
+    price = state.price * np.where(state.informed, 1.0, UNINFORMED)
     late = np.clip(state.forecast.left_s[:, : cost.shape[1]] / until - 1.0, 0.0, 3.0)
-    q = -(cost + state.price[:, None] * (miss + late))
+    q = -(cost + price[:, None] * (miss + late))
     return Values(cost, miss, q)
 
 
