@@ -90,6 +90,7 @@ class _Extra(BaseModel):
     drain: str | float = "20s"
     margin: float = 1.0
     miss_probability: float = 0.01
+    history: str | None = None
     pool: Literal["none", "local"] = "none"
     pool_directory: str | None = None
     worker_cores: int = Field(2, strict=True)
@@ -113,13 +114,15 @@ class PoolConfig:
 class ClusterConfig:
     """Everything one Airflow connection says of its cluster.
 
-    ``web_url`` is the master's web UI; an observation is complete within ``timeout_s``.
+    ``web_url`` is the master's web UI; an observation is complete within ``timeout_s``;
+    ``history`` is the file of past runs (`kitwai.store.history`).
     """
 
     settings: ClusterSettings
     web_url: str
     timeout_s: float
     pool: PoolConfig
+    history: Path | None = None
 
 
 def cluster_config(
@@ -185,6 +188,7 @@ def cluster_config(
     return ClusterConfig(
         settings=settings,
         timeout_s=parse_duration(fields.timeout),
+        history=Path(fields.history) if fields.history else None,
         web_url=f"{schema or 'http'}://{host}:{port or 8080}",
         pool=PoolConfig(
             kind=fields.pool,

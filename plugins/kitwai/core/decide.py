@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,10 +11,14 @@ from kitwai.core.belief import unknown
 from kitwai.core.constraint import Constraint
 from kitwai.core.decision import ApplicationDecision, ClusterSettings, Decision, GuardrailNote
 from kitwai.core.guardrails import guard_application, guard_cluster
+from kitwai.core.history import Record, prior_of
 from kitwai.core.live import view_of
 from kitwai.core.observation import Application, Observation
 from kitwai.core.policy import AnalyticPolicy, Policy, price_of
 from kitwai.core.state import TARGETS, State, build_state
+
+History = Mapping[str, Sequence[Record]]
+"""Past runs by the name of the application."""
 
 
 def decide(
@@ -23,12 +28,14 @@ def decide(
     *,
     now: float | None = None,
     no_policy_reason: str | None = None,
+    history: History | None = None,
 ) -> Decision:
     """Decide the worker count of one cluster.
 
     :param policy: the champion; None when none could be loaded, for ``no_policy_reason``.
     :param now: the present moment (epoch seconds), to tell whether the observation is stale;
         None takes the observation for fresh.
+    :param history: past runs by the application's name; None: nothing is known of any.
     """
     analytic = AnalyticPolicy()
     present = observation.present
@@ -55,7 +62,7 @@ def decide(
         return _hold(decision, _missing(observation, "applications"))
     if not observation.applications:
         return _decide_idle(decision, observation, settings)
-    return _decide_busy(decision, observation, settings, policy, analytic)
+    return _decide_busy(decision, observation, settings, policy, analytic, history or {})
 
 
 def _decide_idle(
@@ -78,6 +85,7 @@ def _decide_busy(
     settings: ClusterSettings,
     policy: Policy | None,
     analytic: AnalyticPolicy,
+    history: History,
 ) -> Decision:
     present = decision.present or 0
     applications = observation.applications or ()
@@ -88,6 +96,7 @@ def _decide_busy(
             settings,
             policy,
             analytic,
+            history.get(application.name, ()),
             present=_workers_of(application, present) if several else present,
             starting=0 if several else len(observation.starting),
             limit_error=_error_of(observation, f"application {application.id} limit"),
@@ -124,6 +133,7 @@ def _decide_application(
     settings: ClusterSettings,
     policy: Policy | None,
     analytic: AnalyticPolicy,
+    runs: Sequence[Record],
     *,
     present: int,
     starting: int,
@@ -163,7 +173,9 @@ def _decide_application(
     most = constraint.max_workers
     if policy is not None and (policy.max_targets is None or most <= policy.max_targets):
         chosen = policy
-    state = _state(application, constraint, settings, chosen, present=present, starting=starting)
+    state = _state(
+        application, constraint, settings, chosen, runs, present=present, starting=starting
+    )
     if not state.forecast.known[0]:
         return replace(
             decided,
@@ -175,7 +187,7 @@ def _decide_application(
     if not np.isfinite(values.q).all():
         chosen = analytic
         state = _state(
-            application, constraint, settings, chosen, present=present, starting=starting
+            application, constraint, settings, chosen, runs, present=present, starting=starting
         )
         values = chosen.values(state)
     recommended = int(values.best(state)[0])
@@ -213,6 +225,7 @@ def _state(
     constraint: Constraint,
     settings: ClusterSettings,
     policy: Policy,
+    runs: Sequence[Record],
     *,
     present: int,
     starting: int,
@@ -227,9 +240,14 @@ def _state(
         cores=settings.cores_per_worker,
         counts=counts,
     )
+    # A record tells of the counts up to which it was made, on workers of its own size.
+    fit = [
+        run for run in runs if len(run.level) >= counts and run.cores == settings.cores_per_worker
+    ]
+    stages = view.tasks.shape[1]
     return build_state(
         view,
-        unknown(1, counts, view.tasks.shape[1]),
+        prior_of(fit, application.inputs, counts, stages) if fit else unknown(1, counts, stages),
         np.array([price_of(constraint.miss, policy.prices)]),
         start_delay_s=settings.start_delay_s,
         drain_s=settings.drain_s,

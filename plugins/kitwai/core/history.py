@@ -39,7 +39,8 @@ class Record:
 
     ``stage_work_s`` [S] total task time of a stage; ``stage_tasks`` [S]; ``gap_s`` [S] driver time
     before it; ``level`` [W] log of the total task time at each worker count; ``loss`` [W] log of
-    the run's time at that count over what the rates alone say (`kitwai.core.belief.Prior`).
+    the run's time at that count over what the rates alone say (`kitwai.core.belief.Prior`);
+    ``cores``: task slots a worker.
     """
 
     inputs: Mapping[str, float]
@@ -48,6 +49,7 @@ class Record:
     gap_s: Floats
     level: Floats
     loss: Floats
+    cores: int = 2
 
 
 def prior_of(

@@ -7,6 +7,7 @@ Times are seconds (epoch for moments), sizes bytes, shares 0..1.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -99,6 +100,7 @@ class Application:
 
     ``limit_s`` and ``max_workers`` are the application's own (Spark conf ``spark.kitwai.*``).
     ``idle_s``: time since its last job ended, or since its start; None while a job runs.
+    ``inputs``: what it says its run differs by (Spark conf ``spark.kitwai.inputs.NAME``).
     ``error`` says why the driver could not be read; then executors and stages are None.
     """
 
@@ -111,6 +113,7 @@ class Application:
     idle_s: float | None = None
     executors: tuple[Executor, ...] | None = None
     stages: tuple[Stage, ...] | None = None
+    inputs: Mapping[str, float] = field(default_factory=dict)
     error: str | None = None
 
 

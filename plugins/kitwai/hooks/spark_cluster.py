@@ -12,6 +12,9 @@ from kitwai.core.observation import Past
 from kitwai.errors import KitwaiError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kitwai.core.history import Record
     from kitwai.core.observation import Observation
     from kitwai.pools.base import WorkerPool
 
@@ -76,6 +79,18 @@ class SparkClusterHook(BaseHook):
         from kitwai.pools import make_pool
 
         return make_pool(self.config.pool)
+
+    @cached_property
+    def history(self) -> Mapping[str, Sequence[Record]] | None:
+        """Past runs by application, None where the connection names no file.
+
+        :raises InvalidInputError: the file cannot be used.
+        """
+        if self.config.history is None:
+            return None
+        from kitwai.store.history import load_history
+
+        return load_history(self.config.history)
 
     def observe(self, past: Past | None = None) -> Observation:
         """What the cluster shows now. Sources that fail are named in it, never raised."""

@@ -8,6 +8,7 @@ so that nothing unknown is ever taken for zero. Spark 1.6 to 4.3 are understood.
 from __future__ import annotations
 
 import html
+import math
 import re
 import time
 from collections.abc import Callable
@@ -28,6 +29,7 @@ from kitwai.observe.http import Answer, decode, get
 
 LIMIT_KEY = "spark.kitwai.timeLimit"
 MAX_WORKERS_KEY = "spark.kitwai.maxWorkers"
+INPUTS_KEY = "spark.kitwai.inputs."
 
 _MAX_PAGE_BYTES = 4 * 1024 * 1024
 
@@ -269,6 +271,7 @@ async def read_application(
             idle_s=parse_idle(application, jobs, elapsed_s),
             executors=parse_executors(executors),
             stages=parse_stages(stages, jobs, parse_start(application)),
+            inputs=parse_inputs(environment),
         ),
         limits.faults,
     )
@@ -415,6 +418,20 @@ def parse_limits(environment: Answer) -> Limits:
         else:
             limits = replace(limits, **{field: value})
     return limits
+
+
+def parse_inputs(environment: Answer) -> dict[str, float]:
+    """The numbers that the application announces under ``spark.kitwai.inputs.``; what is no finite
+    number is left out.
+    """
+    inputs: dict[str, float] = {}
+    for key, value in decode(_ENVIRONMENT, environment).spark_properties:
+        if key.startswith(INPUTS_KEY):
+            with suppress(ValueError):
+                number = float(value)
+                if math.isfinite(number):
+                    inputs[key.removeprefix(INPUTS_KEY)] = number
+    return inputs
 
 
 def _parse_count(text: str) -> int:

@@ -43,6 +43,7 @@ class DecideOperator(ClusterOperator):
             policy,
             now=time.time(),
             no_policy_reason=why_not,
+            history=hook.history,
         )
         if decision.fallback:
             self.log.error("The analytic policy stands in for the champion: %s", decision.fallback)

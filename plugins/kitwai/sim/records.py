@@ -51,6 +51,7 @@ def records_of(library: Library) -> tuple[Record, ...]:
                 gap_s=gap,
                 level=np.log(work.sum() * slowdown),
                 loss=np.clip(loss, -1.0, 1.0),
+                cores=int(library.cores[row]),
             )
         )
     return tuple(records)

@@ -1,0 +1,79 @@
+"""Past runs of applications in a file, made by ``kitwai history`` and read by decisions."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kitwai.core.history import Record
+from kitwai.errors import InvalidInputError
+
+MAX_BYTES = 256 * 2**20
+_ARRAYS = ("stage_work_s", "stage_tasks", "gap_s", "level", "loss")
+
+
+def save_history(path: Path, history: Mapping[str, Sequence[Record]]) -> None:
+    """Write the runs of each application, whole or not at all."""
+    families = {
+        name: [
+            {"inputs": dict(run.inputs), "cores": run.cores}
+            | {array: np.round(getattr(run, array), 6).tolist() for array in _ARRAYS}
+            for run in runs
+        ]
+        for name, runs in history.items()
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=".new-", dir=path.parent)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump({"format": 1, "families": families}, file, allow_nan=False)
+    # mkstemp gives 0600; Airflow's processes may run as another user.
+    Path(temporary).chmod(0o644)
+    Path(temporary).replace(path)
+
+
+def load_history(path: Path) -> dict[str, tuple[Record, ...]]:
+    """What `save_history` has written.
+
+    :raises InvalidInputError: the file is missing, too large, or holds something else.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise InvalidInputError(f"The history {path} is larger than {MAX_BYTES // 2**20} MiB.")
+        families = json.loads(path.read_bytes())["families"]
+        return {str(name): tuple(_record(run) for run in runs) for name, runs in families.items()}
+    except OSError as error:
+        raise InvalidInputError(
+            f"The history {path} cannot be read: {error.strerror or error}."
+        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise InvalidInputError(
+            f"{path} is not a history: make one with `kitwai history`."
+        ) from error
+
+
+def _record(data: dict[str, Any]) -> Record:
+    arrays = {name: np.asarray(data[name], dtype=np.float64) for name in _ARRAYS}
+    stages, counts = arrays["stage_work_s"].shape, arrays["level"].shape
+    inputs = {str(name): float(value) for name, value in data["inputs"].items()}
+    sound = (
+        len(stages) == len(counts) == 1
+        and stages[0] > 0
+        and counts[0] > 0
+        and arrays["stage_tasks"].shape == arrays["gap_s"].shape == stages
+        and arrays["loss"].shape == counts
+        and all(np.isfinite(array).all() for array in arrays.values())
+        and all(math.isfinite(value) for value in inputs.values())
+        and (arrays["stage_work_s"] > 0).all()
+        and (arrays["stage_tasks"] >= 1).all()
+        and (arrays["gap_s"] >= 0).all()
+    )
+    if not sound:
+        raise ValueError("a run does not fit together")
+    return Record(inputs=inputs, cores=int(data["cores"]), **arrays)
