@@ -19,7 +19,15 @@ from typing import Any
 
 import numpy as np
 
-from kitwai.core.stages import STAGE_TAIL, TAIL_CHANCE, TAIL_SIGMA, gaps_left, makespan, tail_of
+from kitwai.core.stages import (
+    STAGE_TAIL,
+    TAIL_CHANCE,
+    TAIL_SIGMA,
+    cells,
+    gaps_left,
+    makespan,
+    tail_of,
+)
 from kitwai.core.view import Bools, Floats, Ints, View
 
 TASK_SIGMA = 0.2
@@ -178,7 +186,7 @@ def forecast(view: View, prior: Prior, start_delay_s: float) -> Forecast:
     # A tail is as long as some of the stage's tasks, at any count.
     tails = np.where(busy, np.minimum(task_s, task_s.max(axis=1, keepdims=True)), 0.0)
     rate = np.exp(level)
-    at = (waves * task_s[:, :, None]).sum(axis=1) * loss
+    at = (task_s[:, None, :] @ waves)[:, 0] * loss
     at += np.maximum(tail, 0.0)[:, None] * tails.sum(axis=1)[:, None]
     at = at * rate + gaps_left(view, _fit(prior.gap_s, stages), left)[:, None]
 
@@ -215,15 +223,11 @@ def forecast(view: View, prior: Prior, start_delay_s: float) -> Forecast:
 def _learn(
     view: View, prior: Prior, weight: Floats
 ) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    """Posterior of l, [B, W] and [B, W, W], of e: mean and variance, [B, S], and its sigma, [B].
-
-    Few of the cells (row, stage, count) hold tasks: the sums run over those alone.
-    """
+    """Posterior of l, [B, W] and [B, W, W], of e: mean and variance, [B, S], and its sigma, [B]."""
     rows, stages = weight.shape
     counts = prior.level.shape[1]
-    row, stage, count = np.nonzero(view.cell_n[:, :, 1 : counts + 1])
-    n = view.cell_n[row, stage, count + 1]
-    y = np.log(np.maximum(view.cell_s[row, stage, count + 1] / n, 1e-6)) - weight[row, stage]
+    row, stage, count, n, cell_s = cells(view, counts)
+    y = np.log(np.maximum(cell_s / n, 1e-6)) - weight[row, stage]
     active, complete = view.active[row, stage], view.complete[row, stage]
     # Tasks of a lost worker run again, so that fewer may be complete than have finished.
     running = active / np.maximum(active + complete, 1)
@@ -247,13 +251,12 @@ def _learn(
     observed = sums(precision * y, of_count, rows * counts).reshape(rows, counts)
     observed = np.divide(observed, total, out=np.zeros_like(total), where=total > 0)
     level, cov = prior.level.copy(), prior.cov.copy()
-    for i in range(counts):
+    for i in np.flatnonzero((total > 0).any(axis=0)):
         told = np.flatnonzero(total[:, i] > 0)
-        if len(told):
-            its = cov[told]
-            gain = its[:, :, i] / (its[:, i, i] + 1.0 / total[told, i])[:, None]
-            level[told] += gain * (observed[told, i] - level[told, i])[:, None]
-            cov[told] = its - gain[:, :, None] * its[:, None, i, :]
+        its = cov[told]
+        gain = its[:, :, i] / (its[:, i, i] + 1.0 / total[told, i])[:, None]
+        level[told] += gain * (observed[told, i] - level[told, i])[:, None]
+        cov[told] = its - gain[:, :, None] * its[:, None, i, :]
     inside = 1.0 / noise
     weight_sum = sums(inside, of_stage, rows * stages).reshape(rows, stages)
     weight_sum += 1.0 / spread2[:, None]

@@ -181,22 +181,20 @@ def encode(state: State) -> tuple[Floats, Floats]:
         state.max_workers / tens,
         state.workers / tens,
         state.serving / tens,
-        np.clip(np.log2(limit / 300.0), -6.0, 6.0),
-        np.clip((limit - state.now) / limit, -1.0, 1.0),
-        np.clip(believed.progress, 0.0, 1.0),
-        np.clip(np.log2(1.0 + believed.tasks_left / slots) / 4.0, 0.0, 3.0),
-        np.clip(np.log2(np.maximum(believed.task_s, 1e-3) / 10.0) / 4.0, -2.0, 2.0),
-        np.clip(believed.tail / 2.0, -1.0, 3.0),
-        np.clip(believed.tail_sigma / 2.0, 0.0, 1.0),
-        np.clip(believed.spread, 0.0, 1.5),
-        np.clip(believed.surprise, -2.0, 2.0),
-        np.clip(np.log2(1.0 + believed.stages_ended) / 4.0, 0.0, 2.0),
+        _clip(np.log2(limit / 300.0), -6.0, 6.0),
+        _clip((limit - state.now) / limit, -1.0, 1.0),
+        _clip(believed.progress, 0.0, 1.0),
+        _clip(np.log2(1.0 + believed.tasks_left / slots) / 4.0, 0.0, 3.0),
+        _clip(np.log2(np.maximum(believed.task_s, 1e-3) / 10.0) / 4.0, -2.0, 2.0),
+        _clip(believed.tail / 2.0, -1.0, 3.0),
+        _clip(believed.tail_sigma / 2.0, 0.0, 1.0),
+        _clip(believed.spread, 0.0, 1.5),
+        _clip(believed.surprise, -2.0, 2.0),
+        _clip(np.log2(1.0 + believed.stages_ended) / 4.0, 0.0, 2.0),
         state.informed.astype(np.float64),
         np.log10(np.maximum(state.price, 1e-3)),
-        np.clip(best_z / 4.0, -2.0, 2.0),
-        np.clip(
-            np.log2(np.maximum(state.unit_s, 1.0) / (60.0 * state.max_workers)) / 4.0, -2.0, 2.0
-        ),
+        _clip(best_z / 4.0, -2.0, 2.0),
+        _clip(np.log2(np.maximum(state.unit_s, 1.0) / (60.0 * state.max_workers)) / 4.0, -2.0, 2.0),
     ]
     targets = np.arange(1.0, left_s.shape[1] + 1.0)
     until = np.maximum(limit - state.now, 1e-3 * limit)[:, None]
@@ -206,14 +204,19 @@ def encode(state: State) -> tuple[Floats, Floats]:
     own = cov[rows, present, present]
     variance = np.diagonal(cov, axis1=1, axis2=2) + own[:, None] - 2.0 * cov[rows, present]
     of_target = [
-        np.clip(targets / state.max_workers[:, None], 0.0, 3.0),
+        _clip(targets / state.max_workers[:, None], 0.0, 3.0),
         (targets - state.workers[:, None]) / tens,
         (targets == state.workers[:, None]).astype(np.float64),
-        np.clip(np.log2(np.maximum(left_s, 1e-3) / until) / 2.0, -3.0, 3.0),
-        np.clip(z / 4.0, -2.0, 2.0),
-        np.clip(sigma, 0.0, 1.5),
-        np.clip(np.log2(np.maximum(cost_s, 1e-3) / state.unit_s[:, None]) / 2.0, 0.0, 3.0),
-        np.clip(level - level[rows, present][:, None], -2.0, 2.0)[:, :TARGETS],
-        np.clip(np.sqrt(np.maximum(variance, 0.0)), 0.0, 1.5)[:, :TARGETS],
+        _clip(np.log2(np.maximum(left_s, 1e-3) / until) / 2.0, -3.0, 3.0),
+        _clip(z / 4.0, -2.0, 2.0),
+        _clip(sigma, 0.0, 1.5),
+        _clip(np.log2(np.maximum(cost_s, 1e-3) / state.unit_s[:, None]) / 2.0, 0.0, 3.0),
+        _clip(level - level[rows, present][:, None], -2.0, 2.0)[:, :TARGETS],
+        _clip(np.sqrt(np.maximum(variance, 0.0)), 0.0, 1.5)[:, :TARGETS],
     ]
     return np.stack(global_, axis=1), np.stack(of_target, axis=2)
+
+
+def _clip(values: Floats, low: float, high: float) -> Floats:
+    """``np.clip``, which takes three times as long on the few numbers of one application."""
+    return np.asarray(np.minimum(np.maximum(values, low), high))
