@@ -55,4 +55,4 @@ def test_a_missing_or_spoilt_champion_is_replaced_and_the_decision_says_so(model
     decision = decided()
     assert (decision.policy, decision.checkpoint) == ("analytic", None)
     assert words in decision.fallback
-    assert decision.target == 3
+    assert decision.target == 4

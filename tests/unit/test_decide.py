@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from builders import application, executor, observation, pool_worker, settings, stage, worker
@@ -9,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kitwai.core.decide import decide
+from kitwai.core.history import Record
 from kitwai.core.observation import Part, Past, WorkerState
+from kitwai.core.policy import PRICES, Values
 
 
 class FixedPolicy:
@@ -19,30 +23,33 @@ class FixedPolicy:
     version = "v7"
     max_targets = 10
 
+    prices = PRICES
+
     def __init__(self, target: int, value: float = 1.0):
         self.target, self.value = target, value
 
-    def q_values(self, state):
-        q_values = np.zeros((1, 10))
-        q_values[0, self.target - 1] = self.value
-        return q_values
+    def values(self, state):
+        q = np.zeros((1, 10))
+        q[0, self.target - 1] = self.value
+        return Values(np.zeros_like(q), np.zeros_like(q), q)
 
 
 # 60 of 100 tasks left of 5 s: 300 slot-seconds, or 150 s at one worker of two slots.
 HALFWAY = stage(tasks=100, complete=40, task_s=5.0)
+LONG = stage(tasks=400, complete=100, task_s=5.0)
 LATE_AT_ONE = application(HALFWAY, elapsed_s=100.0, limit_s=200.0)
 
 
 @pytest.mark.parametrize(
     ("seen", "changes", "target", "words"),
     [
-        pytest.param(observation(1, LATE_AT_ONE), {}, 3, "of 200 s (its own limit", id="scale out"),
+        pytest.param(observation(1, LATE_AT_ONE), {}, 4, "of 200 s (its own limit", id="scale out"),
         pytest.param(
-            observation(3, application(HALFWAY, elapsed_s=10.0)),
+            observation(10, application(LONG, elapsed_s=50.0)),
             {},
-            1,
+            7,
             "of 300 s (the cluster's limit",
-            id="scale in when one suffices",
+            id="scale in where fewer are cheaper",
         ),
         pytest.param(
             observation(1, LATE_AT_ONE),
@@ -128,14 +135,14 @@ LATE_AT_ONE = application(HALFWAY, elapsed_s=100.0, limit_s=200.0)
         pytest.param(
             observation(1, LATE_AT_ONE, past=Past(since_scale_out_s=3.0)),
             {},
-            3,
-            "3 of at most 10",
+            4,
+            "4 of at most 10",
             id="a limit in danger does not wait for the cooldown",
         ),
         pytest.param(
-            observation(3, application(HALFWAY, elapsed_s=10.0), past=Past(since_scale_out_s=12.0)),
+            observation(10, application(LONG, elapsed_s=50.0), past=Past(since_scale_out_s=12.0)),
             {},
-            3,
+            10,
             "The last scaling was 12 s ago",
             id="cooldown before scaling in",
         ),
@@ -200,18 +207,52 @@ def test_workers_that_would_not_end_it_earlier_are_not_added():
 
 
 def test_no_gain_never_undoes_what_the_limit_needs():
-    # 3 tasks of 1 s left: one worker ends at 108.5 s, two at 108.0 s, which is 0.9 of the limit.
+    # Two workers end hardly earlier than one, but one misses the share of the limit that is asked.
     app = application(stage(tasks=40, complete=37, task_s=1.0), elapsed_s=107.0, limit_s=120.0)
-    decision = decide(observation(2, app), settings(start_delay_s=0.0), FixedPolicy(2))
-    finish = decision.applications[0].predicted_finish_s
-    assert (finish[0], finish[1]) == (108.5, 108.0)
+    free = decide(observation(2, app), settings(start_delay_s=0.0), FixedPolicy(2))
+    finish = free.applications[0].predicted_finish_s
+    assert 0 < finish[0] - finish[1] < 0.01 * 120.0
+    margin = (finish[0] + finish[1]) / 2 / 120.0
+    decision = decide(
+        observation(1, app), settings(start_delay_s=0.0, margin=margin), FixedPolicy(2)
+    )
     assert decision.target == 2
+
+
+def test_a_limit_out_of_reach_says_what_would_meet_it():
+    decision = decide(observation(2, application(LONG, elapsed_s=50.0)), settings(most=2))
+    assert "No count up to 2 is predicted to meet the limit" in decision.reason
+    assert "it takes 4 (" in decision.reason
+
+
+def test_past_runs_tell_what_to_do_before_the_first_task_has_ended():
+    runs = [
+        Record(
+            inputs={"size": size},
+            stage_work_s=np.array([40.0 * size]),
+            stage_tasks=np.array([400.0]),
+            gap_s=np.zeros(1),
+            level=np.full(10, np.log(40.0 * size)),
+            loss=np.zeros(10),
+        )
+        for size in (10.0, 20.0, 40.0)
+    ]
+    app = dataclasses.replace(application(stage(tasks=400, active=4)), inputs={"size": 50.0})
+    seen = observation(2, app)
+    assert "cannot be predicted" in decide(seen, settings()).reason
+    known = decide(seen, settings(), history={"job": runs})
+    # 2,000 s of work in 270 s on two slots a worker: four workers, and more for being sure.
+    assert 4 <= known.target <= 7
+    finish = known.applications[0].predicted_finish_s
+    assert finish[0] == pytest.approx(30.0 + 1000.0, rel=0.1)
+    other_cores = decide(seen, settings(cores_per_worker=4), history={"job": runs})
+    assert "cannot be predicted" in other_cores.reason
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_champion_that_answers_nonsense_is_replaced_loudly(value):
     decision = decide(observation(1, LATE_AT_ONE), settings(), FixedPolicy(9, value))
-    assert decision.target == 3
+    assert decision.target == 4
     assert decision.applications[0].policy == "analytic"
     assert "not finite" in decision.fallback
 
@@ -240,8 +281,8 @@ def test_several_applications_add_up_to_at_most_n():
     one = application(HALFWAY, elapsed_s=100.0, limit_s=200.0, name="one", executors=(executor(0),))
     two = application(HALFWAY, elapsed_s=100.0, limit_s=200.0, name="two", executors=(executor(1),))
     decision = decide(observation(2, one, two), settings())
-    assert [a.target for a in decision.applications] == [3, 3]
-    assert decision.target == 6
+    assert [a.target for a in decision.applications] == [4, 4]
+    assert decision.target == 8
     assert decide(observation(2, one, two), settings(most=4)).target == 4
 
 

@@ -66,6 +66,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         default="N=1..10,T=5..10m",
         help="the constraints, as N=4,7,10,T=5m,7m,300s (default: %(default)s)",
     )
+    parser.add_argument(
+        "--miss",
+        type=float,
+        default=0.01,
+        help="the stated miss probability of every constraint (default: %(default)s)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument(
         "--picture", type=Path, metavar="FILE.png", help="cost against hit rate as a picture"
@@ -79,6 +85,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     workers, limits_s = parse_grid(arguments.grid)
     if arguments.seed < 0:
         raise InvalidInputError(f"--seed must not be negative, but is {arguments.seed}.")
+    if not 0 < arguments.miss < 1:
+        raise InvalidInputError(f"--miss must lie between 0 and 1, not be {arguments.miss:g}.")
     for path in filter(None, (arguments.json, arguments.picture)):
         if not path.absolute().parent.is_dir() or path.is_dir():
             raise InvalidInputError(f"{path} cannot be written: name a file in an existing folder.")
@@ -115,7 +123,12 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         for regime, task in zip(regimes, bars, strict=True):
             bar.update(task, policy="the constant counts")
             episodes = grid_episodes(
-                library, regime, seed=arguments.seed, workers=workers, limits_s=limits_s
+                library,
+                regime,
+                seed=arguments.seed,
+                workers=workers,
+                limits_s=limits_s,
+                miss=arguments.miss,
             )
             judge = Judge(library, episodes)
             outcomes = {}

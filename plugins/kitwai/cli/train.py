@@ -100,6 +100,8 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> None:
+    if arguments.out.exists() and not arguments.out.is_dir():
+        raise InvalidInputError(f"--out must be a folder, but {arguments.out} is a file.")
     if arguments.seed < 0:
         raise InvalidInputError(f"--seed must not be negative, but is {arguments.seed}.")
     if arguments.rounds is not None and arguments.rounds < 1:

@@ -159,7 +159,8 @@ class NetworkPolicy:
             return corrected(state, np.zeros((*state.mask[:, :TARGETS].shape, OUTPUTS)))
         correction = self.correct(*encode(state), state.mask[:, :TARGETS])
         used = np.where(state.informed, known, unknown)
-        return corrected(state, correction * used[:, None, None])
+        # Not a product: what the network says where it abstains may not be finite.
+        return corrected(state, np.where(used[:, None, None], correction, 0.0))
 
     def correct(self, global_: Floats, of_target: Floats, mask: np.ndarray) -> Floats:
         """The network alone: [B, G], [B, W, K], [B, W] -> [B, W, 2]."""

@@ -18,6 +18,9 @@ from kitwai.sim.library import Library
 
 _WORKERS, _LIMITS_S = (2, 4, 7, 10), (300.0, 420.0, 600.0)
 _RESAMPLES = 2000
+FEWEST = 5
+"""Applications below which the interval says nothing: of a single one it has no width."""
+
 _REGIMES_OF = {"informed": ("recurring", "disturbed"), "uninformed": ("new",)}
 
 
@@ -57,11 +60,20 @@ def select(library: Library, policy: NetworkPolicy, seed: int) -> Selection:
         difference = _loss(judge, runs["network"], price) - _loss(judge, runs["analytic"], price)
         feasible = judge.feasible
         losses[regime] = difference[feasible], episodes.profile[feasible]
-    trusted, reasons = {}, {}
+    trusted: dict[str, bool] = {}
+    reasons: dict[str, str] = {}
     for knowledge in KNOWLEDGE:
         regimes = _REGIMES_OF[knowledge]
         difference = np.concatenate([losses[one][0] for one in regimes])
         profile = np.concatenate([losses[one][1] for one in regimes])
+        applications = len(np.unique(profile))
+        if applications < FEWEST:
+            trusted[knowledge] = False
+            reasons[knowledge] = (
+                f"the network abstains: {applications} applications can meet a limit, and at least "
+                f"{FEWEST} are needed to judge it."
+            )
+            continue
         low, high = _interval(difference, profile, np.random.default_rng(seed))
         trusted[knowledge] = bool(high < 0.0)
         reasons[knowledge] = (

@@ -113,7 +113,8 @@ def train(
     :param resume: the state after each round is kept in this file, and read from it if it exists.
         A run that was cut goes on with other random numbers.
     :param progress: called after each round with its number and its loss.
-    :raises CheckpointError: the file to resume from is of another network or configuration.
+    :raises CheckpointError: the file to resume from is of another network or configuration, or
+        cannot be written.
     """
     import keras
     import tensorflow as tf
@@ -146,13 +147,16 @@ def train(
         else:
             memory.append(collector.label(config.states, policy, config.hold))
         loss = _fit(update, Labelled.join(memory), config, rng)
-        if not np.isfinite(loss):
+        reached = [variable.numpy() for variable in state]
+        # The loss of an update is computed before it: weights may be spoilt while it is finite.
+        if not (np.isfinite(loss) and all(np.isfinite(value).all() for value in reached)):
             for variable, value in zip(state, good, strict=True):
                 variable.assign(value)
-            fault = f"The loss of round {done + 1} is not finite: the state before it is kept."
+            fault = (
+                f"Round {done + 1} gave numbers that are not finite: the state before it is kept."
+            )
             break
-        done += 1
-        good = [variable.numpy() for variable in state]
+        done, good = done + 1, reached
         if resume is not None:
             _keep(resume, good, done, config)
         if board is not None:
@@ -188,11 +192,16 @@ def _fit(
 def _keep(path: Path, values: list[np.ndarray], done: int, config: DQNConfig) -> None:
     """Write the state of a training, whole or not at all."""
     arrays: dict[str, Any] = {f"v{at}": value for at, value in enumerate(values)}
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("wb") as file:
-        np.savez(file, done=done, config=json.dumps(describe(config)), **arrays)
-    temporary.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            np.savez(file, done=done, config=json.dumps(describe(config)), **arrays)
+        temporary.replace(path)
+    except OSError as error:
+        raise CheckpointError(
+            f"The state of the training cannot be kept in {path}: {error.strerror or error}."
+        ) from error
 
 
 def _restore(path: Path, state: list[Any], config: DQNConfig) -> int:
@@ -204,7 +213,7 @@ def _restore(path: Path, state: list[Any], config: DQNConfig) -> int:
             for at, variable in enumerate(state):
                 variable.assign(arrays[f"v{at}"])
             return int(arrays["done"])
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except (ValueError, TypeError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise CheckpointError(f"{path} is not the state of a training.") from error
 
 

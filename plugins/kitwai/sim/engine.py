@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit, prange
 
-from kitwai.core.estimate import Floats
+from kitwai.core.view import Floats
 from kitwai.sim.library import NONE, Ints
 
 IDLE = -1

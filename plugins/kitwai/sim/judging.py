@@ -123,9 +123,15 @@ class Judge:
         while not (quiet or simulator.done.all()):
             quiet = simulator.undisturbed
             simulator.step(targets)
-        simulator.step(targets, seconds=PATIENCE * float(self.episodes.limit_s.max()))
+        self._wait(simulator, targets)
         finish = np.where(simulator.done, simulator.finish_s, simulator.now)
         return Outcome(finish, simulator.worker_seconds, simulator.operations.copy())
+
+    def _wait(self, simulator: Simulator, targets: Ints) -> None:
+        """Hold the targets until all has ended, or patience has."""
+        if not simulator.done.all():
+            until = PATIENCE * float(self.episodes.limit_s.max())
+            simulator.step(targets, seconds=until - float(simulator.now[~simulator.done].max()))
 
     def _begin(self, episodes: Episodes) -> Simulator:
         simulator = Simulator(self.library, len(episodes), self.config)
@@ -154,7 +160,7 @@ class Judge:
             progress(int(simulator.done.sum()))
             if simulator.now.max() > DECIDED * episodes.limit_s.max():
                 break
-        simulator.step(targets, seconds=PATIENCE * float(episodes.limit_s.max()))
+        self._wait(simulator, targets)
         finish = np.where(simulator.done, simulator.finish_s, simulator.now)
         return Outcome(finish, simulator.worker_seconds, simulator.operations.copy())
 

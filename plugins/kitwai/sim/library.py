@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from kitwai.core.estimate import Floats
+from kitwai.core.view import Floats
 from kitwai.sim.profile import ApplicationProfile, StageProfile
 
 Ints = NDArray[np.int64]

@@ -20,8 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kitwai.core.estimate import Floats
-from kitwai.core.view import View
+from kitwai.core.view import Floats, View
 from kitwai.sim import engine
 from kitwai.sim.library import NONE, Ints, Library
 

@@ -44,6 +44,7 @@ _CHAMPION = "champion"
 _HISTORY = "history"
 _VERSION = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 _MAX_BYTES = 64 * 2**20
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 def load_policy(root: Path, version: str | None = None) -> NetworkPolicy:
@@ -143,9 +144,12 @@ def save_version(
     folder = _folder(root, version)
     if folder.exists():
         raise CheckpointError(f"The version {version} exists already in {root}.")
-    root.mkdir(parents=True, exist_ok=True)
-    # A name that no version can have, so that a crash leaves nothing that looks like one.
-    stage = Path(tempfile.mkdtemp(prefix=".new-", dir=root))
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        # A name that no version can have, so that a crash leaves nothing that looks like one.
+        stage = Path(tempfile.mkdtemp(prefix=".new-", dir=root))
+    except OSError as error:
+        raise _unsaved(root, version, error) from error
     try:
         new = stage / version
         new.mkdir()
@@ -159,11 +163,15 @@ def save_version(
         new.rename(folder)
         _sync(root)
     except OSError as error:
-        raise CheckpointError(
-            f"The version {version} cannot be saved in {root}: {error.strerror or error}."
-        ) from error
+        raise _unsaved(root, version, error) from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)
+
+
+def _unsaved(root: Path, version: str, error: OSError) -> CheckpointError:
+    return CheckpointError(
+        f"The version {version} cannot be saved in {root}: {error.strerror or error}."
+    )
 
 
 def read_manifest(root: Path, version: str) -> dict[str, Any]:
@@ -177,7 +185,8 @@ def read_manifest(root: Path, version: str) -> dict[str, Any]:
         files, features = manifest["files"], [one["name"] for one in manifest["features"]]
         named = manifest["version"]
         well_formed = WEIGHTS in files and all(
-            Path(name).name == name and isinstance(hash_, str) for name, hash_ in files.items()
+            Path(name).name == name and name.isprintable() and isinstance(hash_, str)
+            for name, hash_ in files.items()
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path} is not the manifest of a checkpoint.") from error
@@ -200,7 +209,7 @@ def _prices(manifest: dict[str, Any], path: Path) -> dict[float, float]:
     """Price of a missed limit by stated miss probability."""
     try:
         prices = {float(miss): float(price) for miss, price in manifest["prices"].items()}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CheckpointError(f"{path} holds no prices of a missed limit.") from error
     if not prices or not all(0 < m < 1 and 0 < p < math.inf for m, p in prices.items()):
         raise CheckpointError(f"{path} holds prices that are not finite and positive.")
@@ -222,12 +231,13 @@ def _weights(content: bytes, path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             weights = {name: arrays[name] for name in arrays.files}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except (ValueError, TypeError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise CheckpointError(f"{path} is not a NumPy archive of plain numbers.") from error
     if set(weights) != set(ARRAYS):
         raise CheckpointError(f"{path} does not hold {', '.join(ARRAYS)} alone.")
     for array in weights.values():
-        if array.dtype.kind != "f" or not np.isfinite(array).all():
+        # The policy computes in float32, where a larger number is infinite.
+        if array.dtype.kind != "f" or not (np.abs(array) <= _FLOAT32_MAX).all():
             raise CheckpointError(f"{path} holds weights that are not finite numbers.")
     width = weights["hidden_kernel"].shape[-1] if weights["hidden_kernel"].ndim else 0
     shapes = {
