@@ -99,7 +99,7 @@ class State:
     the believed cost of the whole run on the cheapest cluster; ``mask`` [B, W]: targets that the
     constraint and the rules below allow.
 
-    Rules: where nothing tells of the work left, the present count is held for a while (`PATIENCE`),
+    Rules: before a task has ended no worker is let go; where nothing tells of the work left, the present count is held for a while (`PATIENCE`),
     then N is asked for; where the limit is out
     of reach (`HOPELESS_Z`), the target with the earliest end is the only one.
     """
@@ -142,6 +142,10 @@ def build_state(
     leaving = np.maximum(view.workers[:, None] - targets, 0)
     cost_s = targets * left_s + np.minimum(drain_s, left_s) * leaving
     allowed = targets <= view.max_workers[:, None]
+    # Before a task has ended nothing but the past speaks: no reason to pay for a drain.
+    told = view.complete.sum(axis=1) > 0
+    fewest = np.where(told, 1, np.minimum(view.workers, view.max_workers))
+    allowed &= targets >= np.minimum(fewest, counts)[:, None]
     unit_s = np.where(allowed, cost_s, np.inf).min(axis=1)
     hopeless = np.where(allowed, z, -np.inf).max(axis=1) < HOPELESS_Z
     earliest = np.where(allowed, left_s, np.inf).argmin(axis=1) + 1

@@ -58,4 +58,4 @@ def weights_of(model: keras.Model) -> dict[str, Any]:
         "output_kernel": layers["corrections"].kernel,
         "output_bias": layers["corrections"].bias,
     }
-    return {name: np.array(arrays[name]) for name in ARRAYS}
+    return {name: arrays[name].numpy().copy() for name in ARRAYS}
