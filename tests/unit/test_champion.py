@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
 from builders import application, observation, settings, stage
 
 from kitwai.core.decide import decide
+from kitwai.core.policy import PRICES
 from kitwai.store.champion import load_champion
 
 SEEN = observation(1, application(stage(tasks=100, complete=40), elapsed_s=100.0, limit_s=200.0))
@@ -29,13 +31,38 @@ def decided():
 def test_the_shipped_champion_decides(models):
     decision = decided()
     assert decision.checkpoint == (models / "champion").read_text().strip()
-    assert decision.fallback is None
+    assert (decision.policy, decision.fallback) == ("dqn", None)
     assert len(decision.applications[0].q_values) == 10
     assert decision.target >= 3
 
 
+def rewrite(models, **changes):
+    """Change the manifest of the champion."""
+    path = models / (models / "champion").read_text().strip() / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_a_champion_that_is_trusted_nowhere_decides_like_the_formula(models):
+    prices = {f"{miss:g}": price for miss, price in PRICES.items()}
+    rewrite(models, prices=prices, trusted={"informed": False, "uninformed": False})
+    decision, formula = decided(), decide(SEEN, settings())
+    assert (decision.policy, formula.policy) == ("dqn", "analytic")
+    assert decision.target == formula.target
+    assert decision.applications[0].q_values == formula.applications[0].q_values
+
+
+def test_a_champion_decides_at_its_own_prices(models):
+    untrusted = {"informed": False, "uninformed": False}
+    rewrite(models, prices={"0.01": 1000.0}, trusted=untrusted)
+    dear = decided()
+    rewrite(models, prices={"0.01": 0.001}, trusted=untrusted)
+    cheap = decided()
+    assert cheap.applications[0].q_values != dear.applications[0].q_values
+    assert min(dear.applications[0].q_values) < min(cheap.applications[0].q_values)
+
+
 def _flip_a_byte(models):
-    weights = next(models.glob("*/weights.npz"))
+    weights = models / (models / "champion").read_text().strip() / "weights.npz"
     content = bytearray(weights.read_bytes())
     content[len(content) // 2] ^= 1
     weights.write_bytes(content)
@@ -47,7 +74,11 @@ def _flip_a_byte(models):
         (shutil.rmtree, "no champion"),
         (lambda models: (models / "champion").write_text("../../etc"), "must hold one line"),
         (lambda models: (models / "champion").write_text("v99\n"), "v99"),
-        (_flip_a_byte, "weights.npz"),
+        (_flip_a_byte, "weights.npz was altered"),
+        (lambda models: rewrite(models, trusted={}), "does not say where the network is trusted"),
+        (lambda models: rewrite(models, prices={}), "prices that are not finite"),
+        (lambda models: rewrite(models, features=[]), "other features"),
+        (lambda models: rewrite(models, prior={}), "another prediction"),
     ],
 )
 def test_a_missing_or_spoilt_champion_is_replaced_and_the_decision_says_so(models, spoil, words):
@@ -55,4 +86,5 @@ def test_a_missing_or_spoilt_champion_is_replaced_and_the_decision_says_so(model
     decision = decided()
     assert (decision.policy, decision.checkpoint) == ("analytic", None)
     assert words in decision.fallback
-    assert decision.target == 4
+    assert decision.target == decide(SEEN, settings()).target
+    assert decision.target >= 3

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from kitwai.cli.main import build_parser, main
@@ -57,6 +58,124 @@ def test_errors_are_one_line_on_stderr(connection, arguments, words, monkeypatch
     assert code == 1
     assert message.startswith("kitwai: ")
     assert words in message
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--rounds", "0"], "--rounds must be at least 1, not 0"),
+        (["--seed", "-1"], "--seed must not be negative, but is -1"),
+        (["--budget", "0"], "--budget must be a positive time, not 0 s"),
+        (["--budget", "nan"], "--budget must be a positive time"),
+        (["--profiles", "/nowhere"], "/nowhere does not exist"),
+        (["--out", __file__], "--out must be a folder"),
+    ],
+)
+def test_train_refuses_bad_options_in_one_line(tmp_path, capsys, options, words):
+    out = tmp_path / "models"
+    assert main(["train", "--out", str(out), *options]) == 1
+    message = capsys.readouterr().err
+    assert message.startswith("kitwai: ")
+    assert words in message
+    assert message.count("\n") == 1
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--out", "x", "--seed", "one"], "invalid int value: 'one'"),
+        (["--out", "x", "--rounds", "1.5"], "invalid int value: '1.5'"),
+        (["--out", "x", "--budget", "long"], "invalid float value: 'long'"),
+        ([], "--out"),
+    ],
+)
+def test_train_says_what_is_no_number_in_one_line(capsys, options, words):
+    with pytest.raises(SystemExit) as ended:
+        main(["train", *options])
+    message = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert words in message
+    assert message.count("\n") == 1
+
+
+def test_train_needs_a_second_family_to_judge_on(tmp_path, capsys):
+    profile = {
+        "app": "a",
+        "family": "only",
+        "inputs": {},
+        "cores_per_worker": 2,
+        "stages": [{"id": 0, "parents": [], "task_ms": [5], "gap_ms": 0}],
+        "source": "test",
+    }
+    (tmp_path / "a.json").write_text(json.dumps(profile))
+    assert main(["train", "--profiles", str(tmp_path), "--out", str(tmp_path)]) == 1
+    assert "at least two are needed" in capsys.readouterr().err
+
+
+@pytest.fixture
+def few_profiles(monkeypatch):
+    """Training and judging on applications enough to run, too few to learn from."""
+    monkeypatch.setattr("kitwai.cli.train._TRAIN_PROFILES", 20)
+    monkeypatch.setattr("kitwai.cli.train._JUDGE_PROFILES", 8)
+
+
+def test_train_saves_a_version_that_verifies_and_can_be_promoted(tmp_path, capsys, few_profiles):
+    from kitwai.core.state import GLOBAL_FEATURES, TARGET_FEATURES, TARGETS
+    from kitwai.store.registry import load_policy, verify, versions
+
+    out = tmp_path / "models"
+    assert main(["train", "--out", str(out), "--rounds", "2", "--seed", "3"]) == 0
+    shown = capsys.readouterr()
+    version = shown.out.strip()
+    assert versions(out) == [version]
+    made = verify(out, version)
+    assert made["command"] == f"kitwai train --out {out} --seed 3 --rounds 2"
+    assert (made["seed"], made["parent"]) == (3, None)
+    assert made["training"]["updates_done"] == 2 * made["training"]["updates"]
+    assert set(made["metrics"]) == {"recurring", "new", "disturbed"}
+    assert made["data"]["held_out"] == {"seed": 1_000_006, "profiles": 8}
+    assert f"kitwai models promote {version}" in shown.err
+    assert main(["models", "promote", version, "--models", str(out)]) == 0
+    policy = load_policy(out)
+    assert policy.version == version
+    assert policy.trusted == made["trusted"]
+
+    import keras
+
+    rng = np.random.default_rng(0)
+    global_ = rng.uniform(-2.0, 3.0, size=(1000, len(GLOBAL_FEATURES)))
+    of_target = rng.uniform(-2.0, 3.0, size=(1000, TARGETS, len(TARGET_FEATURES)))
+    everywhere = np.ones((1000, TARGETS), dtype=np.bool_)
+    model = keras.models.load_model(out / version / "model.keras")
+    inputs = [one.astype(np.float32) for one in (global_, of_target, everywhere / TARGETS)]
+    theirs = np.asarray(model(inputs))
+    assert np.abs(theirs).max() > 0.0
+    assert np.abs(policy.correct(global_, of_target, everywhere) - theirs).max() < 1e-5
+
+
+def test_train_saves_the_last_good_state_of_a_training_that_fails(
+    tmp_path, capsys, few_profiles, monkeypatch
+):
+    from kitwai.learning import train as training
+    from kitwai.store.registry import verify, versions
+
+    fit, rounds = training._fit, []
+
+    def spoilt(*arguments):
+        rounds.append(fit(*arguments))
+        return rounds[-1] if len(rounds) == 1 else float("nan")
+
+    monkeypatch.setattr(training, "_fit", spoilt)
+    assert main(["train", "--out", str(tmp_path), "--rounds", "2"]) == 1
+    shown = capsys.readouterr()
+    version = shown.out.strip()
+    assert versions(tmp_path) == [version]
+    made = verify(tmp_path, version)
+    assert made["training"]["updates_done"] == made["training"]["updates"]
+    last = shown.err.strip().splitlines()[-1]
+    assert last.startswith("kitwai: Round 2 gave numbers that are not finite")
+    assert last.endswith(f"It is saved as {version}.")
 
 
 def test_without_a_master_the_command_fails_and_says_what_is_missing(tmp_path):

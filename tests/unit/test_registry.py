@@ -3,15 +3,15 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import math
 import os
 import shutil
 import threading
-import zipfile
 
 import numpy as np
 import pytest
 
-from kitwai.core.policy import PRIOR
+from kitwai.core.policy import PRIOR, NetworkPolicy
 from kitwai.core.state import FEATURE_NAMES, GLOBAL_FEATURES, TARGET_FEATURES, TARGETS
 from kitwai.errors import CheckpointError
 from kitwai.store.registry import (
@@ -35,13 +35,34 @@ SHAPES = {
     "output_kernel": (WIDTH, 2),
     "output_bias": (2,),
 }
+PRICES = {0.01: 7.0, 0.2: 0.5}
+TRUSTED = {"informed": True, "uninformed": False}
 
 
 def archive(**changes) -> bytes:
+    """A network's file; a change of None leaves an array out."""
     rng = np.random.default_rng(0)
     arrays = {name: rng.normal(size=shape).astype(np.float32) for name, shape in SHAPES.items()}
+    arrays |= changes
     buffer = io.BytesIO()
-    np.savez(buffer, **(arrays | changes))
+    np.savez(buffer, **{name: one for name, one in arrays.items() if one is not None})
+    return buffer.getvalue()
+
+
+def filled(name, number, dtype=np.float32, shape=None) -> bytes:
+    """The archive with one array of this number."""
+    return archive(**{name: np.full(SHAPES[name] if shape is None else shape, number, dtype)})
+
+
+def of_no_width() -> bytes:
+    """A network whose hidden layers are empty: all shapes fit."""
+    shapes = {name: tuple(0 if n == WIDTH else n for n in shape) for name, shape in SHAPES.items()}
+    return archive(**{name: np.zeros(shape, np.float32) for name, shape in shapes.items()})
+
+
+def npy() -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, np.zeros(3, dtype=np.float32))
     return buffer.getvalue()
 
 
@@ -49,8 +70,8 @@ def manifest(**changes):
     return {
         "features": [{"name": name} for name in FEATURE_NAMES],
         "prior": PRIOR,
-        "prices": {"0.01": 10.0, "0.2": 0.3},
-        "trusted": {"informed": True, "uninformed": False},
+        "prices": {f"{miss:g}": price for miss, price in PRICES.items()},
+        "trusted": TRUSTED,
     } | changes
 
 
@@ -62,11 +83,16 @@ def save(root, version, weights=None, about=None):
     save_version(root, version, about or manifest(), write)
 
 
-def rewrite(path, change):
-    """Change a manifest in place."""
-    data = json.loads(path.read_text())
-    change(data)
-    path.write_text(json.dumps(data))
+def changed(change):
+    """Changes a version's manifest in place."""
+
+    def spoil(version):
+        path = version / "manifest.json"
+        data = json.loads(path.read_text())
+        change(data)
+        path.write_text(json.dumps(data))
+
+    return spoil
 
 
 @pytest.fixture
@@ -82,10 +108,18 @@ def test_a_saved_version_is_listed_verified_and_loaded(root):
     assert verify(root, "v2")["version"] == "v2"
     policy = load_policy(root, "v2")
     assert (policy.name, policy.version) == ("dqn", "v2")
-    assert policy.prices == {0.01: 10.0, 0.2: 0.3}
-    assert policy.trusted == {"informed": True, "uninformed": False}
-    features = np.zeros((3, len(GLOBAL_FEATURES))), np.zeros((3, TARGETS, len(TARGET_FEATURES)))
-    assert policy.correct(*features, np.ones((3, TARGETS))).shape == (3, TARGETS, 2)
+    assert policy.prices == PRICES
+    assert policy.trusted == TRUSTED
+    with np.load(io.BytesIO(archive())) as arrays:
+        saved = NetworkPolicy("v2", dict(arrays))
+    rng = np.random.default_rng(0)
+    features = (
+        rng.normal(size=(3, len(GLOBAL_FEATURES))),
+        rng.normal(size=(3, TARGETS, len(TARGET_FEATURES))),
+        np.ones((3, TARGETS), dtype=np.bool_),
+    )
+    assert policy.correct(*features).shape == (3, TARGETS, 2)
+    assert (policy.correct(*features) == saved.correct(*features)).all()
     assert load_policy(root).version == "v1"
 
 
@@ -103,7 +137,7 @@ def _tamper(version):
 
 
 def _other_weights(version):
-    (version / "weights.npz").write_bytes(archive(global_bias=np.ones(8, dtype=np.float32)))
+    (version / "weights.npz").write_bytes(filled("context_bias", 1.0))
 
 
 @pytest.mark.parametrize(
@@ -117,27 +151,20 @@ def _other_weights(version):
         (lambda v: (v / "manifest.json").write_text("[" * 100_000), "not the manifest"),
         (lambda v: (v / "manifest.json").write_text("[]"), "not the manifest"),
         (lambda v: (v / "manifest.json").write_bytes(b"\xff\xfe"), "not the manifest"),
-        (lambda v: rewrite(v / "manifest.json", lambda m: m["files"].clear()), "does not list"),
-        (
-            lambda v: rewrite(v / "manifest.json", lambda m: m["files"].update({"../x": "0"})),
-            "does not list",
-        ),
-        (lambda v: rewrite(v / "manifest.json", lambda m: m["features"].reverse()), "features"),
-        (lambda v: rewrite(v / "manifest.json", lambda m: m["features"].pop()), "features"),
-        (lambda v: rewrite(v / "manifest.json", lambda m: m.update(version="v9")), "belongs to"),
-        (lambda v: rewrite(v / "manifest.json", lambda m: m.pop("prior")), "another prediction"),
-        (lambda v: rewrite(v / "manifest.json", lambda m: m.pop("prices")), "no prices"),
-        (lambda v: rewrite(v / "manifest.json", lambda m: m.update(prices=[])), "no prices"),
-        (lambda v: rewrite(v / "manifest.json", lambda m: m.update(prices={})), "finite and pos"),
-        (
-            lambda v: rewrite(v / "manifest.json", lambda m: m["prices"].update({"0.5": -1})),
-            "finite and positive",
-        ),
-        (lambda v: rewrite(v / "manifest.json", lambda m: m.pop("trusted")), "is trusted"),
-        (
-            lambda v: rewrite(v / "manifest.json", lambda m: m["trusted"].update(informed="yes")),
-            "is trusted",
-        ),
+        (changed(lambda m: m["files"].clear()), "does not list"),
+        (changed(lambda m: m["files"].update({"../x": "0"})), "does not list"),
+        (changed(lambda m: m["files"].update({"model.keras\0": "0"})), "does not list"),
+        (changed(lambda m: m["files"].update({"weights.npz": 0})), "does not list"),
+        (changed(lambda m: m["features"].reverse()), "features"),
+        (changed(lambda m: m["features"].pop()), "features"),
+        (changed(lambda m: m["features"].append({"name": "more"})), "features"),
+        (changed(lambda m: m["features"][0].update(name="cpu")), "features"),
+        (changed(lambda m: m["features"][0].pop("name")), "not the manifest"),
+        (changed(lambda m: m.pop("features")), "not the manifest"),
+        (changed(lambda m: m.update(version="v9")), "belongs to"),
+        (changed(lambda m: m.pop("prior")), "another prediction"),
+        (changed(lambda m: m["prior"].update(prediction="other")), "another prediction"),
+        (changed(lambda m: m["prior"].update(logistic=1.7)), "another prediction"),
         (shutil.rmtree, "manifest.json is missing"),
     ],
 )
@@ -152,6 +179,62 @@ def test_a_spoilt_version_is_refused_with_the_file_and_the_fault(root, spoil, fa
     assert champion(root) == "v1"
 
 
+@pytest.mark.parametrize(
+    ("prices", "fault"),
+    [
+        (None, "no prices"),
+        ([10.0], "no prices"),
+        ({"0.01": "much"}, "no prices"),
+        ({"0.01": [1.0]}, "no prices"),
+        ({"0.01": 10**400}, "no prices"),
+        ({"often": 1.0}, "no prices"),
+        ({}, "not finite and positive"),
+        ({"0.01": 0.0}, "not finite and positive"),
+        ({"0.01": 7.0, "0.5": -1.0}, "not finite and positive"),
+        ({"0.01": math.nan}, "not finite and positive"),
+        ({"0.01": math.inf}, "not finite and positive"),
+        ({"0": 1.0}, "not finite and positive"),
+        ({"1": 1.0}, "not finite and positive"),
+        ({"nan": 1.0}, "not finite and positive"),
+    ],
+)
+def test_prices_that_are_none_are_refused(root, prices, fault):
+    changed(lambda m: m.update(prices=prices))(root / "v2")
+    for use in (load_policy, verify, promote):
+        with pytest.raises(CheckpointError, match=rf"v2/manifest\.json .*{fault}"):
+            use(root, "v2")
+
+
+@pytest.mark.parametrize(
+    "trusted",
+    [
+        None,
+        True,
+        ["informed", "uninformed"],
+        {},
+        {"informed": True},
+        {**TRUSTED, "always": True},
+        {**TRUSTED, "informed": 1},
+        {**TRUSTED, "informed": "yes"},
+        {**TRUSTED, "informed": None},
+    ],
+)
+def test_a_manifest_must_say_where_the_network_is_trusted(root, trusted):
+    changed(lambda m: m.update(trusted=trusted))(root / "v2")
+    for use in (load_policy, verify, promote):
+        with pytest.raises(CheckpointError, match=r"v2/manifest\.json .* network is trusted"):
+            use(root, "v2")
+
+
+def test_a_manifest_without_prices_or_trust_is_refused(root):
+    for name, fault in (("prices", "no prices"), ("trusted", "is trusted")):
+        about = manifest()
+        del about[name]
+        with pytest.raises(CheckpointError, match=fault):
+            save(root, "v4", about=about)
+    assert versions(root) == ["v1", "v2", "v3"]
+
+
 def test_loading_leaves_the_keras_model_alone_and_verifying_does_not(root):
     (root / "v2" / "model.keras").write_bytes(b"altered")
     load_policy(root, "v2")
@@ -159,31 +242,26 @@ def test_loading_leaves_the_keras_model_alone_and_verifying_does_not(root):
         verify(root, "v2")
 
 
-def _without(name):
-    """The archive with one array left out."""
-    whole, buffer = zipfile.ZipFile(io.BytesIO(archive())), io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as part:
-        for one in whole.namelist():
-            if one != f"{name}.npy":
-                part.writestr(one, whole.read(one))
-    return buffer.getvalue()
-
-
 @pytest.mark.parametrize(
     ("weights", "fault"),
     [
-        (archive(global_bias=np.array([object()] * 8)), "plain numbers"),
+        (archive(context_bias=np.array([object()] * WIDTH)), "plain numbers"),
         (b"no archive", "plain numbers"),
         (b"", "plain numbers"),
-        (archive(global_bias=np.full(8, np.nan, dtype=np.float32)), "not finite"),
-        (archive(global_bias=np.zeros(8, dtype=np.complex64)), "not finite"),
-        (archive(global_bias=np.zeros(7, dtype=np.float32)), "do not fit together"),
-        (archive(global_kernel=np.zeros((5, 8), dtype=np.float32)), "do not fit together"),
-        (archive(hidden_kernel=np.zeros(8, dtype=np.float32)), "do not fit together"),
-        (archive(hidden_kernel=np.float32(3.0)), "do not fit together"),
-        (archive(output_kernel=np.zeros((8, 3), dtype=np.float32)), "do not fit together"),
+        (npy(), "plain numbers"),
+        (archive()[:-200], "plain numbers"),
+        *((filled(name, np.nan), "not finite") for name in SHAPES),
+        (filled("output_bias", np.inf), "not finite"),
+        # Finite, but not in the float32 of the policy.
+        (filled("output_bias", 1e300, np.float64), "not finite"),
+        (filled("output_bias", 0, np.complex64), "not finite"),
+        (filled("output_bias", 0, np.int64), "not finite"),
+        (filled("output_bias", "0", np.str_), "not finite"),
+        *((archive(**{name: None}), "alone") for name in SHAPES),
         (archive(extra=np.zeros(1, dtype=np.float32)), "alone"),
-        (_without("output_bias"), "alone"),
+        *((filled(name, 0, shape=(3, 5)), "do not fit together") for name in SHAPES),
+        *((filled(name, 0, shape=()), "do not fit together") for name in SHAPES),
+        (of_no_width(), "do not fit together"),
     ],
 )
 def test_weights_that_are_no_network_are_never_saved(tmp_path, weights, fault):
@@ -213,8 +291,14 @@ def test_a_champion_file_that_names_no_version_is_refused(root, content):
 def test_a_version_is_not_overwritten(root):
     before = (root / "v1" / "weights.npz").read_bytes()
     with pytest.raises(CheckpointError, match="exists already"):
-        save(root, "v1", archive(global_bias=np.ones(8, dtype=np.float32)))
+        save(root, "v1", filled("context_bias", 1.0))
     assert (root / "v1" / "weights.npz").read_bytes() == before
+
+
+def test_a_registry_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "models").write_text("")
+    with pytest.raises(CheckpointError, match="cannot be saved in"):
+        save(tmp_path / "models", "v1")
 
 
 def test_a_version_whose_writer_fails_leaves_nothing(root):
@@ -295,4 +379,17 @@ def test_the_shipped_champion_is_whole_and_says_how_it_was_made(repository):
         # What decides where the network is not trusted.
         assert rows["analytic"]["static_ratio"] < rows["always-N"]["static_ratio"]
         assert rows["analytic"]["hit_rate"] >= 0.98 * rows["always-N"]["hit_rate"]
+    assert made["data"]["held_out"] != made["data"]["training"]
+    assert set(made["files"]) == {"weights.npz", "model.keras"}
+    # It is heard only where it is better than the forecast alone.
     assert set(made["trusted"]) == {"informed", "uninformed"}
+    for knowledge, regimes in (
+        ("informed", ("recurring", "disturbed")),
+        ("uninformed", ("new",)),
+    ):
+        rows = [made["metrics"][regime] for regime in regimes]
+        network, analytic = (
+            sum(row[name]["static_ratio"] + 10.0 * (1.0 - row[name]["hit_rate"]) for row in rows)
+            for name in ("network", "analytic")
+        )
+        assert network < analytic or not made["trusted"][knowledge]

@@ -190,10 +190,12 @@ class Most:
 
 def test_a_fork_says_which_targets_miss_the_limit_if_they_are_held(collector):
     made = collector.label(20)
-    assert len(made) == 20
-    assert made.mask.all()
+    # With all workers at the start there is nothing to choose: none may go yet.
+    assert 15 < len(made) <= 20
+    assert made.mask[:, 9].all()
+    assert made.mask[:, :3].any(axis=0).all()
     # 40 tasks of 30 s: on 3 workers 13 waves at least, 390 s; on 6 seven waves and the start-up.
-    assert (made.missed[:, :3] == 1.0).all()
+    assert (made.missed[:, :3] == made.mask[:, :3]).all()
     assert (made.missed[:, 5:] == 0.0).all()
     assert (made.z[:, 0] < 0).all()
     assert (made.z[:, 9] > 0).all()
@@ -203,9 +205,10 @@ def test_a_fork_says_which_targets_miss_the_limit_if_they_are_held(collector):
 def test_a_fork_goes_on_with_the_policy_after_the_held_steps(collector):
     assert not collector.label(20, Most(), hold=1).missed.any()
     # To hold until the limit is past is to hold to the end.
-    late = collector.label(20, Most(), hold=30).missed
-    assert (late[:, :3] == 1.0).all()
-    assert (late[:, 5:] == 0.0).all()
+    late = collector.label(20, Most(), hold=30)
+    assert late.mask[:, :3].any()
+    assert (late.missed[:, :3] == late.mask[:, :3]).all()
+    assert (late.missed[:, 5:] == 0.0).all()
 
 
 def test_forks_leave_the_episodes_alone(library, pool):

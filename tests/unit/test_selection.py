@@ -1,0 +1,144 @@
+"""Whether a network is worth being asked: judged against the forecast alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kitwai.core.policy import AnalyticPolicy, NetworkPolicy, Values
+from kitwai.core.state import TARGETS, State
+from kitwai.learning import selection
+from kitwai.learning.network import build_network, weights_of
+from kitwai.learning.selection import FEWEST, select
+from kitwai.sim.agent import PolicyController
+from kitwai.sim.episodes import REGIMES, grid_episodes
+from kitwai.sim.judging import Judge
+from kitwai.sim.library import Library
+from kitwai.sim.synthetic import synthetic_profiles
+
+
+@pytest.fixture(scope="module")
+def library() -> Library:
+    return Library(synthetic_profiles(20, seed=5))
+
+
+def network(scale: float, **options) -> NetworkPolicy:
+    """Random weights of this size; 0 changes nothing."""
+    rng = np.random.default_rng(0)
+    zero = weights_of(build_network(8))
+    arrays = {name: rng.normal(0.0, scale, array.shape) for name, array in zero.items()}
+    return NetworkPolicy("v", arrays, **options)
+
+
+def loss_of(row: dict) -> float:
+    """Cost in best statics' over episodes that hit, a missed limit at 10, from a table's row."""
+    return row["static_ratio"] + 10.0 * (1.0 - row["hit_rate"])
+
+
+@pytest.fixture(scope="module")
+def worse(library):
+    return select(library, network(3.0), seed=1)
+
+
+def test_a_network_made_worse_on_purpose_is_not_trusted(worse):
+    assert worse.trusted == {"informed": False, "uninformed": False}
+    for sentence in worse.reasons.values():
+        assert "and abstains." in sentence
+    for rows in worse.metrics.values():
+        assert loss_of(rows["network"]) > loss_of(rows["analytic"])
+
+
+def test_every_regime_is_judged_on_the_same_episodes(worse):
+    assert set(worse.metrics) == set(REGIMES)
+    for rows in worse.metrics.values():
+        assert set(rows) == {"network", "analytic", "always-N"}
+        assert {row["episodes"] for row in rows.values()} == {20 * 4 * 3}
+        assert len({row["feasible"] for row in rows.values()}) == 1
+        assert rows["always-N"]["static_ratio"] > rows["analytic"]["static_ratio"]
+
+
+def test_a_network_that_was_not_trusted_then_runs_like_the_formula(library, worse):
+    episodes = grid_episodes(library, "disturbed", seed=2, workers=(4, 10), limits_s=(300.0,))
+    judge = Judge(library, episodes)
+    abstains = network(3.0, trusted=worse.trusted)
+    ours, formula, heard = (
+        judge.run(PolicyController(policy)) for policy in (abstains, AnalyticPolicy(), network(3.0))
+    )
+    assert (ours.worker_seconds == formula.worker_seconds).all()
+    assert (ours.worker_seconds != heard.worker_seconds).any()
+
+
+def test_a_network_that_changes_nothing_is_not_trusted(library):
+    made = select(library, network(0.0), seed=1)
+    assert made.trusted == {"informed": False, "uninformed": False}
+    for rows in made.metrics.values():
+        assert rows["network"] == rows["analytic"]
+
+
+class Fewest:
+    """Asks for one worker, whatever the limit."""
+
+    name, version, max_targets, prices = "fewest", None, None, AnalyticPolicy.prices
+
+    def values(self, state: State) -> Values:
+        q = np.tile(-np.arange(float(TARGETS)), (len(state.now), 1))
+        return Values(-q, 0.0 * q, q)
+
+
+class FewestWhereInformed(AnalyticPolicy):
+    """One worker where the family is known, the formula elsewhere."""
+
+    def values(self, state: State) -> Values:
+        best, one = super().values(state), Fewest().values(state)
+        q = np.where(state.informed[:, None], one.q, best.q)
+        return Values(best.cost, best.miss, q)
+
+
+@pytest.mark.parametrize(
+    ("rival", "trusted"),
+    [
+        (Fewest, {"informed": True, "uninformed": True}),
+        (FewestWhereInformed, {"informed": True, "uninformed": False}),
+    ],
+)
+def test_a_network_is_trusted_where_it_beats_its_rival(library, monkeypatch, rival, trusted):
+    monkeypatch.setattr(selection, "AnalyticPolicy", rival)
+    made = select(library, network(0.0), seed=1)
+    assert made.trusted == trusted
+    assert "and is trusted." in made.reasons["informed"]
+
+
+def test_too_few_applications_prove_nothing(monkeypatch):
+    monkeypatch.setattr(selection, "AnalyticPolicy", Fewest)
+    made = select(Library(synthetic_profiles(FEWEST - 1, seed=5)), network(0.0), seed=1)
+    assert made.trusted == {"informed": False, "uninformed": False}
+    for sentence in made.reasons.values():
+        assert f"at least {FEWEST} are needed" in sentence
+
+
+def test_intervals_are_over_applications_not_over_their_episodes():
+    rng = np.random.default_rng(0)
+    of_application = rng.normal(size=25)
+    group = np.repeat(np.arange(25), 40)
+    values = of_application[group]
+    low, high = selection._interval(values, group, np.random.default_rng(1))
+    assert low < of_application.mean() < high
+    expected = 2 * 1.96 * of_application.std() / 5.0
+    assert high - low == pytest.approx(expected, rel=0.15)
+
+
+def test_intervals_weigh_an_application_by_its_episodes():
+    # 90 episodes of one application at 1.0, ten of nine others at 0: the mean is near 0.9.
+    group = np.concatenate([np.zeros(90, dtype=int), np.arange(1, 11)])
+    values = (group == 0).astype(float)
+    low, high = selection._interval(values, group, np.random.default_rng(0))
+    assert low == 0.0
+    assert 0.9 < high < 1.0
+
+
+def test_a_clear_difference_has_an_interval_on_one_side():
+    rng = np.random.default_rng(0)
+    group = np.repeat(np.arange(30), 12)
+    values = -0.1 + 0.02 * rng.normal(size=30)[group] + 0.1 * rng.normal(size=len(group))
+    low, high = selection._interval(values, group, np.random.default_rng(0))
+    assert low < values.mean() < high < 0.0
