@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
 from kitwai.core.constraint import Constraint
 from kitwai.core.decision import ClusterSettings, Mode
 from kitwai.core.observation import (
@@ -13,6 +18,7 @@ from kitwai.core.observation import (
     Worker,
     WorkerState,
 )
+from kitwai.core.view import View
 
 
 def host(number: int) -> str:
@@ -80,3 +86,61 @@ def observation(count: int, *applications: Application, **changes) -> Observatio
 
 def settings(most: int = 10, limit_s: float = 300.0, **changes) -> ClusterSettings:
     return ClusterSettings("test", Constraint(most, limit_s), **({"mode": Mode.AUTO} | changes))
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One stage of a `view`; ``ran``: workers -> (finished tasks, their run time in seconds)."""
+
+    tasks: int
+    ran: Mapping[int, tuple[int, float]] = field(default_factory=dict)
+    active: int = 0
+    began_s: float = np.inf
+    ended_s: float = np.inf
+
+    @property
+    def complete(self) -> int:
+        return sum(count for count, _ in self.ran.values())
+
+
+def view(
+    *stages: Seen,
+    now: float = 100.0,
+    serving: int = 2,
+    workers: int | None = None,
+    most: int = 10,
+    limit_s: float = 600.0,
+    cores: int = 2,
+    counts: int = 10,
+) -> View:
+    """One application (B = 1) as a policy is shown it."""
+    cell_n, cell_s = np.zeros((2, 1, len(stages), counts + 1))
+    for at, one in enumerate(stages):
+        for count, (number, seconds) in one.ran.items():
+            cell_n[0, at, count], cell_s[0, at, count] = number, seconds
+
+    def ints(*values: int) -> np.ndarray:
+        return np.array([values], dtype=np.int64)
+
+    def floats(*values: float) -> np.ndarray:
+        return np.array([values], dtype=np.float64)
+
+    return View(
+        now=floats(now)[0],
+        max_workers=ints(most)[0],
+        limit_s=floats(limit_s)[0],
+        workers=ints(serving if workers is None else workers)[0],
+        serving=ints(serving)[0],
+        cores=ints(cores)[0],
+        busy=np.ones(1),
+        tasks=ints(*(one.tasks for one in stages)),
+        active=ints(*(one.active for one in stages)),
+        complete=ints(*(one.complete for one in stages)),
+        run_s=cell_s.sum(axis=2),
+        ended=np.array([[0 < one.tasks == one.complete for one in stages]]),
+        over=np.zeros(1, dtype=np.bool_),
+        began_s=floats(*(one.began_s for one in stages)),
+        ended_s=floats(*(one.ended_s for one in stages)),
+        cell_n=cell_n,
+        cell_s=cell_s,
+    )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from kitwai.config import cluster_config
@@ -21,6 +23,14 @@ def test_defaults_touch_nothing():
     assert made.settings.constraint == Constraint(10, 600.0)
     assert (made.web_url, made.pool.kind) == ("http://spark:8080", "none")
     assert made.pool.master == "spark://spark:7077"
+    assert (made.settings.margin, made.settings.drain_s, made.history) == (1.0, 20.0, None)
+    assert made.settings.constraint.miss == 0.01
+
+
+def test_what_a_connection_says_of_misses_drains_and_past_runs():
+    made = config({"miss_probability": 0.2, "drain": "45s", "history": "runs.json"})
+    assert (made.settings.constraint.miss, made.settings.drain_s) == (0.2, 45.0)
+    assert made.history == Path("runs.json")
 
 
 def test_a_run_may_ask_for_other_limits():
@@ -47,6 +57,9 @@ def test_a_run_may_ask_for_other_limits():
         ({"min_workers": 11}, {}, "min_workers"),
         ({"worker_cores": 0}, {}, "cores_per_worker"),
         ({"margin": 1.5}, {}, "margin"),
+        ({"miss_probability": 0.0}, {}, "miss probability must lie between 0 and 1"),
+        ({"miss_probability": "rarely"}, {}, "'miss_probability'"),
+        ({"drain": "-3s"}, {}, "'drain'"),
         ({"pool": "kubernetes"}, {}, "'pool'"),
         ({"master": "local[2]"}, {}, "spark://host:7077"),
     ],

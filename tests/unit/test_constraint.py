@@ -52,3 +52,9 @@ def test_n_below_one_is_refused(most):
 def test_t_not_above_zero_is_refused(limit):
     with pytest.raises(InvalidInputError, match="T "):
         Constraint(4, limit)
+
+
+@pytest.mark.parametrize("miss", [0.0, 1.0, -0.1, 5.0, float("nan")])
+def test_a_miss_probability_that_is_none_is_refused(miss):
+    with pytest.raises(InvalidInputError, match="miss probability"):
+        Constraint(4, 60.0, miss)

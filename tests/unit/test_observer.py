@@ -122,6 +122,8 @@ def test_a_healthy_cluster():
     assert (one.id, one.name, one.elapsed_s) == ("app-1", "name of app-1", 36.958)
     assert (one.limit_s, one.max_workers, one.error) == (180.0, 4, None)
     assert len(one.stages) == 6
+    assert one.stages[-1].began_s == pytest.approx(33.522, abs=1e-3)
+    assert one.inputs == {}
     assert {executor.host for executor in two.executors} == {"127.0.7.2", "127.0.7.3"}
 
 
@@ -265,6 +267,14 @@ def test_a_malformed_own_limit_is_seen_and_nothing_else_is_lost():
         "spark.kitwai.timeLimit is not used: 'tomorrow'"
         in errors(observation)["application a limit"]
     )
+
+
+def test_what_an_application_announces_of_its_inputs():
+    cluster = Cluster(["a"])
+    cluster.environment["sparkProperties"] += [["spark.kitwai.inputs.size", "80"]]
+    with http_server.serve(cluster) as url:
+        (application,) = look(url).applications
+    assert application.inputs == {"size": 80.0}
 
 
 def fails():

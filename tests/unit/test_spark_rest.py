@@ -20,8 +20,11 @@ from kitwai.observe.spark_rest import (
     parse_driver_urls,
     parse_elapsed,
     parse_executors,
+    parse_idle,
+    parse_inputs,
     parse_limits,
     parse_stages,
+    parse_start,
     parse_workers,
 )
 
@@ -191,6 +194,33 @@ def test_stages_of_a_real_driver():
     assert by_id(stages)[8].shuffle_read_bytes == 350
 
 
+def test_stages_begin_and_end_since_the_applications_start():
+    start = parse_start(recorded("application.json"))
+    stages = by_id(parse_stages(recorded("stages.json"), recorded("jobs.json"), start))
+    # By the driver's clock: started at 01:09:31.766, the last stage's first task at 01:10:05.288.
+    assert stages[8].began_s == pytest.approx(33.522, abs=1e-3)
+    assert stages[8].ended_s is None
+    ends = [(stage.began_s, stage.ended_s) for stage in stages.values() if stage.id != 8]
+    assert all(0.0 < began < ended < 36.958 for began, ended in ends)
+    assert [began for began, _ in ends] == sorted(began for began, _ in ends)
+
+
+def test_times_of_stages_that_cannot_be_told_are_unknown_not_zero():
+    stages = parse_stages(recorded("stages.json"), recorded("jobs.json"))
+    assert {(stage.began_s, stage.ended_s) for stage in stages} == {(None, None)}
+    without = changed("stages.json", firstTaskLaunchedTime=...)
+    assert by_id(parse_stages(without, recorded("jobs.json"), 0.0))[8].began_s is None
+    before = parse_stages(recorded("stages.json"), recorded("jobs.json"), 4e9)
+    assert {stage.began_s for stage in before} == {0.0}  # a clock that was set back
+
+
+@pytest.mark.parametrize("time", ["yesterday", "", 5, "9" * 100_000])
+def test_a_time_that_is_none_refuses_the_stages(time):
+    with pytest.raises(SourceError) as caught:
+        parse_stages(changed("stages.json", firstTaskLaunchedTime=time), recorded("jobs.json"), 0.0)
+    assert len(str(caught.value)) < 300
+
+
 def test_shuffles_that_adaptive_execution_has_written_are_not_work_left():
     raw = json.loads((RECORDED / "stages_adaptive.json").read_bytes())
     assert {s["stageId"] for s in raw if s["status"] == "PENDING"} == {2, 3}
@@ -323,6 +353,33 @@ def test_limits(properties, limit_s, max_workers, faults):
     assert all("spark.kitwai." in fault and len(fault) < 400 for fault in limits.faults)
 
 
+def test_a_job_under_way_is_not_idle():
+    assert parse_idle(recorded("application.json"), recorded("jobs.json"), 36.958) is None
+    assert parse_idle(recorded("application.json"), answer([]), 36.958) == 36.958
+
+
+@pytest.mark.parametrize(
+    ("properties", "inputs"),
+    [
+        ([], {}),
+        ([["spark.kitwai.inputs.size", "12.5"], ["spark.app.name", "3"]], {"size": 12.5}),
+        (
+            [["spark.kitwai.inputs.a.b", " 1e3 "], ["spark.kitwai.inputs.c", "-0.5"]],
+            {"a.b": 1000.0, "c": -0.5},
+        ),
+        (
+            [
+                [f"spark.kitwai.inputs.{n}", v]
+                for n, v in enumerate(["", "x", "nan", "inf", "1e999"])
+            ],
+            {},
+        ),
+    ],
+)
+def test_inputs_that_an_application_announces(properties, inputs):
+    assert parse_inputs(answer({"sparkProperties": properties})) == inputs
+
+
 # --- older versions
 
 
@@ -374,7 +431,9 @@ PARSERS = [
     parse_applications,
     parse_executors,
     parse_limits,
-    lambda a: parse_stages(a, recorded("jobs.json")),
+    parse_start,
+    parse_inputs,
+    lambda a: parse_stages(a, recorded("jobs.json"), 1.8e9),
     lambda a: parse_stages(recorded("stages.json"), a),
     lambda a: parse_elapsed(a, 1.8e9),
     lambda a: parse_driver_urls(a, "http://master:8080/"),
@@ -395,6 +454,8 @@ def only_source_errors(body: bytes) -> None:
         except SourceError:
             continue
         assert not isinstance(result, float) or math.isfinite(result)
+        if parse is parse_inputs:
+            assert all(map(math.isfinite, result.values()))
 
 
 @given(st.binary(max_size=200))

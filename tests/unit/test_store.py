@@ -4,19 +4,23 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
 from builders import application, observation, settings, stage
 
 from kitwai.core.decide import decide
+from kitwai.core.live import with_counts
+from kitwai.core.observation import Ran
 from kitwai.errors import LeaseError, StoreError
 from kitwai.store.lease import StoreLease, under_way
 from kitwai.store.schema import HEAD, VERSION_TABLE
 from kitwai.store.store import Store
 from kitwai.store.tables import Base
 
-SEEN = observation(2, application(stage(tasks=100, complete=40), elapsed_s=1 / 3, limit_s=200.0))
+ONE = application(stage(tasks=100, complete=40), elapsed_s=1 / 3, limit_s=200.0)
+SEEN = with_counts(observation(2, replace(ONE, inputs={"size": 0.1})), None)
 
 
 @pytest.fixture
@@ -34,6 +38,7 @@ def test_records_come_back_to_the_last_bit(store):
     decision = decide(SEEN, settings())
     stored = store.decision(store.add_decision(decision, observation_id, settings()))
     assert store.observation(observation_id) == SEEN
+    assert SEEN.applications[0].stages[0].ran == (Ran(2, 40, 200_000.0),)
     assert stored.decision == decision
     assert stored.settings == settings()
 
@@ -44,6 +49,15 @@ def test_a_decision_can_be_made_again_from_the_store_alone(store):
     stored = store.decision(decision_id)
     again = decide(store.observation(stored.observation_id), stored.settings)
     assert again == stored.decision
+
+
+def test_the_newest_observation_of_a_cluster(store):
+    assert store.newest_observation("test") is None
+    store.add_observation(replace(SEEN, at=990.0))
+    store.add_observation(SEEN)
+    store.add_observation(replace(SEEN, at=980.0))
+    store.add_observation(observation(1, cluster="other", at=2000.0))
+    assert store.newest_observation("test") == SEEN
 
 
 def test_the_past_of_a_cluster(store):

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from kitwai.core.belief import unknown
 from kitwai.core.constraint import Constraint
 from kitwai.core.decision import ApplicationDecision, ClusterSettings, Decision, GuardrailNote
 from kitwai.core.guardrails import guard_application, guard_cluster
@@ -232,6 +231,11 @@ def _state(
 ) -> State:
     """What the policy is asked about one application, over max(N, 10) targets."""
     counts = max(TARGETS, constraint.max_workers)
+    # A record tells of the counts up to which it was made, on workers of its own size.
+    fit = [
+        run for run in runs if len(run.level) >= counts and run.cores == settings.cores_per_worker
+    ]
+    prior = prior_of(fit, application.inputs, counts, len(application.stages or ()))
     view = view_of(
         application,
         constraint,
@@ -239,15 +243,11 @@ def _state(
         serving=max(0, present - starting),
         cores=settings.cores_per_worker,
         counts=counts,
+        stages=prior.tasks.shape[1],
     )
-    # A record tells of the counts up to which it was made, on workers of its own size.
-    fit = [
-        run for run in runs if len(run.level) >= counts and run.cores == settings.cores_per_worker
-    ]
-    stages = view.tasks.shape[1]
     return build_state(
         view,
-        prior_of(fit, application.inputs, counts, stages) if fit else unknown(1, counts, stages),
+        prior,
         np.array([price_of(constraint.miss, policy.prices)]),
         start_delay_s=settings.start_delay_s,
         drain_s=settings.drain_s,

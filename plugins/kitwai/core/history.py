@@ -23,6 +23,9 @@ from kitwai.core.view import Floats
 RUN_SIGMA = 0.1
 """Sigma of a hidden factor on all of a run's work: data differ, machines are shared."""
 
+_FARTHEST = 30.0
+"""How many standard deviations beyond the runs known an input may lie."""
+
 _STAGE_SIGMA = 0.05
 _ERROR_SIGMA = 0.05
 _ERROR_WEIGHT = 2.0
@@ -58,7 +61,7 @@ def prior_of(
     """What is believed (B = 1) of a run with these inputs.
 
     :param records: past runs of the family, none with the same inputs; with none of them nothing is
-        known.
+        known. Each tells of ``counts`` workers at least.
     :param stages: S of the result, unless the family's runs have more.
     """
     if not records:
@@ -68,8 +71,8 @@ def prior_of(
     x, x_new = _features([record.inputs for record in like], inputs)
     works = np.array([record.stage_work_s for record in like])
     shares = np.log(np.maximum(works / works.sum(axis=1, keepdims=True), 1e-6))
-    levels = np.array([record.level for record in like])
-    losses = np.array([record.loss for record in like])
+    levels = np.array([record.level[:counts] for record in like])
+    losses = np.array([record.loss[:counts] for record in like])
     gaps = np.array([record.gap_s for record in like])
     tasks = np.log(np.array([record.stage_tasks for record in like]))
     gap = np.log1p(gaps.sum(axis=1, keepdims=True))
@@ -104,20 +107,26 @@ def prior_of(
 def _features(
     history: Sequence[Mapping[str, float]], inputs: Mapping[str, float]
 ) -> tuple[Floats, Floats]:
-    """Inputs as standardised columns: those that every run names; logs where all are positive."""
+    """Inputs as standardised columns: those that every run names; logs where all are positive.
+
+    Beyond `_FARTHEST` nothing is told apart, and a column that overflows tells nothing.
+    """
     names = [name for name in sorted(inputs) if all(name in one for one in history)]
     columns, new = [np.zeros(len(history))], [0.0]
     for name in names:
         values = np.array([*(one[name] for one in history), inputs[name]], dtype=np.float64)
         if (values > 0).all():
             values = np.log(values)
-        if np.ptp(values) < 1e-9:
+        with np.errstate(over="ignore", invalid="ignore"):
+            if np.ptp(values) < 1e-9:
+                continue
+            spread = values[:-1].std()
+            # An input that never varied before: nothing tells what it does.
+            values = (values - values[:-1].mean()) / (spread if spread > 1e-9 else np.ptp(values))
+        if not np.isfinite(values).all():
             continue
-        spread = values[:-1].std()
-        # An input that never varied before: nothing tells what it does.
-        values = (values - values[:-1].mean()) / (spread if spread > 1e-9 else np.ptp(values))
         columns.append(values[:-1])
-        new.append(values[-1])
+        new.append(float(np.clip(values[-1], -_FARTHEST, _FARTHEST)))
     return np.stack(columns, axis=1), np.array(new)
 
 

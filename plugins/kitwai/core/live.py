@@ -49,8 +49,10 @@ def _counted(stage: Stage, previous: Stage | None, before: int | None, now: int 
     ran = previous.ran if previous is not None else ()
     tasks = stage.complete - sum(one.tasks for one in ran)
     run_ms = stage.run_ms - sum(one.run_ms for one in ran)
-    if tasks < 0 or run_ms < 0:  # a new attempt of the stage
+    # Spark counts in whole milliseconds: anything less is what rounding leaves of a sum.
+    if tasks < 0 or run_ms < -1.0:  # a new attempt of the stage
         ran, tasks, run_ms = (), stage.complete, stage.run_ms
+    run_ms = max(run_ms, 0.0)
     workers = before if before else now
     if tasks == 0 or not workers:
         return replace(stage, ran=ran)
@@ -68,30 +70,32 @@ def view_of(
     serving: int,
     cores: int,
     counts: int,
+    stages: int = 1,
 ) -> View:
     """One application (B = 1) as the simulator would show it.
 
     :param workers: those that serve or start for it; ``serving``: those that take tasks.
     :param cores: task slots a worker; ``counts``: the most workers to tell apart.
+    :param stages: S at least: those that Spark has not submitted yet stand there without tasks.
     """
-    stages = sorted(application.stages or (), key=lambda stage: stage.id)
+    shown = sorted(application.stages or (), key=lambda stage: stage.id)
     now = application.elapsed_s
-    width = max(1, len(stages))
+    width = max(1, stages, len(shown))
     cell_n = np.zeros((1, width, counts + 1))
     cell_s = np.zeros((1, width, counts + 1))
-    for position, stage in enumerate(stages):
+    for position, stage in enumerate(shown):
         for ran in stage.ran or (Ran(max(serving, 1), stage.complete, stage.run_ms),):
             at = min(ran.workers, counts)
             cell_n[0, position, at] += ran.tasks
             cell_s[0, position, at] += ran.run_ms / 1000.0
 
     def ints(values: Sequence[int]) -> np.ndarray:
-        return np.array([[*values] or [0]], dtype=np.int64)
+        return np.array([[*values, *[0] * (width - len(values))]], dtype=np.int64)
 
-    def floats(values: Sequence[float]) -> np.ndarray:
-        return np.array([[*values] or [0.0]], dtype=np.float64)
+    def floats(values: Sequence[float], missing: float) -> np.ndarray:
+        return np.array([[*values, *[missing] * (width - len(values))]], dtype=np.float64)
 
-    over = [stage.status in _OVER or stage.complete >= stage.tasks for stage in stages]
+    over = [stage.status in _OVER or stage.complete >= stage.tasks for stage in shown]
     return View(
         now=np.array([now]),
         max_workers=np.array([constraint.max_workers], dtype=np.int64),
@@ -100,18 +104,19 @@ def view_of(
         serving=np.array([serving], dtype=np.int64),
         cores=np.array([cores], dtype=np.int64),
         busy=np.array([0.0]),
-        tasks=ints([stage.tasks for stage in stages]),
-        active=ints([stage.active for stage in stages]),
-        complete=ints([stage.complete for stage in stages]),
-        run_s=floats([stage.run_ms / 1000.0 for stage in stages]),
-        ended=np.array([over or [False]], dtype=np.bool_),
+        tasks=ints([stage.tasks for stage in shown]),
+        active=ints([stage.active for stage in shown]),
+        complete=ints([stage.complete for stage in shown]),
+        run_s=floats([stage.run_ms / 1000.0 for stage in shown], 0.0),
+        ended=ints(over).astype(np.bool_),
         over=np.zeros(1, dtype=np.bool_),
-        began_s=floats([np.inf if s.began_s is None else s.began_s for s in stages]),
+        began_s=floats([np.inf if s.began_s is None else s.began_s for s in shown], np.inf),
         ended_s=floats(
             [
                 np.inf if s.ended_s is None or not ended else s.ended_s
-                for s, ended in zip(stages, over, strict=True)
-            ]
+                for s, ended in zip(shown, over, strict=True)
+            ],
+            np.inf,
         ),
         cell_n=cell_n,
         cell_s=cell_s,

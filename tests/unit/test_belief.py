@@ -1,0 +1,383 @@
+"""`core.belief` and `core.stages`: what a run's tasks tell of the time left."""
+
+from __future__ import annotations
+
+import heapq
+
+import numpy as np
+import pytest
+from builders import Seen, view
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kitwai.core.belief import CENSORED, TASK_SIGMA, Prior, forecast, unknown
+from kitwai.core.history import prior_of
+from kitwai.core.stages import TAIL_SIGMA, gaps_left, makespan, tail_of
+from kitwai.sim.library import Library
+from kitwai.sim.records import priors_of, records_of
+from kitwai.sim.simulator import Simulator
+from kitwai.sim.synthetic import synthetic_profiles
+
+COUNTS = 10
+
+
+def sigmas(cov):
+    return np.sqrt(np.diagonal(cov, axis1=-2, axis2=-1))
+
+
+def planned(level=0.0, *, tasks=(100.0, 100.0), gap_s=(0.0, 0.0)) -> Prior:
+    """A known family: stages of equal shares, a total work of exp(level) at every count."""
+    size = len(tasks)
+    return Prior(
+        level=np.full((1, COUNTS), level),
+        cov=0.3**2 * (np.full((1, COUNTS, COUNTS), 0.6) + 0.4 * np.eye(COUNTS)),
+        loss=np.zeros((1, COUNTS)),
+        share=np.full((1, size), -np.log(size)),
+        spread=np.array([0.1]),
+        tasks=np.array([tasks]),
+        gap_s=np.array([gap_s]),
+        informed=np.ones(1, dtype=bool),
+    )
+
+
+# --- the scale-out curve
+
+
+@pytest.mark.parametrize(("prior", "known"), [(unknown(1, COUNTS, 2), False), (planned(6.0), True)])
+def test_without_a_task_the_prior_stands(prior, known):
+    seen = forecast(view(Seen(100, active=4, began_s=0.0), Seen(50)), prior, 15.0)
+    assert (seen.level == prior.level).all()
+    assert (seen.cov == prior.cov).all()
+    assert seen.surprise[0] == 0.0
+    assert seen.known[0] == known
+
+
+def test_a_known_family_is_forecast_before_its_first_task():
+    # 400 slot-seconds in two stages of 100 tasks: 100 s on 4 slots, 20 s on 20, and their tails.
+    seen = forecast(view(Seen(0), Seen(0), now=0.0), planned(np.log(400.0)), 0.0)
+    assert seen.left_s[0, 1] == pytest.approx(100.0, rel=0.12)
+    assert seen.left_s[0, 9] == pytest.approx(20.0, rel=0.25)
+    assert (seen.progress[0], seen.tasks_left[0]) == (0.0, 200.0)
+
+
+def test_the_level_moves_to_the_task_time_seen_and_far_counts_stay_uncertain():
+    stages = [Seen(200, {3: (200, 200 * 7.5)}) for _ in range(8)]
+    prior = unknown(1, COUNTS, 8)
+    seen = forecast(view(*stages, serving=3), prior, 15.0)
+    assert np.exp(seen.level[0, 2]) == pytest.approx(7.5, rel=0.02)
+    before, after = sigmas(prior.cov)[0], sigmas(seen.cov)[0]
+    assert (after < before).all()
+    assert after[2] < 0.1
+    # What is told of 3 workers tells less of a count, the farther it lies.
+    assert (np.diff(after[2:8]) > 0).all()
+    assert (np.diff(after[:3]) < 0).all()
+    assert after[9] > 3 * after[2]
+    # The whole of it moves, though: how long tasks take is common to all counts.
+    assert np.exp(seen.level[0, 9]) == pytest.approx(7.5, rel=0.5)
+
+
+def test_a_second_count_tells_of_the_curve_itself():
+    one = [Seen(100, {2: (100, 500.0)}) for _ in range(4)]
+    two = [*one, *(Seen(100, {9: (100, 1500.0)}) for _ in range(4))]
+    before = forecast(view(*one), unknown(1, COUNTS, 4), 15.0)
+    after = forecast(view(*two), unknown(1, COUNTS, 8), 15.0)
+    slope = after.level[0, 8] - after.level[0, 1]
+    assert slope > before.level[0, 8] - before.level[0, 1] + 0.3
+    assert sigmas(after.cov)[0, 8] < 0.6 * sigmas(before.cov)[0, 8]
+    # Neighbours of what was seen are drawn along.
+    assert after.level[0, 9] - after.level[0, 1] > 0.8 * slope
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_bayes_rule_against_the_dense_formula(seed):
+    rng = np.random.default_rng(seed)
+    root = rng.normal(size=(COUNTS, COUNTS))
+    prior = planned(1.0, tasks=(80.0,) * 4)
+    prior.cov[0] = 0.1 * root @ root.T + 0.05 * np.eye(COUNTS)
+    prior.share[0] = np.log([0.1, 0.2, 0.3, 0.4])
+    stages = []
+    for active in (0, 0, 7, 0):
+        ran = {
+            int(count): (int(number), float(number * rng.lognormal(-3.0, 0.5)))
+            for count, number in zip(
+                rng.choice(np.arange(1, 11), 3, replace=False), rng.integers(1, 20, 3), strict=True
+            )
+        }
+        done = sum(number for number, _ in ran.values())
+        stages.append(Seen(80 if active else done, ran, active))
+    seen = forecast(view(*stages), prior, 15.0)
+
+    spread2 = seen.spread[0] ** 2
+    rows, values, noise = [], [], []
+    for at, one in enumerate(stages):
+        running = one.active / (one.active + one.complete)
+        for count, (number, seconds) in one.ran.items():
+            rows.append(np.eye(COUNTS)[count - 1])
+            weight = prior.share[0, at] - np.log(one.tasks)
+            values.append(np.log(seconds / number) - weight)
+            noise.append(TASK_SIGMA**2 / number + (CENSORED * running) ** 2 + spread2)
+    design, gain = np.array(rows), np.linalg.inv(np.diag(noise))
+    precision = np.linalg.inv(prior.cov[0]) + design.T @ gain @ design
+    cov = np.linalg.inv(precision)
+    mean = cov @ (np.linalg.inv(prior.cov[0]) @ prior.level[0] + design.T @ gain @ np.array(values))
+    assert seen.level[0] == pytest.approx(mean, abs=1e-9)
+    assert seen.cov[0] == pytest.approx(cov, abs=1e-9)
+
+
+def test_short_tasks_that_end_first_are_not_taken_for_all():
+    first = Seen(8, {2: (2, 2.0)}, active=6, began_s=90.0)
+    whole = Seen(8, {2: (8, 8.0)}, began_s=90.0, ended_s=100.0)
+    prior = planned(np.log(80.0), tasks=(8.0, 8.0))
+    early, late = (forecast(view(one, Seen(8)), prior, 0.0) for one in (first, whole))
+    # Planned were 5 s a task, seen is 1 s: two of eight weigh less than all of them.
+    assert late.level[0, 1] < early.level[0, 1] < prior.level[0, 1]
+
+
+def test_a_stage_of_its_own_changes_itself_more_than_the_others():
+    prior = planned(np.log(400.0))
+    prior.spread[:] = 0.5
+    usual = Seen(100, {2: (50, 100.0)}, began_s=0.0)
+    slow = Seen(100, {2: (50, 400.0)}, began_s=0.0)
+    none = Seen(100)
+    before = forecast(view(usual, none, now=0.0), prior, 0.0).left_s[0, 1]
+    after = forecast(view(slow, none, now=0.0), prior, 0.0).left_s[0, 1]
+    # Of the first stage 50 tasks are left on 4 slots, 8 s instead of 2: 75 s more, at least two
+    # thirds of them believed; of the second the common level alone has moved.
+    assert 50.0 < after - before < 75.0 + 60.0
+
+
+def test_what_differs_between_stages_widens_what_is_believed_of_the_next():
+    alike = [Seen(50, {2: (50, 100.0)}) for _ in range(5)]
+    mixed = [Seen(50, {2: (50, 100.0 * factor)}) for factor in (0.3, 0.6, 1.0, 2.0, 4.0)]
+    prior = unknown(1, COUNTS, 6)
+    calm, wild = (forecast(view(*one, Seen(50)), prior, 15.0) for one in (alike, mixed))
+    assert calm.spread[0] < prior.spread[0] < wild.spread[0]
+    assert calm.sigma[0, 1] < wild.sigma[0, 1]
+
+
+# --- the time left
+
+
+def scheduled(tasks: int, slots: int) -> float:
+    """Mean end of ``tasks`` tasks given one by one to the next free slot (list scheduling)."""
+    rng, ends = np.random.default_rng(0), []
+    for _ in range(200):
+        free = [0.0] * slots
+        for time in rng.lognormal(-0.02, 0.2, size=tasks):
+            heapq.heapreplace(free, free[0] + time)
+        ends.append(max(free))
+    return float(np.mean(ends))
+
+
+SCHEDULES = [
+    (1, 4),
+    (4, 4),
+    (7, 4),
+    (8, 4),
+    (9, 4),
+    (40, 8),
+    (41, 8),
+    (100, 6),
+    (210, 20),
+    (12, 20),
+]
+
+
+def test_makespan_against_list_scheduling():
+    errors = []
+    for tasks, slots in SCHEDULES:
+        time = makespan(np.array([[float(tasks)]]), np.array([[float(slots)]]))[0, 0, 0]
+        errors.append(time / scheduled(tasks, slots) - 1.0)
+    # Where the tasks fill the last wave exactly it is pessimistic: that wave waits for no slot.
+    assert min(errors) > -0.08
+    assert max(errors) < 0.2
+    assert np.mean(np.abs(errors)) < 0.07
+
+
+@given(tasks=st.integers(1, 5000), slots=st.integers(1, 64))
+def test_makespan_lies_between_its_bounds(tasks, slots):
+    time = makespan(np.array([[float(tasks)]]), np.array([[float(slots)]]))[0, 0, 0]
+    packed = tasks / slots
+    assert max(packed, 1.0) - 1e-9 <= time <= packed + 2.0 + 0.4 * np.sqrt(packed)
+
+
+def test_no_tasks_take_no_time():
+    assert (makespan(np.zeros((2, 3)), np.ones((2, 5))) == 0.0).all()
+
+
+def test_driver_gaps_are_the_prior_s_until_the_run_has_shown_its_own():
+    left = np.array([[0.0, 0.0, 10.0, 10.0]])
+    prior_s = np.full((1, 4), 3.0)
+    fresh = [Seen(10), Seen(10), Seen(10), Seen(10)]
+    assert gaps_left(view(*fresh), prior_s, left)[0] == pytest.approx(6.0)
+    done = [
+        Seen(10, {2: (10, 40.0)}, began_s=9.0, ended_s=19.0),
+        Seen(10, {2: (10, 40.0)}, began_s=28.0, ended_s=38.0),
+        *fresh[2:],
+    ]
+    # 9 s before each of the two: weight 2 against the prior's 1/2.
+    assert gaps_left(view(*done), prior_s, left)[0] == pytest.approx(0.2 * 6.0 + 0.8 * 18.0)
+
+
+def tail(*stages: Seen, now: float) -> tuple[float, float]:
+    one = view(*stages, now=now)
+    slots = 2.0 * np.arange(1.0, COUNTS + 1.0)[None]
+    mean, variance = tail_of(one, slots, np.ones((1, COUNTS)), np.ones((1, len(stages))))
+    return float(mean[0]), float(variance[0])
+
+
+def calm_stages(count: int, extra_s: float = 0.0) -> tuple[list[Seen], float]:
+    """Stages of 42 tasks of 2 s on 4 slots, each ``extra_s`` longer than `makespan` says."""
+    lasts = 2.0 * makespan(np.array([[42.0]]), np.array([[4.0]]))[0, 0, 0] + extra_s
+    stages = [
+        Seen(42, {2: (42, 84.0)}, began_s=at * lasts, ended_s=(at + 1) * lasts)
+        for at in range(count)
+    ]
+    return stages, count * lasts
+
+
+def test_stage_tails_are_learnt():
+    nothing = tail(Seen(40, active=4, began_s=0.0), now=1.0)
+    assert nothing == (0.0, pytest.approx(TAIL_SIGMA**2))
+    stages, now = calm_stages(6)
+    calm, calm_variance = tail(*stages, now=now)
+    assert calm == pytest.approx(0.0, abs=1e-9)
+    assert calm_variance < 0.1 * TAIL_SIGMA**2
+    seen = []
+    for count in (3, 6, 30):
+        stages, now = calm_stages(count, extra_s=2.0)
+        seen.append(tail(*stages, now=now)[0])
+    # A task time a stage; few stages may have had it by chance.
+    assert 0.2 < seen[0] < seen[1] < seen[2] < 1.0
+    assert seen[2] == pytest.approx(1.0, abs=0.15)
+
+
+def test_tails_make_the_rest_longer_at_every_count():
+    ends = []
+    for extra_s in (0.0, 1.0):
+        stages, now = calm_stages(20, extra_s)
+        rest = [Seen(42) for _ in range(8)]
+        one = view(*stages, *rest, now=now)
+        ends.append(forecast(one, unknown(1, COUNTS, 28), 0.0).left_s[0])
+    assert (ends[1] - ends[0])[1] == pytest.approx(8.0, rel=0.2)
+    assert (ends[1] > ends[0] + 4.0).all()
+
+
+def test_workers_that_are_not_there_help_after_their_start_up():
+    stage = Seen(1000, {2: (500, 1000.0)}, began_s=0.0)
+    now = forecast(view(stage), unknown(1, COUNTS, 1), 0.0).left_s[0]
+    later = forecast(view(stage), unknown(1, COUNTS, 1), 30.0).left_s[0]
+    assert later[:2] == pytest.approx(now[:2])
+    share = 1.0 - 30.0 / now[1]
+    assert later[2:] == pytest.approx(30.0 + share * now[2:])
+    # Those that are starting already have half of it behind them.
+    half = forecast(view(stage, workers=5), unknown(1, COUNTS, 1), 30.0).left_s[0]
+    share = 1.0 - 15.0 / now[1]
+    assert half[2:5] == pytest.approx(15.0 + share * now[2:5])
+    assert half[5:] == pytest.approx(later[5:])
+
+
+def test_what_ends_before_new_workers_come_ends_as_it_would():
+    stage = Seen(100, {2: (98, 98.0)}, active=2, began_s=0.0)
+    left = forecast(view(stage), unknown(1, COUNTS, 1), 60.0).left_s[0]
+    assert left[2:] == pytest.approx(np.full(8, left[1]))
+
+
+def test_without_a_worker_everything_waits_for_the_first():
+    stage = Seen(1000, {2: (500, 1000.0)}, began_s=0.0)
+    there = forecast(view(stage), unknown(1, COUNTS, 1), 0.0).left_s[0]
+    none = forecast(view(stage, serving=0), unknown(1, COUNTS, 1), 30.0).left_s[0]
+    assert none == pytest.approx(there + 30.0)
+
+
+@given(data=st.data())
+def test_whatever_is_seen_gives_numbers(data):
+    stages = []
+    for _ in range(data.draw(st.integers(1, 4))):
+        ran = data.draw(
+            st.dictionaries(
+                st.integers(1, 10),
+                st.tuples(st.integers(1, 10**6), st.floats(0.0, 1e9)),
+                max_size=3,
+            )
+        )
+        done = sum(number for number, _ in ran.values())
+        tasks = done + data.draw(st.integers(0, 10**6))
+        began = data.draw(st.sampled_from([0.0, 50.0, np.inf]))
+        ended = data.draw(st.sampled_from([60.0, 200.0, np.inf])) if done == tasks else np.inf
+        stages.append(Seen(tasks, ran, data.draw(st.integers(0, tasks - done)), began, ended))
+    one = view(*stages, serving=data.draw(st.integers(0, 10)), cores=data.draw(st.integers(1, 64)))
+    for prior in (unknown(1, COUNTS, 2), planned(3.0)):
+        seen = forecast(one, prior, 15.0)
+        for name in seen.__slots__:
+            assert np.isfinite(getattr(seen, name)).all(), name
+        assert (seen.left_s >= 0.0).all()
+        assert (seen.sigma > 0.0).all()
+        assert 0.0 <= seen.progress[0] <= 1.0
+
+
+def test_rows_do_not_touch_each_other():
+    library = Library(synthetic_profiles(12, seed=6))
+    made = Simulator(library, 12)
+    made.reset(np.arange(12), np.full(12, 10), np.full(12, 600.0))
+    made.step(np.full(12, 5), seconds=40.0)
+    prior = priors_of(library)
+    together = forecast(made.view(), prior, 15.0)
+    for row in range(12):
+        at = np.array([row])
+        alone = forecast(made.view().take(at), prior.take(at), 15.0)
+        assert alone.left_s[0] == pytest.approx(together.left_s[row])
+        assert alone.sigma[0] == pytest.approx(together.sigma[row])
+
+
+# --- whole runs
+
+
+@pytest.fixture(scope="module")
+def library():
+    return Library(synthetic_profiles(150, seed=5))
+
+
+def half_way(library: Library, prior: Prior, workers: int) -> tuple[np.ndarray, np.ndarray]:
+    """Calm runs on a constant count: predicted over real end half way, and its believed sigma."""
+    count = len(library.profiles)
+    made = Simulator(library, count)
+    held = np.full(count, workers)
+    made.reset(np.arange(count), np.full(count, 10), np.full(count, 600.0), start_workers=held)
+    whole = made.fork(np.arange(count))
+    whole.step(held, seconds=1e9)
+    ratio, sigma = [], []
+    for row in range(count):
+        at = np.array([row])
+        one = made.fork(at)
+        one.step(held[:1], seconds=0.5 * float(whole.finish_s[row]))
+        seen = forecast(one.view(), prior.take(at), 15.0)
+        if seen.known[0]:
+            ratio.append((one.now[0] + seen.left_s[0, workers - 1]) / whole.finish_s[row])
+            sigma.append(seen.sigma[0, workers - 1])
+    return np.array(ratio), np.array(sigma)
+
+
+@pytest.mark.parametrize(("workers", "error"), [(1, 0.025), (2, 0.03), (8, 0.07)])
+def test_half_way_through_a_run_that_was_seen_before(library, workers, error):
+    """What the run leaves open: its gaps, its tails, its waves. The more slots, the more of the
+    time is waves and tails, which are known to a part of a task.
+    """
+    stages = library.tasks.shape[1]
+    runs = records_of(library)
+    prior = Prior.stack([prior_of([run], run.inputs, COUNTS, stages) for run in runs])
+    ratio, _ = half_way(library, prior, workers)
+    assert len(ratio) == len(library.profiles)
+    assert np.median(np.abs(ratio - 1.0)) < error
+    assert np.median(ratio) == pytest.approx(1.0, abs=0.025)
+
+
+def test_the_forecast_knows_how_wrong_it_may_be(library):
+    """From the family's other runs: 95 % lie within two sigmas, if it is honest."""
+    ratio, sigma = half_way(library, priors_of(library), 4)
+    assert (np.abs(np.log(ratio)) < 2.0 * sigma).mean() > 0.93
+    assert np.median(np.abs(ratio - 1.0)) < 0.06
+    blind = unknown(len(library.profiles), COUNTS, library.tasks.shape[1])
+    blind_ratio, blind_sigma = half_way(library, blind, 4)
+    assert np.median(np.abs(blind_ratio - 1.0)) > 2 * np.median(np.abs(ratio - 1.0))
+    assert np.median(blind_sigma) > 2 * np.median(sigma)
