@@ -52,25 +52,30 @@ def measure_simulation(
 ) -> dict[str, Any]:
     """Measure on synthetic applications, half of them disturbed.
 
-    :param episodes: side by side; ``passes``: over all of them, the first one is not counted.
+    :param episodes: side by side; ``passes``: over all of them, after one that is not counted.
     :param decisions: of one application each; ``batches``: of ``batch`` applications each.
-    :returns: ``steps_per_s`` (median pass) and, by policy, ``decision_ms`` and ``batch_ms`` with
-        ``median`` and ``p95``. A policy's time holds the state, the Q-values and the best target.
+    :returns: ``steps_per_s`` (median pass, on all threads) and, by policy, ``decision_ms`` and
+        ``batch_ms`` with ``median`` and ``p95``: the state, the Q-values and the best target.
     """
     import numba
 
     library = Library(synthetic_profiles(_PROFILES, seed))
     pool = Pool.draw(library, episodes, np.random.default_rng(seed))
     simulator = Simulator(library, episodes)
-    rates = [_steps_per_s(simulator, pool) for _ in range(passes + 1)]
+    _steps_per_s(simulator, pool)
+    threads, rates = numba.get_num_threads(), {}
+    for count in sorted({1, threads}):
+        numba.set_num_threads(count)
+        rates[count] = statistics.median(_steps_per_s(simulator, pool) for _ in range(passes))
     moment = _under_way(simulator, pool)
     running = len(moment.view.now)
     rows = np.arange(batch) % running
     policies: tuple[Policy, ...] = (AnalyticPolicy(), any_network(seed))
     return {
-        "threads": numba.get_num_threads(),
+        "threads": threads,
         "episodes": episodes,
-        "steps_per_s": statistics.median(rates[1:]),
+        "steps_per_s": rates[threads],
+        "steps_per_s_of_one_thread": rates[1],
         "decisions": decisions,
         "batch": batch,
         "policies": {

@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -40,6 +43,23 @@ _WORKERS, _LIMITS_S = (2, 4, 7, 10), (300.0, 420.0, 600.0)
 _PROBE_S = 2.0
 
 Progress = Callable[[str], None]
+Profiles = tuple[ApplicationProfile, ...]
+Made = tuple[dict[str, Any], Controller]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Task:
+    """Applications to learn from, and episodes of others to judge on."""
+
+    training: Profiles
+    judge: Judge
+
+    @classmethod
+    def make(cls, profiles: int, held_out: int, seed: int) -> Task:
+        """Synthetic ones, so many of each."""
+        library = Library(synthetic_profiles(held_out, seed + _HELD_OUT_SEED))
+        episodes = grid_episodes(library, REGIME, seed=seed, workers=_WORKERS, limits_s=_LIMITS_S)
+        return cls(synthetic_profiles(profiles, seed), Judge(library, episodes))
 
 
 class Greedy:
@@ -77,21 +97,16 @@ def measure_training(
         second and whether ours is ``better``: with a higher return.
     """
     config = config or DQNConfig(seed=seed)
-    training = synthetic_profiles(profiles, seed)
-    library = Library(synthetic_profiles(held_out, seed + _HELD_OUT_SEED))
-    episodes = grid_episodes(library, REGIME, seed=seed, workers=_WORKERS, limits_s=_LIMITS_S)
-    judge = Judge(library, episodes)
+    task = Task.make(profiles, held_out, seed)
     rows: dict[str, dict[str, Any] | None] = {}
-    for name, run in ((OURS, _ours), (SB3, _sb3), (ORIGINAL, _original)):
-        progress(name)
-        made = run(training, seconds, seed, config)
-        if made is None:
-            rows[name] = None
-            continue
-        figures, controller = made
-        rate = figures["learnt_transitions"] / figures["seconds"]
-        judged = _quality(judge, judge.run(controller))
-        rows[name] = {**figures, "learnt_transitions_per_s": rate, **judged}
+    progress(OURS)
+    rows[OURS] = _row(task, *_ours(task.training, seconds, config))
+    progress(SB3)
+    installed = importlib.util.find_spec("stable_baselines3") is not None
+    rows[SB3] = _apart(_sb3_row, profiles, held_out, seconds, seed) if installed else None
+    progress(ORIGINAL)
+    rows[ORIGINAL] = _apart(_original_row, profiles, held_out, seconds, seed)
+    judge = task.judge
     progress("yardsticks")
     analytic = judge.run(PolicyController(AnalyticPolicy()))
     return {
@@ -135,11 +150,14 @@ def _quality(judge: Judge, outcome: Outcome) -> dict[str, Any]:
     return {**dataclasses.asdict(judge.judge(outcome)), "return": mean}
 
 
-Made = tuple[dict[str, Any], Controller]
-Profiles = tuple[ApplicationProfile, ...]
+def _row(task: Task, figures: dict[str, Any], controller: Controller) -> dict[str, Any]:
+    """A trainer's row: its figures, and how good its policy is."""
+    rate = figures["learnt_transitions"] / figures["seconds"]
+    judged = _quality(task.judge, task.judge.run(controller))
+    return {**figures, "learnt_transitions_per_s": rate, **judged}
 
 
-def _ours(training: Profiles, seconds: float, seed: int, config: DQNConfig) -> Made:
+def _ours(training: Profiles, seconds: float, config: DQNConfig) -> Made:
     library = Library(training)
     trained = train(library, config, budget_s=seconds)
     targets = targets_of_a_label(library, config)
@@ -164,16 +182,35 @@ def targets_of_a_label(library: Library, config: DQNConfig) -> float:
     return float(np.concatenate(counts).mean())
 
 
-def _sb3(training: Profiles, seconds: float, seed: int, config: DQNConfig) -> Made | None:
+def _apart(
+    row: Callable[[int, int, float, int], dict[str, Any]],
+    profiles: int,
+    held_out: int,
+    seconds: float,
+    seed: int,
+) -> dict[str, Any]:
+    """A row from a process of its own: torch crashes beside TensorFlow, and what this trainer sets
+    in TensorFlow (that it shall be deterministic) would slow the original down.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as apart:
+        return apart.submit(row, profiles, held_out, seconds, seed).result()
+
+
+def _sb3_row(profiles: int, held_out: int, seconds: float, seed: int) -> dict[str, Any]:
+    # Its logger would load TensorFlow; with None in its place it does without.
+    sys.modules["tensorflow"] = None  # type: ignore[assignment]
+    task = Task.make(profiles, held_out, seed)
+    return _row(task, *_sb3(task.training, seconds, seed))
+
+
+def _sb3(training: Profiles, seconds: float, seed: int) -> Made:
     """Its DQN with its defaults. How far exploration falls depends on the number of steps, which it
     must know in advance: a short run tells how many the time is enough for.
     """
-    if importlib.util.find_spec("stable_baselines3") is None:
-        return None
     from stable_baselines3 import DQN
     from stable_baselines3.common.callbacks import BaseCallback
 
-    class Deadline(BaseCallback):
+    class Deadline(BaseCallback):  # type: ignore[misc, unused-ignore]
         """Ends the learning in time."""
 
         def __init__(self, until: float) -> None:
@@ -205,7 +242,12 @@ def _sb3(training: Profiles, seconds: float, seed: int, config: DQNConfig) -> Ma
     }, Greedy(best)
 
 
-def _original(training: Profiles, seconds: float, seed: int, config: DQNConfig) -> Made:
+def _original_row(profiles: int, held_out: int, seconds: float, seed: int) -> dict[str, Any]:
+    task = Task.make(profiles, held_out, seed)
+    return _row(task, *_original(task.training, seconds, seed))
+
+
+def _original(training: Profiles, seconds: float, seed: int) -> Made:
     learnt = train_original(SparkScalingEnv(training, regime=REGIME), seconds, seed)
     return {
         "seconds": learnt.seconds,

@@ -1,4 +1,6 @@
-"""``kitwai bench``: what a step costs, how soon the loop acts, and how true the simulator is."""
+"""``kitwai bench``: what a step costs, how soon the loop acts, how true and how fast the simulator
+is, and how fast the trainer learns.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +11,14 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+from kitwai.errors import InvalidInputError
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand with its benchmarks."""
-    bench = subparsers.add_parser("bench", help="measure Kitwai on a real Airflow and a real Spark")
+    bench = subparsers.add_parser(
+        "bench", help="measure Kitwai: real Airflow, real Spark, simulator, training"
+    )
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", type=Path, help="write the figures to this file as well")
     benchmarks = bench.add_subparsers(required=True, metavar="BENCHMARK")
@@ -59,6 +65,25 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--profiles", type=Path, help="write the profiles of its applications to this folder"
     )
     fidelity.set_defaults(run=_fidelity)
+
+    sim = benchmarks.add_parser(
+        "sim", parents=[common], help="speed of the simulator and of decisions"
+    )
+    sim.add_argument(
+        "--episodes", type=int, default=2048, help="side by side (default: %(default)s)"
+    )
+    sim.set_defaults(run=_sim)
+
+    train = benchmarks.add_parser(
+        "train",
+        parents=[common],
+        help="the trainer against Stable-Baselines3 and the original's rule, at equal time",
+    )
+    train.add_argument(
+        "--seconds", type=float, default=60.0, help="for each of them (default: %(default)s)"
+    )
+    train.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    train.set_defaults(run=_train)
 
 
 def _step(arguments: argparse.Namespace) -> int:
@@ -154,6 +179,89 @@ def _fidelity(arguments: argparse.Namespace) -> int:
     )
     _write(arguments.json, figures)
     return 0
+
+
+def _sim(arguments: argparse.Namespace) -> int:
+    if arguments.episodes < 1:
+        raise InvalidInputError(f"--episodes must be at least 1, not {arguments.episodes}.")
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from kitwai.bench.simulation import measure_simulation
+
+    figures = measure_simulation(episodes=arguments.episodes)
+    wanted, batch = figures["wanted"], figures["batch"]
+    table = Table("", "median", "95 %", "wanted")
+    for threads, key in (
+        (f"{figures['threads']} threads", "steps_per_s"),
+        ("1 thread", "steps_per_s_of_one_thread"),
+    ):
+        table.add_row(
+            f"decision steps simulated a second, {threads}",
+            *(f"{figures[key]:,.0f}", "-", f"≥ {wanted['steps_per_s']:,.0f}"),
+        )
+    for name, times in figures["policies"].items():
+        for what, key in (("a decision", "decision_ms"), (f"{batch:,} at once", "batch_ms")):
+            table.add_row(
+                f"{name}: ms for {what}",
+                *(f"{times[key]['median']:.2f}", f"{times[key]['p95']:.2f}"),
+                f"≤ {wanted[key]:g}",
+            )
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(
+        f"{figures['episodes']} episodes side by side; "
+        f"{figures['decisions']} decisions of one application."
+    )
+    _write(arguments.json, figures)
+    return 0
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    if not 0 < arguments.seconds < float("inf"):
+        raise InvalidInputError(f"--seconds must be a positive time, not {arguments.seconds:g}.")
+    if arguments.seed < 0:
+        raise InvalidInputError(f"--seed must not be negative, but is {arguments.seed}.")
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from kitwai.bench.training import measure_training
+
+    console = Console(highlight=False)
+    figures = measure_training(
+        arguments.seconds, seed=arguments.seed, progress=lambda name: console.print(f"{name} …")
+    )
+    table = Table("")
+    for heading in ("s", "learnt/s", "steps/s", "hit rate", "cost", "return"):
+        table.add_column(heading, justify="right")
+    for name, row in {**figures["trainers"], **figures["yardsticks"]}.items():
+        if row is None:
+            continue
+        table.add_row(
+            name,
+            *(_figure(row.get("seconds"), ".0f"), _figure(row.get("learnt_transitions_per_s"))),
+            _figure(row.get("simulated_steps_per_s")),
+            *(_figure(row["hit_rate"], ".3f"), _figure(row["static_ratio"], ".3f")),
+            _figure(row["return"], ".3f"),
+        )
+    console.print(table)
+    for name, wanted in figures["wanted"].items():
+        ratio, better = figures["ratios"][name], figures["better"][name]
+        if figures["trainers"][name] is None:
+            console.print(f"{name} is not installed: pip install -r requirements-bench.txt")
+        elif ratio is not None:
+            console.print(
+                f"{name}: ours learns from {ratio:,.1f} x as many transitions a second (wanted: "
+                f"{wanted:g}) and is {'better' if better else 'not better'} after the same time."
+            )
+    _write(arguments.json, figures)
+    return 0
+
+
+def _figure(value: float | None, form: str = ",.0f") -> str:
+    return "-" if value is None else f"{value:{form}}"
 
 
 def _spread(seconds: tuple[float, ...]) -> tuple[str, str, str]:

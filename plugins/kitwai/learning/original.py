@@ -35,7 +35,8 @@ class Original:
 
     def best(self, observations: np.ndarray) -> np.ndarray:
         """[B] actions with the highest Q-value for observations [B, F]."""
-        return np.asarray(self.model(observations)).argmax(axis=1)
+        best: np.ndarray = np.asarray(self.model(observations)).argmax(axis=1)
+        return best
 
 
 def train_original(env: gymnasium.Env[np.ndarray, Any], seconds: float, seed: int = 0) -> Original:
