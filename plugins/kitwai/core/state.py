@@ -99,9 +99,9 @@ class State:
     the believed cost of the whole run on the cheapest cluster; ``mask`` [B, W]: targets that the
     constraint and the rules below allow.
 
-    Rules: before a task has ended no worker is let go; where nothing tells of the work left, the present count is held for a while (`PATIENCE`),
-    then N is asked for; where the limit is out
-    of reach (`HOPELESS_Z`), the target with the earliest end is the only one.
+    Rules: before a task has ended no worker is let go; where nothing tells of the work left, the
+    present count is held for a while (`PATIENCE`), then N is asked for; where the limit is out of
+    reach (`HOPELESS_Z`), the target with the earliest end is the only one.
     """
 
     workers: Ints
