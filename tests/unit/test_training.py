@@ -193,7 +193,7 @@ def test_a_fork_says_which_targets_miss_the_limit_if_they_are_held(collector):
     # With all workers at the start there is nothing to choose: none may go yet.
     assert 15 < len(made) <= 20
     assert made.mask[:, 9].all()
-    assert made.mask[:, :3].any(axis=0).all()
+    assert made.mask[:, 1:3].any(axis=0).all()
     # 40 tasks of 30 s: on 3 workers 13 waves at least, 390 s; on 6 seven waves and the start-up.
     assert (made.missed[:, :3] == made.mask[:, :3]).all()
     assert (made.missed[:, 5:] == 0.0).all()
