@@ -193,7 +193,23 @@ def _apart(
     in TensorFlow (that it shall be deterministic) would slow the original down.
     """
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as apart:
-        return apart.submit(row, profiles, held_out, seconds, seed).result()
+        return apart.submit(_on_one_thread, row, profiles, held_out, seconds, seed).result()
+
+
+def _on_one_thread(
+    row: Callable[[int, int, float, int], dict[str, Any]],
+    profiles: int,
+    held_out: int,
+    seconds: float,
+    seed: int,
+) -> dict[str, Any]:
+    """One application at a time has nothing for a second thread, which costs most of the speed
+    where the machine has other work to do.
+    """
+    import numba
+
+    numba.set_num_threads(1)
+    return row(profiles, held_out, seconds, seed)
 
 
 def _sb3_row(profiles: int, held_out: int, seconds: float, seed: int) -> dict[str, Any]:
@@ -207,8 +223,12 @@ def _sb3(training: Profiles, seconds: float, seed: int) -> Made:
     """Its DQN with its defaults. How far exploration falls depends on the number of steps, which it
     must know in advance: a short run tells how many the time is enough for.
     """
+    import torch
     from stable_baselines3 import DQN
     from stable_baselines3.common.callbacks import BaseCallback
+
+    # Its network is so small that a second thread makes it slower.
+    torch.set_num_threads(1)
 
     class Deadline(BaseCallback):  # type: ignore[misc, unused-ignore]
         """Ends the learning in time."""
