@@ -19,7 +19,7 @@ from kitwai.sim.synthetic import synthetic_profiles
 
 @pytest.fixture(scope="module")
 def library() -> Library:
-    return Library(synthetic_profiles(20, seed=5))
+    return Library(synthetic_profiles(12, seed=5))
 
 
 def network(scale: float, **options) -> NetworkPolicy:
@@ -52,7 +52,7 @@ def test_every_regime_is_judged_on_the_same_episodes(worse):
     assert set(worse.metrics) == set(REGIMES)
     for rows in worse.metrics.values():
         assert set(rows) == {"network", "analytic", "always-N"}
-        assert {row["episodes"] for row in rows.values()} == {20 * 4 * 3}
+        assert {row["episodes"] for row in rows.values()} == {12 * 4 * 3}
         assert len({row["feasible"] for row in rows.values()}) == 1
         assert rows["always-N"]["static_ratio"] > rows["analytic"]["static_ratio"]
 
