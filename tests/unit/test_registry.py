@@ -11,6 +11,7 @@ import threading
 import numpy as np
 import pytest
 
+from kitwai.cli.main import main
 from kitwai.core.policy import PRIOR, NetworkPolicy
 from kitwai.core.state import FEATURE_NAMES, GLOBAL_FEATURES, TARGET_FEATURES, TARGETS
 from kitwai.errors import CheckpointError
@@ -393,3 +394,11 @@ def test_the_shipped_champion_is_whole_and_says_how_it_was_made(repository):
             for name in ("network", "analytic")
         )
         assert network < analytic or not made["trusted"][knowledge]
+
+
+def test_the_list_says_what_decides_and_how_well(repository, capsys):
+    models = repository / "include" / "models"
+    assert main(["models", "list", "--models", str(models)]) == 0
+    line = next(one for one in capsys.readouterr().out.splitlines() if one.startswith("*"))
+    assert champion(models) in line
+    assert "decides on known families: hit rate 0." in line

@@ -50,8 +50,14 @@ def _list(arguments: argparse.Namespace) -> int:
         used = None
     for version in found:
         try:
-            row = read_manifest(root, version).get("metrics", {}).get("champion", {})
-            about = f"hit rate {row['hit_rate']:.3f}, static ratio {row['static_ratio']:.3f}"
+            manifest = read_manifest(root, version)
+            # Where the network abstains, the forecast alone is what decides.
+            decides = "network" if manifest["trusted"]["informed"] else "analytic"
+            row = manifest["metrics"]["recurring"][decides]
+            about = (
+                f"{decides} decides on known families: hit rate {row['hit_rate']:.3f}, "
+                f"static ratio {row['static_ratio']:.3f}"
+            )
         except CheckpointError as error:
             about = f"unusable: {error}"
         except (AttributeError, KeyError, TypeError, ValueError):
