@@ -21,6 +21,8 @@ BEFORE = Reading(100.0, 50.0, 20.0, 200.0, 1000, 5000)
         (BEFORE, (None, None, None, None)),
         (Reading(102.0, 51.0, 20.5, 204.0, None, None), (0.25, 0.125, None, None)),
         (Reading(102.0, 49.0, 20.5, 204.0, 10, 9000), (None, 0.125, None, 2000.0)),
+        # The idle counter ran back: more was used than there was.
+        (Reading(102.0, 54.1, 20.0, 204.0, 1000, 5000), (1.0, 0.0, 0.0, 0.0)),
     ],
 )
 def test_rates(after, expected):

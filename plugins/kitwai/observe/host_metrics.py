@@ -50,8 +50,8 @@ def rates(before: Reading, after: Reading, *, memory: float | None) -> HostMetri
     cpu_s = after.cpu_total_s - before.cpu_total_s
     span_s = after.at - before.at
     return HostMetrics(
-        cpu_user=_rate(before.cpu_user_s, after.cpu_user_s, cpu_s),
-        cpu_system=_rate(before.cpu_system_s, after.cpu_system_s, cpu_s),
+        cpu_user=_share(before.cpu_user_s, after.cpu_user_s, cpu_s),
+        cpu_system=_share(before.cpu_system_s, after.cpu_system_s, cpu_s),
         net_in=_rate(before.bytes_in, after.bytes_in, span_s),
         net_out=_rate(before.bytes_out, after.bytes_out, span_s),
         memory=memory,
@@ -62,6 +62,14 @@ def _rate(before: float | None, after: float | None, span: float) -> float | Non
     if before is None or after is None or after < before or span <= 0:
         return None
     return (after - before) / span
+
+
+def _share(before: float | None, after: float | None, span: float) -> float | None:
+    """A rate that is at most 1: the sum of all counters is rounded otherwise than one of them, and
+    on Linux the idle one may run backwards, so that a busy machine seems to do more than it can.
+    """
+    rate = _rate(before, after, span)
+    return None if rate is None else min(rate, 1.0)
 
 
 def _read() -> Reading:
