@@ -412,6 +412,7 @@ def test_the_command_compares_policies_over_profiles_of_several_folders(tmp_path
         )
     assert "remaining-work@0.80" in capsys.readouterr().out
     assert [path.name for path in tmp_path.glob("*.part")] == []
+    assert [path.name for path in tmp_path.glob(".new-*")] == []
 
 
 @pytest.mark.parametrize(

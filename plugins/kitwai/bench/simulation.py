@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from kitwai.core.belief import Prior
-from kitwai.core.policy import ARRAYS, OUTPUTS, AnalyticPolicy, NetworkPolicy, Policy
-from kitwai.core.state import GLOBAL_FEATURES, TARGET_FEATURES, build_state
+from kitwai.core.policy import AnalyticPolicy, NetworkPolicy, Policy, array_shapes
+from kitwai.core.state import build_state
 from kitwai.core.view import Ints, View
 from kitwai.learning.experience import Pool
 from kitwai.learning.train import DQNConfig
@@ -93,19 +93,11 @@ def measure_simulation(
 
 def any_network(seed: int) -> NetworkPolicy:
     """A network of the trainer's size with random weights: as fast as a trained one."""
-    hidden = DQNConfig().hidden
-    shapes: dict[str, tuple[int, ...]] = {
-        "global_kernel": (len(GLOBAL_FEATURES), hidden),
-        "global_bias": (hidden,),
-        "target_kernel": (len(TARGET_FEATURES), hidden),
-        "context_kernel": (hidden, hidden),
-        "context_bias": (hidden,),
-        "hidden_kernel": (hidden, hidden),
-        "output_kernel": (hidden, OUTPUTS),
-        "output_bias": (OUTPUTS,),
-    }
+    shapes = array_shapes(DQNConfig().hidden)
     rng = np.random.default_rng(seed)
-    return NetworkPolicy("random", {name: rng.normal(0.0, 0.1, shapes[name]) for name in ARRAYS})
+    return NetworkPolicy(
+        "random", {name: rng.normal(0.0, 0.1, shape) for name, shape in shapes.items()}
+    )
 
 
 def _reset(simulator: Simulator, pool: Pool) -> Ints:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kitwai.cli.agents import AGENTS, CHAMPION, agent_controller
+from kitwai.cli.output import check_writable, write_json
 from kitwai.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from kitwai.sim.judging import Controller
     from kitwai.sim.library import Library
 
-CHAMPION, ALWAYS = "champion", "always-N"
+ALWAYS = "always-N"
 _MARGIN = 0.8
 _COLUMNS = {
     "limits_met": "met",
@@ -68,10 +69,7 @@ def _day(arguments: argparse.Namespace) -> int:
         raise InvalidInputError(f"--seed must not be negative, but is {arguments.seed}.")
     if arguments.workers < 1:
         raise InvalidInputError(f"--workers must be at least 1, not {arguments.workers}.")
-    if not arguments.json.absolute().parent.is_dir() or arguments.json.is_dir():
-        raise InvalidInputError(
-            f"{arguments.json} cannot be written: name a file in an existing folder."
-        )
+    check_writable(arguments.json)
 
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -113,13 +111,12 @@ def _day(arguments: argparse.Namespace) -> int:
             results[name] = run_day(day, controller, progress=advance)
     table = _report(arguments, day, always, constant, results)
     _print(table)
-    _write(arguments.json, table)
+    write_json(arguments.json, table)
     return 0
 
 
 def _controllers(arguments: argparse.Namespace, library: Library) -> dict[str, Controller]:
     """The policies asked for, the champion first."""
-    from kitwai.cli.agents import AGENTS, agent_controller
     from kitwai.sim.baselines import NAMES, make
 
     names = [CHAMPION, *NAMES]
@@ -203,13 +200,3 @@ def _cells(row: dict[str, Any]) -> list[str]:
     return [
         str(one) if isinstance(one, int) else f"{one:.{1 if one >= 10 else 2}f}" for one in values
     ]
-
-
-def _write(path: Path, report: dict[str, Any]) -> None:
-    """Write the JSON so that a reader never finds half of it."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise InvalidInputError(f"{path} cannot be written: {error.strerror or error}.") from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -12,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kitwai.cli.agents import AGENTS, CHAMPION, agent_controller
+from kitwai.cli.output import check_writable, write_json
 from kitwai.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     Maker = Callable[[Judge, Ints], Controller]
 
-CHAMPION, BEST_STATIC = "champion", "best-static"
+BEST_STATIC = "best-static"
 _HINDSIGHT = (BEST_STATIC, "oracle")
 _MOST_WORKERS = 100
 _PARTS, _LEAST_PART = 8, 100
@@ -88,8 +89,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     if not 0 < arguments.miss < 1:
         raise InvalidInputError(f"--miss must lie between 0 and 1, not be {arguments.miss:g}.")
     for path in filter(None, (arguments.json, arguments.picture)):
-        if not path.absolute().parent.is_dir() or path.is_dir():
-            raise InvalidInputError(f"{path} cannot be written: name a file in an existing folder.")
+        check_writable(path)
 
     # Threads that wait spin otherwise: on a busy machine that costs more than the work itself.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -143,7 +143,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
                 _, verdicts[regime] = dominates(outcomes[CHAMPION], rivals, judge, arguments.seed)
     for regime, table in tables.items():
         _print(regime, table, verdicts.get(regime))
-    _write(
+    write_json(
         arguments.json,
         {
             "regimes": {
@@ -255,7 +255,6 @@ def _regimes(text: str) -> list[str]:
 
 def _controllers(arguments: argparse.Namespace, library: Library, most: int) -> dict[str, Maker]:
     """What makes each policy's controller, the champion first."""
-    from kitwai.cli.agents import AGENTS, agent_controller
     from kitwai.sim.baselines import NAMES, make
     from kitwai.sim.judging import Constant
 
@@ -319,16 +318,6 @@ def _order(item: tuple[str, Judgement]) -> tuple[bool, float, float]:
     name, row = item
     ratio = row.static_ratio
     return name != CHAMPION, -(row.hit_rate or 0.0), float("inf") if ratio is None else ratio
-
-
-def _write(path: Path, results: dict[str, Any]) -> None:
-    """Write the JSON so that a reader never finds half of it."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_text(json.dumps(results, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise InvalidInputError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
 def draw(path: Path, tables: dict[str, dict[str, Judgement]]) -> None:

@@ -182,9 +182,8 @@ def forecast(view: View, prior: Prior, start_delay_s: float) -> Forecast:
     scale = np.exp(np.take_along_axis(level, present, 1)[:, 0])
     tail, tail_var = tail_of(view, slots, loss, task_s * scale[:, None])
     waves = makespan(left, slots)
-    busy = left > 0
     # A tail is as long as some of the stage's tasks, at any count.
-    tails = np.where(busy, np.minimum(task_s, task_s.max(axis=1, keepdims=True)), 0.0)
+    tails = np.where(left > 0, task_s, 0.0)
     rate = np.exp(level)
     at = (task_s[:, None, :] @ waves)[:, 0] * loss
     at += np.maximum(tail, 0.0)[:, None] * tails.sum(axis=1)[:, None]

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from kitwai.core.state import TARGETS, State, encode
+from kitwai.core.state import GLOBAL_FEATURES, TARGET_FEATURES, TARGETS, State, encode
 from kitwai.core.view import Floats, Ints
 
 LOGISTIC = 1.702
@@ -181,17 +181,25 @@ class NetworkPolicy:
 OUTPUTS = 2
 """A target's outputs: log factor on its cost, addition to the log-odds of a miss."""
 
-ARRAYS: tuple[str, ...] = (
-    "global_kernel",
-    "global_bias",
-    "target_kernel",
-    "context_kernel",
-    "context_bias",
-    "hidden_kernel",
-    "output_kernel",
-    "output_bias",
-)
-"""The arrays of a network, in the order in which they are stored."""
+
+def array_shapes(width: int) -> dict[str, tuple[int, ...]]:
+    """The arrays of a network whose layers are ``width`` wide, in the order in which they are
+    stored.
+    """
+    return {
+        "global_kernel": (len(GLOBAL_FEATURES), width),
+        "global_bias": (width,),
+        "target_kernel": (len(TARGET_FEATURES), width),
+        "context_kernel": (width, width),
+        "context_bias": (width,),
+        "hidden_kernel": (width, width),
+        "output_kernel": (width, OUTPUTS),
+        "output_bias": (OUTPUTS,),
+    }
+
+
+ARRAYS: tuple[str, ...] = tuple(array_shapes(1))
+"""Their names."""
 
 
 def corrected(state: State, correction: Floats) -> Values:

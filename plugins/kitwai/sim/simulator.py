@@ -20,11 +20,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kitwai.core.view import Floats, View
+from kitwai.core.view import Bools, Floats, View
 from kitwai.sim import engine
 from kitwai.sim.library import NONE, Ints, Library
-
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import numpy as np
 
 from kitwai.core.history import Record
 from kitwai.errors import InvalidInputError
+from kitwai.store.files import replace_text
 
 MAX_BYTES = 256 * 2**20
 _ARRAYS = ("stage_work_s", "stage_tasks", "gap_s", "level", "loss")
@@ -30,12 +29,7 @@ def save_history(path: Path, history: Mapping[str, Sequence[Record]]) -> None:
         for name, runs in history.items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=".new-", dir=path.parent)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump({"format": 1, "families": families}, file, allow_nan=False)
-    # mkstemp gives 0600; Airflow's processes may run as another user.
-    Path(temporary).chmod(0o644)
-    Path(temporary).replace(path)
+    replace_text(path, json.dumps({"format": 1, "families": families}, allow_nan=False))
 
 
 def load_history(path: Path) -> dict[str, tuple[Record, ...]]:

@@ -33,9 +33,10 @@ from typing import Any
 
 import numpy as np
 
-from kitwai.core.policy import ARRAYS, KNOWLEDGE, OUTPUTS, PRIOR, NetworkPolicy
-from kitwai.core.state import FEATURE_NAMES, GLOBAL_FEATURES, TARGET_FEATURES
+from kitwai.core.policy import ARRAYS, KNOWLEDGE, PRIOR, NetworkPolicy, array_shapes
+from kitwai.core.state import FEATURE_NAMES
 from kitwai.errors import CheckpointError
+from kitwai.store.files import replace_text, sync
 
 WEIGHTS = "weights.npz"
 MODEL = "model.keras"
@@ -158,10 +159,10 @@ def save_version(
         whole = {"version": version, **manifest, "files": hashes}
         _write(new / MANIFEST, json.dumps(whole, indent=1, allow_nan=False) + "\n")
         for path in new.iterdir():
-            _sync(path)
+            sync(path)
         verify(stage, version)
         new.rename(folder)
-        _sync(root)
+        sync(root)
     except OSError as error:
         raise _unsaved(root, version, error) from error
     finally:
@@ -240,17 +241,9 @@ def _weights(content: bytes, path: Path) -> dict[str, np.ndarray]:
         if array.dtype.kind != "f" or not (np.abs(array) <= _FLOAT32_MAX).all():
             raise CheckpointError(f"{path} holds weights that are not finite numbers.")
     width = weights["hidden_kernel"].shape[-1] if weights["hidden_kernel"].ndim else 0
-    shapes = {
-        "global_kernel": (len(GLOBAL_FEATURES), width),
-        "global_bias": (width,),
-        "target_kernel": (len(TARGET_FEATURES), width),
-        "context_kernel": (width, width),
-        "context_bias": (width,),
-        "hidden_kernel": (width, width),
-        "output_kernel": (width, OUTPUTS),
-        "output_bias": (OUTPUTS,),
-    }
-    if width == 0 or any(weights[name].shape != shape for name, shape in shapes.items()):
+    if width == 0 or any(
+        weights[name].shape != shape for name, shape in array_shapes(width).items()
+    ):
         raise CheckpointError(f"{path} holds layers whose shapes do not fit together.")
     return weights
 
@@ -299,28 +292,10 @@ def _lines(path: Path) -> list[str]:
 
 
 def _write(path: Path, text: str) -> None:
-    """Replace a file by one step, so that a reader sees the old or the new one."""
-    handle, temporary = tempfile.mkstemp(prefix=".new-", dir=path.parent)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp gives 0600; a registry is read by other users' processes as well.
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-        _sync(path.parent)
+        replace_text(path, text)
     except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
         raise CheckpointError(f"{path} cannot be written: {error.strerror or error}.") from error
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextmanager
