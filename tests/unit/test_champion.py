@@ -24,8 +24,8 @@ def models(tmp_path, repository, monkeypatch):
 
 
 def decided():
-    policy, why_not = load_champion()
-    return decide(SEEN, settings(), policy, no_policy_reason=why_not)
+    champion = load_champion()
+    return decide(SEEN, settings(), champion.policy, no_policy_reason=champion.why_not)
 
 
 def test_the_shipped_champion_decides(models):

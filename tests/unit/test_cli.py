@@ -160,13 +160,13 @@ def test_train_saves_the_last_good_state_of_a_training_that_fails(
     from kitwai.learning import train as training
     from kitwai.store.registry import verify, versions
 
-    fit, rounds = training._fit, []
+    fit, rounds = training.fit_round, []
 
     def spoilt(*arguments):
         rounds.append(fit(*arguments))
         return rounds[-1] if len(rounds) == 1 else float("nan")
 
-    monkeypatch.setattr(training, "_fit", spoilt)
+    monkeypatch.setattr(training, "fit_round", spoilt)
     assert main(["train", "--out", str(tmp_path), "--rounds", "2"]) == 1
     shown = capsys.readouterr()
     version = shown.out.strip()

@@ -6,8 +6,9 @@ import json
 import numpy as np
 import pytest
 
-from kitwai.cli.evaluate import parse_grid, run_in_parts
+from kitwai.cli.evaluate import run_in_parts
 from kitwai.cli.main import main
+from kitwai.core.grid import parse_grid
 from kitwai.errors import InvalidInputError
 from kitwai.sim.baselines import make
 from kitwai.sim.episodes import grid_episodes

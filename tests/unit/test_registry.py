@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import itertools
 import json
 import math
 import os
@@ -18,6 +17,7 @@ from kitwai.errors import CheckpointError
 from kitwai.store.registry import (
     champion,
     load_policy,
+    present_champion,
     promote,
     rollback,
     save_version,
@@ -26,6 +26,13 @@ from kitwai.store.registry import (
 )
 
 WIDTH = 8
+
+
+def move(root, version):
+    """Promote a version whatever the champion is."""
+    promote(root, version, present_champion(root))
+
+
 SHAPES = {
     "global_kernel": (len(GLOBAL_FEATURES), WIDTH),
     "global_bias": (WIDTH,),
@@ -100,7 +107,7 @@ def changed(change):
 def root(tmp_path):
     for version in ("v1", "v2", "v3"):
         save(tmp_path / "models", version)
-    promote(tmp_path / "models", "v1")
+    move(tmp_path / "models", "v1")
     return tmp_path / "models"
 
 
@@ -176,7 +183,7 @@ def test_a_spoilt_version_is_refused_with_the_file_and_the_fault(root, spoil, fa
             use()
         assert str(root / "v2") in str(caught.value)
     with pytest.raises(CheckpointError, match=fault):
-        promote(root, "v2")
+        move(root, "v2")
     assert champion(root) == "v1"
 
 
@@ -201,7 +208,7 @@ def test_a_spoilt_version_is_refused_with_the_file_and_the_fault(root, spoil, fa
 )
 def test_prices_that_are_none_are_refused(root, prices, fault):
     changed(lambda m: m.update(prices=prices))(root / "v2")
-    for use in (load_policy, verify, promote):
+    for use in (load_policy, verify, move):
         with pytest.raises(CheckpointError, match=rf"v2/manifest\.json .*{fault}"):
             use(root, "v2")
 
@@ -222,7 +229,7 @@ def test_prices_that_are_none_are_refused(root, prices, fault):
 )
 def test_a_manifest_must_say_where_the_network_is_trusted(root, trusted):
     changed(lambda m: m.update(trusted=trusted))(root / "v2")
-    for use in (load_policy, verify, promote):
+    for use in (load_policy, verify, move):
         with pytest.raises(CheckpointError, match=r"v2/manifest\.json .* network is trusted"):
             use(root, "v2")
 
@@ -277,7 +284,7 @@ def test_weights_that_are_no_network_are_never_saved(tmp_path, weights, fault):
     ["../v1", "..", ".", "", "v1/../v2", "/etc", "V1", ".new-x", "champion", "v" * 65, "v1\n", "é"],
 )
 def test_names_that_could_leave_the_registry_are_refused(root, version):
-    for use in (load_policy, verify, promote, save):
+    for use in (load_policy, verify, move, save):
         with pytest.raises(CheckpointError, match="is not the name of a version"):
             use(root, version)
 
@@ -314,9 +321,9 @@ def test_a_version_whose_writer_fails_leaves_nothing(root):
 
 
 def test_promotions_are_undone_one_by_one(root):
-    promote(root, "v2")
-    promote(root, "v2")
-    promote(root, "v3")
+    move(root, "v2")
+    move(root, "v2")
+    move(root, "v3")
     assert champion(root) == "v3"
     assert [rollback(root), rollback(root)] == ["v2", "v1"]
     with pytest.raises(CheckpointError, match="no champion before v1"):
@@ -325,39 +332,47 @@ def test_promotions_are_undone_one_by_one(root):
 
 
 def test_a_promotion_cut_in_the_middle_does_not_confuse_a_rollback(root):
-    promote(root, "v2")
+    move(root, "v2")
     # What a crash between the two writes of promote(v3) leaves.
     (root / "history").write_text("v1\nv2\n")
     assert rollback(root) == "v1"
 
 
 def test_rollback_refuses_a_spoilt_version(root):
-    promote(root, "v2")
+    move(root, "v2")
     _tamper(root / "v1")
     with pytest.raises(CheckpointError, match="altered"):
         rollback(root)
     assert champion(root) == "v2"
 
 
-def test_promotions_at_once_leave_one_whole_champion_and_the_history_of_all(root):
+def test_of_promotions_at_once_one_wins_and_the_others_are_told(root):
     ready = threading.Barrier(4)
-    seen = []
+    before = champion(root)
+    rivals = [f"v{n}" for n in range(2, 6)]
+    for version in rivals[2:]:
+        shutil.copytree(root / "v2", root / version)
+        path = root / version / "manifest.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"version": version}))
+    won, told = [], []
 
     def change(version):
         ready.wait()
-        for _ in range(5):
-            promote(root, version)
-            seen.append(load_policy(root).version)
+        try:
+            promote(root, version, before)
+            won.append(version)
+        except CheckpointError as error:
+            told.append(str(error))
 
-    threads = [threading.Thread(target=change, args=(f"v{n % 3 + 1}",)) for n in range(4)]
+    threads = [threading.Thread(target=change, args=(version,)) for version in rivals]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(seen) == 20
-    assert set(seen) <= {"v1", "v2", "v3"}
-    order = [*(root / "history").read_text().split(), champion(root)]
-    assert all(one != other for one, other in itertools.pairwise(order))
+    assert won == [champion(root)]
+    assert len(told) == 3
+    assert all(f"the champion is {won[0]} by now, no longer {before}" in one for one in told)
+    assert (root / "history").read_text().split() == [before]
     assert not list(root.glob(".new-*"))
 
 
@@ -366,7 +381,7 @@ def test_a_registry_that_cannot_be_written_says_so(root):
     root.chmod(0o500)
     try:
         with pytest.raises(CheckpointError, match="cannot be"):
-            promote(root, "v2")
+            move(root, "v2")
     finally:
         root.chmod(0o700)
 

@@ -250,7 +250,8 @@ def test_collected_states_are_whole(library, pool):
 
 def batch_of(made: Labelled, rows: np.ndarray) -> tuple[np.ndarray, ...]:
     allowed = share_of_allowed(made.mask[rows])
-    return made.global_[rows], made.of_target[rows], allowed, made.z[rows], made.missed[rows]
+    rest = (made.weight[rows], made.z[rows], made.missed[rows])
+    return made.global_[rows], made.of_target[rows], allowed, *rest
 
 
 @pytest.fixture(scope="module")
@@ -263,12 +264,12 @@ def batch(library, pool) -> tuple[np.ndarray, ...]:
 
 
 def test_the_first_loss_is_the_entropy_of_the_forecast(batch):
-    _, _, allowed, z, missed = batch
+    _, _, _, weight, z, missed = batch
     chance = 1.0 / (1.0 + np.exp(LOGISTIC * z.astype(np.float64)))
     chance = np.clip(chance, 1e-15, 1.0 - 1e-15)
     entropy = -(missed * np.log(chance) + (1.0 - missed) * np.log1p(-chance))
     update, _ = compile_update(build_network(8), SHORT)
-    expected = (allowed * entropy).sum(axis=1).mean()
+    expected = (weight * entropy).sum(axis=1).mean()
     assert float(update(*batch)) == pytest.approx(expected, rel=1e-4)
 
 
@@ -281,15 +282,16 @@ def test_losses_fall_on_a_fixed_batch(batch):
 
 
 def test_targets_that_are_not_allowed_teach_nothing(batch):
-    global_, of_target, allowed, z, missed = batch
+    global_, of_target, allowed, weight, z, missed = batch
     assert (allowed == 0).any()
-    other = np.where(allowed == 0, 1.0 - missed, missed).astype(np.float32)
+    assert (weight == allowed).all()
+    other = np.where(weight == 0, 1.0 - missed, missed).astype(np.float32)
     learnt = []
     for labels in (missed, other):
         training_of = build_network(8)
         training_of.set_weights(list(weights(0.1).values()))
         update, _ = compile_update(training_of, SHORT)
-        learnt.append((float(update(global_, of_target, allowed, z, labels)), training_of))
+        learnt.append((float(update(global_, of_target, allowed, weight, z, labels)), training_of))
     assert learnt[0][0] == learnt[1][0]
     for one, two in zip(*(model.get_weights() for _, model in learnt), strict=True):
         assert (one == two).all()
@@ -346,12 +348,12 @@ def test_a_round_that_is_not_finite_is_taken_back(library, tmp_path, monkeypatch
     def spoilt(model, config):
         update, optimizer = compile_update(model, config)
 
-        def wrapped(global_, of_target, allowed, z, missed):
+        def wrapped(global_, of_target, allowed, weight, z, missed):
             nonlocal calls
             calls += 1
             if calls != 12:
-                return update(global_, of_target, allowed, z, missed)
-            loss = update(global_, of_target, allowed, np.full_like(z, np.nan), missed)
+                return update(global_, of_target, allowed, weight, z, missed)
+            loss = update(global_, of_target, allowed, weight, np.full_like(z, np.nan), missed)
             return loss if shows else 0.5
 
         return wrapped, optimizer

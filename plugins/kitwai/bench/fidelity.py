@@ -180,7 +180,7 @@ def simulate(
 def write_profile(profile: ApplicationProfile, path: Path) -> None:
     """Write the profile as JSON (DESIGN.md §5)."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(asdict(profile)) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(profile.to_dict()) + "\n", encoding="utf-8")
 
 
 def _config(plan: Plan) -> SimulatorConfig:

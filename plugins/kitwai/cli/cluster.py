@@ -96,13 +96,13 @@ def _decide(arguments: argparse.Namespace) -> tuple[Any, bool]:
 
     hook = _hook(arguments, max_workers=arguments.max_workers, limit=arguments.limit)
     observation = hook.observe(Store(store_url()).past(arguments.cluster, time.time()))
-    policy, why_not = load_champion()
+    champion = load_champion()
     decision = decide(
         observation,
         hook.config.settings,
-        policy,
-        no_policy_reason=why_not,
-        history=hook.history,
+        champion.policy,
+        no_policy_reason=champion.why_not,
+        history={**champion.runs, **(hook.history or {})},
     )
     return decision, decision.target is not None
 

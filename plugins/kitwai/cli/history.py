@@ -21,13 +21,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _history(arguments: argparse.Namespace) -> int:
     from kitwai.sim.library import Library
     from kitwai.sim.profile import load_profiles
-    from kitwai.sim.records import records_of
+    from kitwai.sim.records import history_of
     from kitwai.store.history import save_history
 
     library = Library(load_profiles(arguments.profiles))
-    runs: dict[str, list[object]] = {}
-    for profile, record in zip(library.profiles, records_of(library), strict=True):
-        runs.setdefault(profile.family, []).append(record)
-    save_history(arguments.out, runs)  # type: ignore[arg-type]
-    print(f"{len(library.profiles)} runs of {len(runs)} applications: {arguments.out}")
+    history = history_of(library)
+    save_history(arguments.out, history)
+    print(f"{len(library.profiles)} runs of {len(history)} applications: {arguments.out}")
     return 0

@@ -69,9 +69,10 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _promote(arguments: argparse.Namespace) -> int:
-    from kitwai.store.registry import promote
+    from kitwai.store.registry import present_champion, promote
 
-    promote(_root(arguments), arguments.version)
+    root = _root(arguments)
+    promote(root, arguments.version, present_champion(root))
     print(f"{arguments.version} is the champion.")
     return 0
 

@@ -43,7 +43,7 @@ class Record:
     ``stage_work_s`` [S] total task time of a stage; ``stage_tasks`` [S]; ``gap_s`` [S] driver time
     before it; ``level`` [W] log of the total task time at each worker count; ``loss`` [W] log of
     the run's time at that count over what the rates alone say (`kitwai.core.belief.Prior`);
-    ``cores``: task slots a worker.
+    ``cores``: task slots a worker; ``app``: the run's application id.
     """
 
     inputs: Mapping[str, float]
@@ -53,6 +53,7 @@ class Record:
     level: Floats
     loss: Floats
     cores: int = 2
+    app: str = ""
 
 
 def prior_of(

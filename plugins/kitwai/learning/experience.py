@@ -16,10 +16,14 @@ from kitwai.core.belief import Prior
 from kitwai.core.policy import Policy
 from kitwai.core.state import TARGETS, State, build_state, encode
 from kitwai.core.view import Bools, Floats, Ints
+from kitwai.learning.network import share_of_allowed
 from kitwai.sim.episodes import LIMIT_GRID_S, WORKER_GRID, Episodes, calm, disturbed
 from kitwai.sim.library import Library
 from kitwai.sim.records import prior_for, priors_of
 from kitwai.sim.simulator import Realisation, Simulator, SimulatorConfig
+
+GRID = tuple((n, t) for n in WORKER_GRID for t in LIMIT_GRID_S)
+"""The 60 constraints."""
 
 PRICE_RANGE = (0.1, 300.0)
 """Prices of a missed limit in training, log-uniform."""
@@ -36,9 +40,22 @@ class Pool:
     prior: Prior
 
     @classmethod
-    def draw(cls, library: Library, size: int, rng: np.random.Generator) -> Pool:
-        """``size`` episodes: half of them disturbed, a third of all uninformed, over the grid."""
-        limit_s = rng.choice(np.asarray(LIMIT_GRID_S), size=size)
+    def draw(
+        cls,
+        library: Library,
+        size: int,
+        rng: np.random.Generator,
+        constraints: Sequence[tuple[int, float]] = GRID,
+        profiles: Floats | None = None,
+    ) -> Pool:
+        """``size`` episodes: half of them disturbed, a third of all uninformed.
+
+        :param constraints: pairs of N and T in seconds, drawn evenly.
+        :param profiles: [P] how likely each profile is drawn; None: all alike.
+        """
+        pair = rng.integers(len(constraints), size=size)
+        max_workers = np.array([n for n, _ in constraints], dtype=np.int64)[pair]
+        limit_s = np.array([t for _, t in constraints], dtype=np.float64)[pair]
         rough, quiet = disturbed(size, limit_s, rng), calm(size, rng)
         is_rough = rng.random(size) < 0.5
         mixed = {
@@ -46,8 +63,8 @@ class Pool:
             for name in Realisation.__slots__
         }
         episodes = Episodes(
-            profile=rng.integers(len(library.profiles), size=size),
-            max_workers=rng.choice(np.asarray(WORKER_GRID, dtype=np.int64), size=size),
+            profile=rng.choice(len(library.profiles), size=size, p=profiles),
+            max_workers=max_workers,
             limit_s=limit_s,
             miss=np.zeros(size),
             informed=rng.random(size) >= 1.0 / 3.0,
@@ -62,8 +79,8 @@ class Labelled:
     """K states and what came of each target; arrays [K, ...].
 
     ``global_``, ``of_target``, ``mask`` as `kitwai.core.state` gives them; ``z`` [K, 10] of the
-    forecast; ``missed`` [K, 10]: 1 where the limit was missed, 0 where it was met or the target is
-    not allowed.
+    forecast; ``missed`` [K, 10]: 1 where the limit was missed, 0 where it was met or the target was
+    not tried; ``weight`` [K, 10]: how much each target counts, 0 where it was not tried.
     """
 
     global_: np.ndarray
@@ -71,11 +88,29 @@ class Labelled:
     mask: Bools
     z: np.ndarray
     missed: np.ndarray
+    weight: np.ndarray
+
+    @classmethod
+    def of(cls, state: State, missed: Floats, weight: Floats) -> Labelled:
+        """Labels of whole states. ``missed``, ``weight``: [K, 10]."""
+        global_, of_target = encode(state)
+        return cls(
+            global_.astype(np.float32),
+            of_target.astype(np.float32),
+            state.mask[:, :TARGETS],
+            np.clip(state.z[:, :TARGETS], -20.0, 20.0).astype(np.float32),
+            missed.astype(np.float32),
+            weight.astype(np.float32),
+        )
 
     @classmethod
     def join(cls, parts: Sequence[Labelled]) -> Labelled:
         """All states of several."""
         return cls(*(np.concatenate([getattr(p, n) for p in parts]) for n in cls.__slots__))
+
+    def take(self, rows: Ints) -> Labelled:
+        """Some of the states."""
+        return Labelled(*(getattr(self, name)[rows] for name in self.__slots__))
 
     def __len__(self) -> int:
         return len(self.mask)
@@ -144,18 +179,11 @@ class Collector:
         state = self._state(self._simulator, self._episode, self._price)
         open_ = np.flatnonzero(state.mask.sum(axis=1) > 1)
         rows = self._rng.choice(open_, size=min(count, len(open_)), replace=False)
-        global_, of_target = encode(state)
-        mask = state.mask[rows, :TARGETS]
-        which, target = np.nonzero(mask)
-        missed = np.zeros(mask.shape, dtype=np.float32)
-        missed[which, target] = self._follow(rows[which], target + 1, policy, hold)
-        return Labelled(
-            global_[rows].astype(np.float32),
-            of_target[rows].astype(np.float32),
-            mask,
-            np.clip(state.z[rows, :TARGETS], -20.0, 20.0).astype(np.float32),
-            missed,
-        )
+        mask = state.mask[:, :TARGETS]
+        which, target = np.nonzero(mask[rows])
+        missed = np.zeros(mask.shape)
+        missed[rows[which], target] = self._follow(rows[which], target + 1, policy, hold)
+        return Labelled.of(state, missed, share_of_allowed(mask)).take(rows)
 
     def _follow(self, rows: Ints, targets: Ints, policy: Policy | None, hold: int) -> Floats:
         """Whether the limit is missed after holding ``targets`` in copies of ``rows``, then

@@ -146,7 +146,7 @@ def train(
             memory.append(collector.label(config.envs))
         else:
             memory.append(collector.label(config.states, policy, config.hold))
-        loss = _fit(update, Labelled.join(memory), config, rng)
+        loss = fit_round(update, Labelled.join(memory), config, rng)
         reached = [variable.numpy() for variable in state]
         # The loss of an update is computed before it: weights may be spoilt while it is finite.
         if not (np.isfinite(loss) and all(np.isfinite(value).all() for value in reached)):
@@ -168,7 +168,7 @@ def train(
     return Trained(online, collector.steps, config.updates * (done - first), seconds, fault)
 
 
-def _fit(
+def fit_round(
     update: Callable[..., Any], data: Labelled, config: DQNConfig, rng: np.random.Generator
 ) -> float:
     """The updates of one round; their mean loss."""
@@ -181,6 +181,7 @@ def _fit(
                     data.global_[chosen],
                     data.of_target[chosen],
                     share_of_allowed(data.mask[chosen]),
+                    data.weight[chosen],
                     data.z[chosen],
                     data.missed[chosen],
                 )
@@ -220,8 +221,8 @@ def _restore(path: Path, state: list[Any], config: DQNConfig) -> int:
 def compile_update(model: keras.Model, config: DQNConfig) -> tuple[Callable[..., Any], Any]:
     """One gradient update as a compiled function, which gives the loss, and its optimiser.
 
-    The function takes B states: features and weights as `build_network`'s model does, ``z`` [B, 10]
-    of the forecast, and whether the limit was missed under each target [B, 10].
+    The function takes B states: features and mask as `build_network`'s model does; and [B, 10]
+    for each target: its weight, ``z`` of the forecast, and whether the limit was missed.
     """
     import keras
     import tensorflow as tf
@@ -232,14 +233,14 @@ def compile_update(model: keras.Model, config: DQNConfig) -> tuple[Callable[...,
     optimizer = keras.optimizers.Adam(schedule, global_clipnorm=config.max_grad_norm)
     optimizer.build(model.trainable_variables)
 
-    def update(global_: Any, of_target: Any, allowed: Any, z: Any, missed: Any) -> Any:
+    def update(global_: Any, of_target: Any, allowed: Any, weight: Any, z: Any, missed: Any) -> Any:
         with tf.GradientTape() as tape:
             outputs = model([global_, of_target, allowed])
             scale = tf.exp(tf.clip_by_value(outputs[:, :, 0], -3.0, 3.0))
             odds = outputs[:, :, 1] - LOGISTIC * z * scale
             entropy = tf.nn.sigmoid_cross_entropy_with_logits(labels=missed, logits=odds)
             size = tf.reduce_sum(tf.square(outputs), axis=2)
-            loss = tf.reduce_sum(allowed * (entropy + config.shrinkage * size), axis=1)
+            loss = tf.reduce_sum(weight * (entropy + config.shrinkage * size), axis=1)
             loss = tf.reduce_mean(loss)
         gradients = tape.gradient(loss, model.trainable_variables)
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))

@@ -36,14 +36,15 @@ class DecideOperator(ClusterOperator):
         settings = hook.config.settings
         store = self.store()
         observation_id = int(self.observation["observation_id"])
-        policy, why_not = load_champion()
+        champion = load_champion()
         decision = decide(
             store.observation(observation_id),
             settings,
-            policy,
+            champion.policy,
             now=time.time(),
-            no_policy_reason=why_not,
-            history=hook.history,
+            no_policy_reason=champion.why_not,
+            # The cluster's own file of past runs comes before what the champion knows.
+            history={**champion.runs, **(hook.history or {})},
         )
         if decision.fallback:
             self.log.error("The analytic policy stands in for the champion: %s", decision.fallback)

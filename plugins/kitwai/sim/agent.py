@@ -10,7 +10,7 @@ from kitwai.core.state import build_state
 from kitwai.core.view import Floats, Ints, View
 from kitwai.sim.episodes import Episodes
 from kitwai.sim.library import Library
-from kitwai.sim.records import prior_for, priors_of
+from kitwai.sim.records import History, prior_for, priors_of
 from kitwai.sim.simulator import SimulatorConfig
 
 
@@ -21,16 +21,22 @@ class PolicyController:
     _price: Floats
     _config: SimulatorConfig
 
-    def __init__(self, policy: Policy, price: float | None = None) -> None:
-        """:param price: of a missed limit, instead of the one that the policy has measured."""
+    def __init__(
+        self, policy: Policy, price: float | None = None, history: History | None = None
+    ) -> None:
+        """
+        :param price: of a missed limit, instead of the one that the policy has measured.
+        :param history: what the policy knows of past runs; None: the other profiles of the library.
+        """
         self.policy = policy
+        self._history = history
         self._fixed = price
         self._known: tuple[Library, Prior] | None = None
 
     def begin(self, library: Library, episodes: Episodes, config: SimulatorConfig) -> None:
         """Gather what is known of each episode's family."""
         if self._known is None or self._known[0] is not library:
-            self._known = library, priors_of(library)
+            self._known = library, priors_of(library, self._history)
         self._prior = prior_for(library, self._known[1], episodes.profile, episodes.informed)
         self._config = config
         if self._fixed is not None:

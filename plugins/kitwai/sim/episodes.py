@@ -58,11 +58,18 @@ class Episodes:
 def history_of(
     profile: ApplicationProfile, profiles: Sequence[ApplicationProfile]
 ) -> tuple[ApplicationProfile, ...]:
-    """What the store knows of a profile's family: the runs with other inputs."""
+    """What the store knows of a profile's family: the runs with other inputs, or, where it names no
+    inputs, those of other applications.
+    """
     return tuple(
         other
         for other in profiles
-        if other.family == profile.family and dict(other.inputs) != dict(profile.inputs)
+        if other.family == profile.family
+        and (
+            dict(other.inputs) != dict(profile.inputs)
+            if profile.inputs
+            else other.app != profile.app
+        )
     )
 
 

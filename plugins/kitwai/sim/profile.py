@@ -10,7 +10,7 @@ import heapq
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -102,6 +102,10 @@ class ApplicationProfile:
             raise InvalidInputError(f"the key {error} is missing") from error
         except (AttributeError, TypeError, ValueError) as error:
             raise InvalidInputError(f"a value has the wrong type ({error})") from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object that `from_dict` reads."""
+        return asdict(self)
 
     @property
     def work_s(self) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from kitwai.core.belief import Prior, unknown
@@ -9,7 +11,11 @@ from kitwai.core.history import Record, prior_of
 from kitwai.core.stages import makespan
 from kitwai.core.view import Bools
 from kitwai.sim.library import Library
+from kitwai.sim.profile import ApplicationProfile
 from kitwai.sim.simulator import Simulator, SimulatorConfig
+
+History = Mapping[str, Sequence[Record]]
+"""Past runs by the name of the application."""
 
 
 def records_of(library: Library) -> tuple[Record, ...]:
@@ -52,27 +58,45 @@ def records_of(library: Library) -> tuple[Record, ...]:
                 level=np.log(work.sum() * slowdown),
                 loss=np.clip(loss, -1.0, 1.0),
                 cores=int(library.cores[row]),
+                app=profile.app,
             )
         )
     return tuple(records)
 
 
-def priors_of(library: Library) -> Prior:
-    """What the other runs of its family tell of each profile, [P]."""
-    records = records_of(library)
-    stages, counts = library.tasks.shape[1], library.max_workers
-    family: dict[str, list[int]] = {}
-    for row, profile in enumerate(library.profiles):
-        family.setdefault(profile.family, []).append(row)
-    priors = []
-    for profile in library.profiles:
-        others = [
-            records[other]
-            for other in family[profile.family]
-            if records[other].inputs != profile.inputs
+def priors_of(library: Library, history: History | None = None) -> Prior:
+    """What the other runs of its family tell of each profile, [P].
+
+    :param history: past runs by family; None: the library's own.
+    """
+    counts, stages = library.max_workers, library.tasks.shape[1]
+    if history is None:
+        history = history_of(library)
+    return Prior.stack(
+        [
+            prior_of(others(history, profile), profile.inputs, counts, stages)
+            for profile in library.profiles
         ]
-        priors.append(prior_of(others, profile.inputs, counts, stages))
-    return Prior.stack(priors)
+    )
+
+
+def history_of(library: Library) -> dict[str, list[Record]]:
+    """The library's runs by family."""
+    history: dict[str, list[Record]] = {}
+    for profile, record in zip(library.profiles, records_of(library), strict=True):
+        history.setdefault(profile.family, []).append(record)
+    return history
+
+
+def others(history: History, profile: ApplicationProfile) -> list[Record]:
+    """The runs of a profile's family that are not this run: those with other inputs, or, where it
+    names no inputs, those of other applications.
+    """
+    return [
+        record
+        for record in history.get(profile.family, ())
+        if (record.inputs != profile.inputs if profile.inputs else record.app != profile.app)
+    ]
 
 
 def prior_for(library: Library, known: Prior, profile: np.ndarray, informed: Bools) -> Prior:

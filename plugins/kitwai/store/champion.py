@@ -1,16 +1,33 @@
-"""The champion as every decider gets it: the policy, or the reason why there is none."""
+"""The champion as every decider gets it: policy and past runs, or the reason why there is none."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
 from kitwai.config import models_root
+from kitwai.core.history import Record
 from kitwai.core.policy import Policy
 from kitwai.errors import CheckpointError
-from kitwai.store.registry import load_policy
+from kitwai.store.registry import champion, load_policy, load_runs
 
 
-def load_champion() -> tuple[Policy | None, str | None]:
-    """The champion of the configured registry and None, or None and why it cannot be used."""
+@dataclass(frozen=True, slots=True)
+class Champion:
+    """``policy`` is None where none can be loaded, and ``why_not`` says why; ``runs`` are the past
+    runs that it knows, by the name of the application.
+    """
+
+    policy: Policy | None = None
+    runs: Mapping[str, Sequence[Record]] = field(default_factory=dict)
+    why_not: str | None = None
+
+
+def load_champion() -> Champion:
+    """The champion of the configured registry."""
     try:
-        return load_policy(models_root()), None
+        root = models_root()
+        version = champion(root)
+        return Champion(load_policy(root, version), load_runs(root, version))
     except CheckpointError as error:
-        return None, str(error)
+        return Champion(why_not=str(error))

@@ -18,18 +18,23 @@ MAX_BYTES = 256 * 2**20
 _ARRAYS = ("stage_work_s", "stage_tasks", "gap_s", "level", "loss")
 
 
-def save_history(path: Path, history: Mapping[str, Sequence[Record]]) -> None:
-    """Write the runs of each application, whole or not at all."""
+def history_text(history: Mapping[str, Sequence[Record]]) -> str:
+    """The runs of each application as JSON: the same runs give the same text."""
     families = {
         name: [
-            {"inputs": dict(run.inputs), "cores": run.cores}
+            {"app": run.app, "inputs": dict(run.inputs), "cores": run.cores}
             | {array: np.round(getattr(run, array), 6).tolist() for array in _ARRAYS}
             for run in runs
         ]
-        for name, runs in history.items()
+        for name, runs in sorted(history.items())
     }
+    return json.dumps({"format": 1, "families": families}, allow_nan=False)
+
+
+def save_history(path: Path, history: Mapping[str, Sequence[Record]]) -> None:
+    """Write the runs of each application, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    replace_text(path, json.dumps({"format": 1, "families": families}, allow_nan=False))
+    replace_text(path, history_text(history))
 
 
 def load_history(path: Path) -> dict[str, tuple[Record, ...]]:
@@ -40,12 +45,21 @@ def load_history(path: Path) -> dict[str, tuple[Record, ...]]:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise InvalidInputError(f"The history {path} is larger than {MAX_BYTES // 2**20} MiB.")
-        families = json.loads(path.read_bytes())["families"]
-        return {str(name): tuple(_record(run) for run in runs) for name, runs in families.items()}
+        return parse_history(path.read_bytes(), path)
     except OSError as error:
         raise InvalidInputError(
             f"The history {path} cannot be read: {error.strerror or error}."
         ) from error
+
+
+def parse_history(content: bytes, path: Path) -> dict[str, tuple[Record, ...]]:
+    """What `history_text` has made. ``path`` is for the message.
+
+    :raises InvalidInputError: it is something else.
+    """
+    try:
+        families = json.loads(content)["families"]
+        return {str(name): tuple(_record(run) for run in runs) for name, runs in families.items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InvalidInputError(
             f"{path} is not a history: make one with `kitwai history`."
@@ -70,4 +84,4 @@ def _record(data: dict[str, Any]) -> Record:
     )
     if not sound:
         raise ValueError("a run does not fit together")
-    return Record(inputs=inputs, cores=int(data["cores"]), **arrays)
+    return Record(inputs=inputs, cores=int(data["cores"]), app=str(data.get("app", "")), **arrays)

@@ -4,6 +4,7 @@ Layout::
 
     <root>/<version>/weights.npz     the arrays of `kitwai.core.policy.ARRAYS` (NumPy, no pickle)
     <root>/<version>/model.keras     the same network for Keras
+    <root>/<version>/runs.json       past runs of applications (`kitwai.store.history`), if any
     <root>/<version>/manifest.json   what it is, and the SHA-256 of the other files
     <root>/champion                  one line: the version in use
     <root>/history                   one line a former champion, the latest last
@@ -33,13 +34,16 @@ from typing import Any
 
 import numpy as np
 
+from kitwai.core.history import Record
 from kitwai.core.policy import ARRAYS, KNOWLEDGE, PRIOR, NetworkPolicy, array_shapes
 from kitwai.core.state import FEATURE_NAMES
-from kitwai.errors import CheckpointError
+from kitwai.errors import CheckpointError, InvalidInputError
 from kitwai.store.files import replace_text, sync
+from kitwai.store.history import parse_history
 
 WEIGHTS = "weights.npz"
 MODEL = "model.keras"
+RUNS = "runs.json"
 MANIFEST = "manifest.json"
 _CHAMPION = "champion"
 _HISTORY = "history"
@@ -62,6 +66,23 @@ def load_policy(root: Path, version: str | None = None) -> NetworkPolicy:
     return NetworkPolicy(version, weights, prices=prices, trusted=trusted)
 
 
+def load_runs(root: Path, version: str | None = None) -> dict[str, tuple[Record, ...]]:
+    """The past runs that a version knows, by the name of the application; of the champion when
+    None. A version without the file knows none.
+
+    :raises CheckpointError: the file is missing, altered, or holds something else.
+    """
+    version = champion(root) if version is None else version
+    manifest = read_manifest(root, version)
+    if RUNS not in manifest["files"]:
+        return {}
+    content = _checked(root, version, manifest, RUNS)
+    try:
+        return parse_history(content, _folder(root, version) / RUNS)
+    except InvalidInputError as error:
+        raise CheckpointError(str(error)) from error
+
+
 def champion(root: Path) -> str:
     """The version in use.
 
@@ -76,6 +97,14 @@ def champion(root: Path) -> str:
     if len(lines) != 1 or not _is_version(lines[0]):
         raise CheckpointError(f"The file {path} must hold one line, the version of the champion.")
     return lines[0]
+
+
+def present_champion(root: Path) -> str | None:
+    """The version in use, None where there is none yet.
+
+    :raises CheckpointError: the file does not name a version.
+    """
+    return champion(root) if (root / _CHAMPION).exists() else None
 
 
 def versions(root: Path) -> list[str]:
@@ -98,16 +127,27 @@ def verify(root: Path, version: str) -> dict[str, Any]:
     for name in manifest["files"]:
         _checked(root, version, manifest, name)
     load_policy(root, version)
+    load_runs(root, version)
     return manifest
 
 
-def promote(root: Path, version: str) -> None:
-    """Make a version that passes `verify` the champion; the one before can be restored."""
+def promote(root: Path, version: str, instead_of: str | None) -> None:
+    """Make a version that passes `verify` the champion; the one before can be restored.
+
+    :param instead_of: the champion that the caller has seen, None for none: of two promotions at
+        once one wins, and the other is told.
+    :raises CheckpointError: the version is not whole, or another is champion by now.
+    """
     verify(root, version)
     with _locked(root):
-        before = champion(root) if (root / _CHAMPION).exists() else None
+        before = present_champion(root)
         if before == version:
             return
+        if before != instead_of:
+            raise CheckpointError(
+                f"{version} was not promoted: the champion is {before} by now, no longer "
+                f"{instead_of}. Look at it and ask again."
+            )
         # History first: a crash in between leaves the champion as its own last entry, which
         # `rollback` skips. The other way round the former champion would be forgotten.
         if before is not None:

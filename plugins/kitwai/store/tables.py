@@ -79,3 +79,41 @@ class LeaseRow(Base):
     cluster: Mapped[str] = mapped_column(String(250), primary_key=True)
     holder: Mapped[str] = mapped_column(String(500))
     expires_at: Mapped[float] = mapped_column(Float(53))
+
+
+class EventLogRow(Base):
+    """One Spark event log as it was read last: its application's profile, or why there is none.
+
+    ``fingerprint`` tells whether the file has changed since; times are epoch seconds.
+    """
+
+    __tablename__ = "kitwai_event_log"
+
+    source: Mapped[str] = mapped_column(String(700), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(250))
+    read_at: Mapped[float] = mapped_column(Float(53))
+    app: Mapped[str | None] = mapped_column(String(250))
+    family: Mapped[str | None] = mapped_column(Text)
+    started_at: Mapped[float | None] = mapped_column(Float(53))
+    ended_at: Mapped[float | None] = mapped_column(Float(53), index=True)
+    profile: Mapped[dict[str, object] | None] = mapped_column(JSON(none_as_null=True))
+    reason: Mapped[str | None] = mapped_column(Text)
+
+
+class VerdictRow(Base):
+    """What became of a version that was put before the gate, or moved by hand.
+
+    ``verdict`` is "promoted", "refused", "kept" (it is the champion already) or "rolled back";
+    ``champion`` the version in use before; ``run_id`` the DAG's id, a slash and its run's id.
+    """
+
+    __tablename__ = "kitwai_verdict"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    at: Mapped[float] = mapped_column(Float(53), index=True)
+    run_id: Mapped[str | None] = mapped_column(String(500), index=True)
+    version: Mapped[str] = mapped_column(String(100))
+    champion: Mapped[str | None] = mapped_column(String(100))
+    verdict: Mapped[str] = mapped_column(String(20))
+    reason: Mapped[str] = mapped_column(Text)
+    body: Mapped[dict[str, object] | None] = mapped_column(JSON(none_as_null=True))

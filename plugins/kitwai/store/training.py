@@ -1,0 +1,150 @@
+"""What the training DAG keeps in the store: event logs as they were read, verdicts on versions."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from kitwai.sim.profile import ApplicationProfile
+from kitwai.store.tables import EventLogRow, VerdictRow
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One finished application: its profile, and when it began and ended (epoch seconds)."""
+
+    profile: ApplicationProfile
+    started_at: float
+    ended_at: float
+
+
+class TrainingStore:
+    """The two tables of training, on the engine of a `kitwai.store.store.Store`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def fingerprints(self) -> dict[str, str]:
+        """The fingerprint with which each event log was read last, by its source."""
+        with Session(self._engine) as session:
+            rows = session.execute(sa.select(EventLogRow.source, EventLogRow.fingerprint))
+            return {source: fingerprint for source, fingerprint in rows}
+
+    def add_run(self, source: str, fingerprint: str, run: Run) -> None:
+        """Keep what an event log told; it replaces what an older state of the file told."""
+        profile = run.profile
+        self._merge(
+            source=source,
+            fingerprint=fingerprint,
+            app=profile.app[:250],
+            family=profile.family,
+            started_at=run.started_at,
+            ended_at=run.ended_at,
+            profile=profile.to_dict(),
+            reason=None,
+        )
+
+    def set_aside(self, source: str, fingerprint: str, reason: str) -> None:
+        """Keep why an event log gave no profile."""
+        self._merge(
+            source=source,
+            fingerprint=fingerprint,
+            app=None,
+            family=None,
+            started_at=None,
+            ended_at=None,
+            profile=None,
+            reason=reason,
+        )
+
+    def runs(self, since: float, until: float) -> list[Run]:
+        """Applications that ended in [since, until), oldest first; each once, however many files
+        tell of it.
+        """
+        query = (
+            sa.select(EventLogRow)
+            .where(EventLogRow.ended_at >= since, EventLogRow.ended_at < until)
+            .order_by(EventLogRow.ended_at, EventLogRow.app, EventLogRow.source)
+        )
+        with Session(self._engine) as session:
+            rows = session.scalars(query).all()
+        found: dict[str | None, Run] = {}
+        for row in rows:
+            if row.app in found or row.ended_at is None:
+                continue
+            found[row.app] = Run(
+                profile=ApplicationProfile.from_dict(row.profile),
+                started_at=row.ended_at if row.started_at is None else row.started_at,
+                ended_at=row.ended_at,
+            )
+        return list(found.values())
+
+    def reasons(self) -> dict[str, str]:
+        """Why event logs were set aside, by their source."""
+        query = sa.select(EventLogRow.source, EventLogRow.reason).where(
+            EventLogRow.reason.is_not(None)
+        )
+        with Session(self._engine) as session:
+            return {source: str(reason) for source, reason in session.execute(query)}
+
+    def add_verdict(
+        self,
+        version: str,
+        champion: str | None,
+        verdict: str,
+        reason: str,
+        *,
+        run_id: str | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Keep what became of a version; returns the row's id."""
+        row = VerdictRow(
+            at=time.time(),
+            run_id=run_id,
+            version=version,
+            champion=champion,
+            verdict=verdict,
+            reason=reason,
+            # Through JSON text: NumPy's numbers must not reach the database's own encoder.
+            body=None if body is None else json.loads(json.dumps(body)),
+        )
+        with Session(self._engine) as session, session.begin():
+            session.add(row)
+            session.flush()
+            return row.id
+
+    def verdicts(self, run_id: str | None = None) -> list[VerdictRow]:
+        """All verdicts, or those of one run of the DAG, oldest first."""
+        query = sa.select(VerdictRow).order_by(VerdictRow.at, VerdictRow.id)
+        if run_id is not None:
+            query = query.where(VerdictRow.run_id == run_id)
+        with Session(self._engine) as session:
+            return list(session.scalars(query))
+
+    def _merge(self, **columns: Any) -> None:
+        for attempt in ("first", "second"):
+            try:
+                with Session(self._engine) as session, session.begin():
+                    session.merge(EventLogRow(read_at=time.time(), **columns))
+            except IntegrityError:
+                # Another process has read the same file for the first time just now.
+                if attempt == "second":
+                    raise
+            else:
+                return
+
+
+def by_family(runs: Iterable[Run]) -> dict[str, list[Run]]:
+    """Runs of each family, in their order."""
+    families: dict[str, list[Run]] = {}
+    for run in runs:
+        families.setdefault(run.profile.family, []).append(run)
+    return families
