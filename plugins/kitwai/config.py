@@ -27,6 +27,23 @@ OPTIONS: dict[str, tuple[str, str]] = {
     ),
     "store": ("", "Database URL of the store; empty: kitwai.db in AIRFLOW_HOME."),
     "models": ("", "Folder of the checkpoints; empty: include/models beside the plugins folder."),
+    "event_logs": (
+        "",
+        "Folder of Spark event logs that the training DAG reads; empty: kitwai/event_logs in "
+        "AIRFLOW_HOME.",
+    ),
+    "training": (
+        "",
+        "Folder for the training DAG's intermediate files; empty: kitwai/training in AIRFLOW_HOME.",
+    ),
+    "grid": ("N=1..10,T=5..10m", "Constraints under which the training DAG collects experience."),
+    "seed": ("0", "Seed of the training DAG: the same data and seed give the same version."),
+    "effort": (
+        "1.0",
+        "How much experience a training collects, how long it trains and on how many applications "
+        "it is judged, as a share of the usual, above 0 to 10.",
+    ),
+    "collect_tasks": ("4", "Tasks among which the training DAG divides the grid, 1 to 60."),
 }
 """Options of the `[kitwai]` section: default and meaning."""
 
@@ -62,6 +79,16 @@ def models_root() -> Path:
         return Path(configured)
     # plugins/kitwai/config.py -> the folder that holds plugins/, dags/ and include/.
     return Path(__file__).resolve().parents[2] / "include" / "models"
+
+
+def event_logs() -> Path:
+    """Folder of Spark event logs."""
+    return Path(option("event_logs") or airflow_home() / "kitwai" / "event_logs")
+
+
+def training_root() -> Path:
+    """Folder for what the training DAG's tasks hand on to each other."""
+    return Path(option("training") or airflow_home() / "kitwai" / "training")
 
 
 def airflow_home() -> Path:

@@ -30,5 +30,9 @@ class CheckpointError(KitwaiError):
     """A checkpoint is missing, incomplete, altered, or made for other features."""
 
 
+class PromotionError(CheckpointError):
+    """Another version has become the champion in the meantime."""
+
+
 class StoreError(KitwaiError):
     """The store cannot be opened, or is of a newer version than this code."""

@@ -16,6 +16,7 @@ HELD_OUT_SEED = 1_000_003
 """Synthetic profiles for judging come from the training's seed plus this."""
 
 _TRAIN_PROFILES, _JUDGE_PROFILES = 600, 120
+_TABLE_PROFILES = 24
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -50,10 +51,15 @@ def _train(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from kitwai.learning.export import export
+    from kitwai.learning.card import grid_table
+    from kitwai.learning.export import Network, export
     from kitwai.learning.selection import select
     from kitwai.learning.train import DQNConfig, train
+    from kitwai.sim.agent import PolicyController
+    from kitwai.sim.episodes import LIMIT_GRID_S, WORKER_GRID
     from kitwai.sim.library import Library
+    from kitwai.sim.records import history_of
+    from kitwai.store.history import history_text
 
     config = DQNConfig(seed=arguments.seed)
     if arguments.rounds is not None:
@@ -68,27 +74,46 @@ def _train(arguments: argparse.Namespace) -> int:
         TextColumn("round {task.completed} of {task.total}, loss {task.fields[loss]}"),
         TimeRemainingColumn(),
     )
+    losses: list[float] = []
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("", total=config.rounds, loss="-")
+
+        def progress(done: int, loss: float) -> None:
+            losses.append(loss)
+            bar.update(task, completed=done, loss=f"{loss:.4f}")
+
         trained = train(
             Library(training),
             config,
             budget_s=arguments.budget,
             logs=arguments.logs,
             resume=arguments.resume,
-            progress=lambda done, loss: bar.update(task, completed=done, loss=f"{loss:.4f}"),
+            progress=progress,
         )
     with console.status("judging on applications that it was not trained on"):
-        selection = select(Library(held_out), trained.policy(), arguments.seed + HELD_OUT_SEED)
+        policy = trained.policy()
+        selection = select(Library(held_out), policy, arguments.seed + HELD_OUT_SEED)
+        policy.trusted = selection.trusted
+        table = grid_table(
+            Library(held_out[:_TABLE_PROFILES]),
+            PolicyController(policy),
+            workers=WORKER_GRID,
+            limits_s=LIMIT_GRID_S,
+            seed=arguments.seed + HELD_OUT_SEED,
+        )
     version = export(
         arguments.out,
-        trained,
+        Network.of(trained, losses),
         config,
+        selection,
         command=_command(arguments),
         data=data,
-        metrics=selection.metrics,
-        prices=selection.prices,
-        trusted=selection.trusted,
+        grid={"N": WORKER_GRID, "T_s": LIMIT_GRID_S},
+        table=table,
+        # What is known of a house's own applications helps more than any network.
+        runs=None
+        if arguments.profiles is None
+        else history_text(history_of(Library((*training, *held_out)))),
         parent=_champion(arguments.out),
     )
     _print(console, selection)

@@ -172,7 +172,7 @@ def _decide_application(
     most = constraint.max_workers
     if policy is not None and (policy.max_targets is None or most <= policy.max_targets):
         chosen = policy
-    state = _state(
+    state = state_of(
         application, constraint, settings, chosen, runs, present=present, starting=starting
     )
     if not state.forecast.known[0]:
@@ -185,7 +185,7 @@ def _decide_application(
     values = chosen.values(state)
     if not np.isfinite(values.q).all():
         chosen = analytic
-        state = _state(
+        state = state_of(
             application, constraint, settings, chosen, runs, present=present, starting=starting
         )
         values = chosen.values(state)
@@ -219,7 +219,7 @@ def _decide_application(
     )
 
 
-def _state(
+def state_of(
     application: Application,
     constraint: Constraint,
     settings: ClusterSettings,

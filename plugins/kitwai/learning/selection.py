@@ -74,7 +74,7 @@ def select(library: Library, policy: NetworkPolicy, seed: int) -> Selection:
                 f"{FEWEST} are needed to judge it."
             )
             continue
-        low, high = _interval(difference, profile, np.random.default_rng(seed))
+        low, high = interval(difference, profile, np.random.default_rng(seed))
         trusted[knowledge] = bool(high < 0.0)
         reasons[knowledge] = (
             f"the network changes the loss by {difference.mean():+.4f} "
@@ -89,8 +89,8 @@ def _loss(judge: Judge, outcome: Outcome, price: float) -> Floats:
     return np.asarray(outcome.worker_seconds / judge.best_cost + price * missed)
 
 
-def _interval(values: Floats, group: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
-    """95 % interval of the mean, whole groups drawn."""
+def interval(values: Floats, group: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
+    """95 % interval of the mean, whole groups drawn. ``values``, ``group``: [E]."""
     _, index = np.unique(group, return_inverse=True)
     sums = np.bincount(index, weights=values)
     counts = np.bincount(index).astype(np.float64)

@@ -1,1 +1,1 @@
-"""The three operators of a step: observe, decide, scale. One file each."""
+"""The operators of the DAGs: a step (observe, decide, scale), training, models by hand."""

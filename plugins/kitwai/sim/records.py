@@ -11,7 +11,6 @@ from kitwai.core.history import Record, prior_of
 from kitwai.core.stages import makespan
 from kitwai.core.view import Bools
 from kitwai.sim.library import Library
-from kitwai.sim.profile import ApplicationProfile
 from kitwai.sim.simulator import Simulator, SimulatorConfig
 
 History = Mapping[str, Sequence[Record]]
@@ -65,19 +64,26 @@ def records_of(library: Library) -> tuple[Record, ...]:
 
 
 def priors_of(library: Library, history: History | None = None) -> Prior:
-    """What the other runs of its family tell of each profile, [P].
+    """What other runs of its family tell of each profile, [P].
 
-    :param history: past runs by family; None: the library's own.
+    :param history: past runs by family, of which all but the profile's own run count; None: the
+        library's own profiles with other inputs (DESIGN.md §6).
     """
     counts, stages = library.max_workers, library.tasks.shape[1]
-    if history is None:
-        history = history_of(library)
-    return Prior.stack(
-        [
-            prior_of(others(history, profile), profile.inputs, counts, stages)
-            for profile in library.profiles
+    known = history_of(library) if history is None else history
+    priors = []
+    for profile in library.profiles:
+        records = [
+            record
+            for record in known.get(profile.family, ())
+            if (
+                record.inputs != profile.inputs
+                if history is None and profile.inputs
+                else record.app != profile.app
+            )
         ]
-    )
+        priors.append(prior_of(records, profile.inputs, counts, stages))
+    return Prior.stack(priors)
 
 
 def history_of(library: Library) -> dict[str, list[Record]]:
@@ -86,17 +92,6 @@ def history_of(library: Library) -> dict[str, list[Record]]:
     for profile, record in zip(library.profiles, records_of(library), strict=True):
         history.setdefault(profile.family, []).append(record)
     return history
-
-
-def others(history: History, profile: ApplicationProfile) -> list[Record]:
-    """The runs of a profile's family that are not this run: those with other inputs, or, where it
-    names no inputs, those of other applications.
-    """
-    return [
-        record
-        for record in history.get(profile.family, ())
-        if (record.inputs != profile.inputs if profile.inputs else record.app != profile.app)
-    ]
 
 
 def prior_for(library: Library, known: Prior, profile: np.ndarray, informed: Bools) -> Prior:

@@ -8,14 +8,19 @@ from pathlib import Path
 
 
 def replace_text(path: Path, text: str) -> None:
+    """`replace_bytes` of a text."""
+    replace_bytes(path, text.encode())
+
+
+def replace_bytes(path: Path, content: bytes) -> None:
     """Replace a file, so that a reader sees the old or the new one and a crash leaves one of them.
 
     :raises OSError: it cannot be written; nothing is left beside it.
     """
     handle, temporary = tempfile.mkstemp(prefix=".new-", dir=path.parent)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         # mkstemp gives 0600; other users' processes read it as well.

@@ -5,6 +5,7 @@ Layout::
     <root>/<version>/weights.npz     the arrays of `kitwai.core.policy.ARRAYS` (NumPy, no pickle)
     <root>/<version>/model.keras     the same network for Keras
     <root>/<version>/runs.json       past runs of applications (`kitwai.store.history`), if any
+    <root>/<version>/card.md         the model card, and its pictures (`kitwai.learning.card`)
     <root>/<version>/manifest.json   what it is, and the SHA-256 of the other files
     <root>/champion                  one line: the version in use
     <root>/history                   one line a former champion, the latest last
@@ -26,9 +27,10 @@ import os
 import re
 import shutil
 import tempfile
+import time
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,7 @@ import numpy as np
 from kitwai.core.history import Record
 from kitwai.core.policy import ARRAYS, KNOWLEDGE, PRIOR, NetworkPolicy, array_shapes
 from kitwai.core.state import FEATURE_NAMES
-from kitwai.errors import CheckpointError, InvalidInputError
+from kitwai.errors import CheckpointError, InvalidInputError, PromotionError
 from kitwai.store.files import replace_text, sync
 from kitwai.store.history import parse_history
 
@@ -49,6 +51,7 @@ _CHAMPION = "champion"
 _HISTORY = "history"
 _VERSION = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 _MAX_BYTES = 64 * 2**20
+_ABANDONED_S = 24 * 3600.0
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -136,7 +139,8 @@ def promote(root: Path, version: str, instead_of: str | None) -> None:
 
     :param instead_of: the champion that the caller has seen, None for none: of two promotions at
         once one wins, and the other is told.
-    :raises CheckpointError: the version is not whole, or another is champion by now.
+    :raises PromotionError: another is champion by now.
+    :raises CheckpointError: the version is not whole.
     """
     verify(root, version)
     with _locked(root):
@@ -144,7 +148,7 @@ def promote(root: Path, version: str, instead_of: str | None) -> None:
         if before == version:
             return
         if before != instead_of:
-            raise CheckpointError(
+            raise PromotionError(
                 f"{version} was not promoted: the champion is {before} by now, no longer "
                 f"{instead_of}. Look at it and ask again."
             )
@@ -187,6 +191,7 @@ def save_version(
         raise CheckpointError(f"The version {version} exists already in {root}.")
     try:
         root.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(root)
         # A name that no version can have, so that a crash leaves nothing that looks like one.
         stage = Path(tempfile.mkdtemp(prefix=".new-", dir=root))
     except OSError as error:
@@ -207,6 +212,14 @@ def save_version(
         raise _unsaved(root, version, error) from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)
+
+
+def _remove_abandoned(root: Path) -> None:
+    """What writers that were killed have left."""
+    for path in root.glob(".new-*"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _ABANDONED_S:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _unsaved(root: Path, version: str, error: OSError) -> CheckpointError:

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from kitwai.core.decision import ClusterSettings, Decision
+from kitwai.core.observation import Observation
 from kitwai.sim.profile import ApplicationProfile
-from kitwai.store.tables import EventLogRow, VerdictRow
+from kitwai.store.tables import DecisionRow, EventLogRow, ObservationRow, VerdictRow
+
+_DECISION = TypeAdapter(Decision)
+_OBSERVATION = TypeAdapter(Observation)
+_SETTINGS = TypeAdapter(ClusterSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,27 +72,29 @@ class TrainingStore:
             reason=reason,
         )
 
-    def runs(self, since: float, until: float) -> list[Run]:
+    def runs(self, since: float, until: float, most: int | None = None) -> list[Run]:
         """Applications that ended in [since, until), oldest first; each once, however many files
         tell of it.
+
+        :param most: only the newest so many.
         """
         query = (
             sa.select(EventLogRow)
             .where(EventLogRow.ended_at >= since, EventLogRow.ended_at < until)
-            .order_by(EventLogRow.ended_at, EventLogRow.app, EventLogRow.source)
+            .order_by(EventLogRow.ended_at.desc(), EventLogRow.app.desc(), EventLogRow.source)
+            .execution_options(yield_per=50)
         )
+        found: dict[tuple[str | None, float], Run] = {}
         with Session(self._engine) as session:
-            rows = session.scalars(query).all()
-        found: dict[str | None, Run] = {}
-        for row in rows:
-            if row.app in found or row.ended_at is None:
-                continue
-            found[row.app] = Run(
-                profile=ApplicationProfile.from_dict(row.profile),
-                started_at=row.ended_at if row.started_at is None else row.started_at,
-                ended_at=row.ended_at,
-            )
-        return list(found.values())
+            for row in session.scalars(query):
+                if most is not None and len(found) >= most:
+                    break
+                ended_at = row.ended_at or 0.0
+                started_at = ended_at if row.started_at is None else row.started_at
+                if (row.app, started_at) not in found:
+                    profile = ApplicationProfile.from_dict(row.profile)
+                    found[row.app, started_at] = Run(profile, started_at, ended_at)
+        return list(found.values())[::-1]
 
     def reasons(self) -> dict[str, str]:
         """Why event logs were set aside, by their source."""
@@ -94,6 +103,30 @@ class TrainingStore:
         )
         with Session(self._engine) as session:
             return {source: str(reason) for source, reason in session.execute(query)}
+
+    def steps(
+        self, since: float, until: float
+    ) -> Iterator[tuple[Observation, Decision, ClusterSettings] | None]:
+        """What the autoscale DAG saw and decided in [since, until), oldest first; None for each
+        step that another version of Kitwai has written in a form that this one cannot read.
+        """
+        query = (
+            sa.select(ObservationRow.body, DecisionRow.body, DecisionRow.settings)
+            .join(DecisionRow, DecisionRow.observation_id == ObservationRow.id)
+            .where(DecisionRow.at >= since, DecisionRow.at < until)
+            .order_by(DecisionRow.at, DecisionRow.id)
+            .execution_options(yield_per=100)
+        )
+        with Session(self._engine) as session:
+            for seen, decided, settings in session.execute(query):
+                try:
+                    yield (
+                        _OBSERVATION.validate_python(seen),
+                        _DECISION.validate_python(decided),
+                        _SETTINGS.validate_python(settings),
+                    )
+                except ValidationError:
+                    yield None
 
     def add_verdict(
         self,
@@ -140,11 +173,3 @@ class TrainingStore:
                     raise
             else:
                 return
-
-
-def by_family(runs: Iterable[Run]) -> dict[str, list[Run]]:
-    """Runs of each family, in their order."""
-    families: dict[str, list[Run]] = {}
-    for run in runs:
-        families.setdefault(run.profile.family, []).append(run)
-    return families

@@ -1,0 +1,220 @@
+"""The evaluation of a trained network: from a partition to a judged version in the registry, and
+its comparison with the champion.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from kitwai.core.grid import parse_grid
+from kitwai.core.history import Record
+from kitwai.core.policy import AnalyticPolicy, NetworkPolicy
+from kitwai.errors import CheckpointError
+from kitwai.learning.card import grid_table
+from kitwai.learning.export import Network, export
+from kitwai.learning.gate import Candidate, Comparison, compare, gate
+from kitwai.learning.plan import Plan, scaled
+from kitwai.learning.selection import select
+from kitwai.sim.agent import PolicyController
+from kitwai.sim.baselines import make
+from kitwai.sim.episodes import REGIMES, grid_episodes
+from kitwai.sim.judging import Controller, Judge
+from kitwai.sim.library import Library
+from kitwai.sim.records import history_of
+from kitwai.sim.synthetic import synthetic_profiles
+from kitwai.store.history import history_text
+from kitwai.store.registry import load_policy, load_runs, present_champion, read_manifest, versions
+from kitwai.store.training import Run
+
+HELD_OUT_SEED = 1_000_003
+"""Of the synthetic applications on which every version is judged and none is trained."""
+
+BASELINES = ("always-N", "remaining-work@0.80", "hpa-backlog")
+
+MOST_OF_A_FAMILY = 40
+"""Past runs of one application that a version carries: the newest."""
+
+_HELD_OUT, _GATE = 60, 30
+_NEWEST = 20
+_OWN_REGIMES = ("recurring", "disturbed")
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A version and how it stands to ``champion`` (None: there is none). ``passed``: whether it is
+    to take its place, ``reason`` why.
+    """
+
+    version: str
+    champion: str | None
+    passed: bool
+    reason: str
+    comparisons: tuple[Comparison, ...]
+
+
+def add_version(
+    root: Path,
+    plan: Plan,
+    runs: Sequence[Run],
+    network: Network,
+    lineage: Mapping[str, Any],
+    command: str,
+) -> str:
+    """Judge a network and save it as a version, with the past runs that it knows; returns its name.
+
+    Name and contents follow from the arguments. ``parent`` is for the reader alone: the newest
+    version whose data end before these begin, as far as it is there yet.
+
+    :param runs: what it was trained on, oldest first; ``lineage``: for the manifest's ``data``.
+    """
+    held_out = Library(synthetic_profiles(scaled(_HELD_OUT, min(plan.effort, 1.0)), HELD_OUT_SEED))
+    policy = NetworkPolicy("challenger", _weights(network))
+    selection = select(held_out, policy, HELD_OUT_SEED)
+    policy.trusted = selection.trusted
+    history = newest_history(runs)
+    own, workers, limits_s = _own(runs), *parse_grid(plan.grid)
+    challenger = PolicyController(policy, history=history)
+    controllers: dict[str, Controller] = {
+        "this version": challenger,
+        "nothing known": PolicyController(AnalyticPolicy(), history={}),
+        **make(BASELINES),
+    }
+    metrics = dict(selection.metrics)
+    for regime in _OWN_REGIMES:
+        episodes = grid_episodes(
+            own, regime, seed=HELD_OUT_SEED, workers=thin(workers, 4), limits_s=thin(limits_s, 3)
+        )
+        judge = Judge(own, episodes)
+        metrics[f"newest runs, {regime}"] = {
+            name: dataclasses.asdict(judge.judge(judge.run(controller)))
+            for name, controller in controllers.items()
+        }
+    return export(
+        root,
+        network,
+        plan.config,
+        dataclasses.replace(selection, metrics=metrics),
+        day=plan.day,
+        identity=repr(plan),
+        command=command,
+        data={
+            **lineage,
+            "held_out": {"seed": HELD_OUT_SEED, "profiles": len(held_out.profiles)},
+        },
+        grid={"N": workers, "T_s": limits_s},
+        interval=plan.interval,
+        table=grid_table(own, challenger, workers=workers, limits_s=limits_s, seed=HELD_OUT_SEED),
+        runs=history_text(history),
+        parent=parent_of(root, plan),
+    )
+
+
+def against_champion(root: Path, plan: Plan, runs: Sequence[Run], version: str) -> Judged:
+    """Whether a version is to take the champion's place."""
+    champion = present_champion(root)
+    if champion is None:
+        return Judged(version, None, True, "Passed: there is no champion.", ())
+    if champion == version:
+        return Judged(version, champion, False, "Kept: it is the champion already.", ())
+    newer = _newer(root, champion, plan)
+    if newer is not None:
+        return Judged(version, champion, False, newer, ())
+    challenger = Candidate(load_policy(root, version), load_runs(root, version))
+    try:
+        before = Candidate(load_policy(root, champion), load_runs(root, champion))
+    except CheckpointError:
+        # What decides in its stead.
+        before = Candidate(AnalyticPolicy(), {})
+    workers, limits_s = parse_grid(plan.grid)
+    # Fixed, so that versions trained under another grid meet the same test.
+    count = scaled(_GATE, min(plan.effort, 1.0))
+    held_out = Library(synthetic_profiles(count, HELD_OUT_SEED))
+    comparisons = (
+        compare(
+            "held-out applications",
+            held_out,
+            dataclasses.replace(challenger, runs=None),
+            dataclasses.replace(before, runs=None),
+            regimes=REGIMES,
+            workers=(2, 4, 7, 10),
+            limits_s=(300.0, 420.0, 600.0),
+            seed=HELD_OUT_SEED,
+        ),
+        compare(
+            "the newest runs",
+            _own(runs),
+            challenger,
+            before,
+            regimes=_OWN_REGIMES,
+            workers=thin(workers, 4),
+            limits_s=thin(limits_s, 3),
+            seed=HELD_OUT_SEED,
+        ),
+    )
+    passed, reason = gate(comparisons)
+    return Judged(version, champion, passed, reason, comparisons)
+
+
+def parent_of(root: Path, plan: Plan) -> str | None:
+    """The newest version whose data end before the plan's begin, else one without an interval (the
+    shipped one); None where there is neither.
+
+    Days that are trained at the same time may not find each other. Training does not start from a
+    parent's weights, so that nothing but this name depends on it.
+    """
+    found: list[tuple[str, str]] = []
+    for version in versions(root):
+        try:
+            interval = read_manifest(root, version).get("data_interval")
+        except CheckpointError:
+            continue
+        if interval is None:
+            found.append(("", version))
+        elif plan.interval[0] is not None and interval[1] <= plan.interval[0]:
+            found.append((interval[1], version))
+    return max(found)[1] if found else None
+
+
+def newest_history(runs: Sequence[Run]) -> dict[str, list[Record]]:
+    """Records by family, at most `MOST_OF_A_FAMILY` of each."""
+    history = history_of(Library([run.profile for run in runs]))
+    return {family: records[-MOST_OF_A_FAMILY:] for family, records in history.items()}
+
+
+def thin(values: Sequence[_T], most: int) -> list[_T]:
+    """At most so many of the values, evenly spread, the last one among them."""
+    count = min(most, len(values))
+    return [values[(at + 1) * len(values) // count - 1] for at in range(count)]
+
+
+def _newer(root: Path, champion: str, plan: Plan) -> str | None:
+    """Why the champion is not to be replaced by an older one; None where it is not newer."""
+    try:
+        interval = read_manifest(root, champion).get("data_interval")
+    except CheckpointError:
+        return None
+    end = str(plan.interval[1])
+    if interval is None or interval[1] <= end:
+        return None
+    return (
+        f"Refused: the champion {champion} has learnt from data up to {interval[1]}, this version "
+        f"up to {end} only; `kitwai models promote` can still make it the champion."
+    )
+
+
+def _own(runs: Sequence[Run]) -> Library:
+    return Library([run.profile for run in runs[-_NEWEST:]])
+
+
+def _weights(network: Network) -> dict[str, np.ndarray]:
+    with np.load(io.BytesIO(network.weights), allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
