@@ -122,9 +122,9 @@ def against_champion(root: Path, plan: Plan, runs: Sequence[Run], version: str) 
     """Whether a version is to take the champion's place."""
     champion = present_champion(root)
     if champion is None:
-        return Judged(version, None, True, "Passed: there is no champion.", ())
+        return Judged(version, None, True, "There is no champion yet.", ())
     if champion == version:
-        return Judged(version, champion, False, "Kept: it is the champion already.", ())
+        return Judged(version, champion, False, "It is the champion already.", ())
     newer = _newer(root, champion, plan)
     if newer is not None:
         return Judged(version, champion, False, newer, ())
@@ -206,7 +206,7 @@ def _newer(root: Path, champion: str, plan: Plan) -> str | None:
     if interval is None or interval[1] <= end:
         return None
     return (
-        f"Refused: the champion {champion} has learnt from data up to {interval[1]}, this version "
+        f"The champion {champion} has learnt from data up to {interval[1]}, this version "
         f"up to {end} only; `kitwai models promote` can still make it the champion."
     )
 

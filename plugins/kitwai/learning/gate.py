@@ -141,9 +141,10 @@ def gate(comparisons: Sequence[Comparison]) -> tuple[bool, str]:
     """Whether the challenger passes, and why in one sentence."""
     for one in comparisons:
         if one.worse is not None:
-            return False, f"Refused: on {one.name} it {one.worse}."
+            return False, f"On {one.name} it {one.worse}."
     better = [f"on {one.name} it {one.better}" for one in comparisons if one.better is not None]
     if better:
-        return True, f"Passed: {'; '.join(better)}, and nowhere it is worse."
+        sentence = "; ".join(better)
+        return True, f"{sentence[0].upper()}{sentence[1:]}, and nowhere it is worse."
     told = "; ".join(one.sentence() for one in comparisons)
-    return False, f"Refused: it is not better than the champion for certain ({told})."
+    return False, f"It is not better than the champion for certain ({told})."

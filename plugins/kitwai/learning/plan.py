@@ -17,6 +17,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from kitwai.core.grid import parse_grid
 from kitwai.core.state import TARGETS
 from kitwai.errors import InvalidInputError
@@ -80,7 +82,8 @@ class Plan:
         """
         pairs = self.constraints
         parts = min(self.parts, len(pairs))
-        return [pairs[at::parts] for at in range(parts)]
+        mixed = np.random.default_rng(0).permutation(len(pairs))
+        return [[pairs[one] for one in sorted(mixed[at::parts])] for at in range(parts)]
 
     @property
     def config(self) -> DQNConfig:

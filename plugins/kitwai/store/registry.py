@@ -233,7 +233,7 @@ def read_manifest(root: Path, version: str) -> dict[str, Any]:
 
     :raises CheckpointError: it is missing, unreadable, or of another version or features.
     """
-    path = _folder(root, version) / MANIFEST
+    path = _inside(root, _folder(root, version) / MANIFEST)
     try:
         manifest = json.loads(_read(path))
         files, features = manifest["files"], [one["name"] for one in manifest["features"]]
@@ -311,12 +311,19 @@ def _folder(root: Path, version: str) -> Path:
             f"{version!r} is not the name of a version: it consists of at most 64 lower-case "
             "letters, digits, dots, dashes and underscores, and begins with a letter or digit."
         )
-    return root / version
+    return _inside(root, root / version)
+
+
+def _inside(root: Path, path: Path) -> Path:
+    """The path, unless a link leads out of the registry."""
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise CheckpointError(f"{path} leads out of the registry {root}.")
+    return path
 
 
 def _checked(root: Path, version: str, manifest: dict[str, Any], name: str) -> bytes:
     """The bytes of a file whose hash is the manifest's."""
-    path = _folder(root, version) / name
+    path = _inside(root, _folder(root, version) / name)
     content = _read(path)
     if _sha256(content) != manifest["files"][name]:
         raise CheckpointError(f"{path} was altered: its SHA-256 is not the one in {MANIFEST}.")
