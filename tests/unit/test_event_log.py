@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -130,10 +131,13 @@ def test_gaps_are_the_drivers_time_before_a_stage(tmp_path):
     assert [stage.gap_ms for stage in stages] == [2_200, 40, 600]
 
 
-def test_first_tasks_lose_what_being_first_costs(tmp_path):
+def test_what_being_first_costs_is_told_apart_from_the_work(tmp_path):
     read = read_event_log(write(tmp_path / "log", *two_jobs()))
     assert first_task_cost_ms(read) == 2_000
-    assert profile_of(read, source="test").stages[0].task_ms == (1_000,) * 5
+    stage = profile_of(read, source="test").stages[0]
+    assert stage.task_ms == (3_000, 3_000, 1_000, 1_000, 1_000)
+    assert stage.first_ms == {0: 2_000, 1: 2_000}
+    assert stage.work_ms == (1_000,) * 5
 
 
 def test_without_later_tasks_there_is_no_first_task_cost(tmp_path):
@@ -229,12 +233,13 @@ def test_compressed_logs_read_the_same(tmp_path):
 @pytest.mark.parametrize(
     ("make", "fault"),
     [
-        (lambda path: path, "cannot be read"),
-        (lambda path: path.mkdir() or path, "cannot be read"),
-        (lambda path: path.write_text('{"Event":"SparkListenerJobStart"}\n'), "line 1 is no event"),
+        (lambda path: path, "does not exist"),
+        (lambda path: path.mkdir() or path, "no file events_"),
+        (lambda path: os.mkfifo(path), "it is no file"),
+        (lambda path: path.write_text('{"Event":"SparkListenerJobStart"}\n'), "line 1 is no Spark"),
         (lambda path: path.write_text("once upon a time\n"), "line 1 is no event"),
-        (lambda path: path.write_bytes(b"\xff\xfe\x00"), "cannot be read"),
-        (lambda path: path.write_text(""), "does not hold the end"),
+        (lambda path: path.write_bytes(b"\xff\xfe\x00\n"), "line 1 is no event"),
+        (lambda path: path.write_text(""), "does not hold the start"),
         (lambda path: write(path, *two_jobs(), end=None), "does not hold the end"),
     ],
 )

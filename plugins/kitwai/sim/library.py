@@ -22,7 +22,7 @@ class Library:
     ========== ============== =======================================================
     array      shape          meaning
     ========== ============== =======================================================
-    task_s     [all tasks]    run time in seconds at the reference, stage after stage
+    task_s     [all tasks]    `work_ms` in seconds at the reference, stage after stage
     first_task [P, S + 1]     index of a stage's first task in ``task_s``
     tasks      [P, S]         number of tasks, 0 beyond the last stage
     gap_s      [P, S]         driver time before the stage
@@ -57,7 +57,7 @@ class Library:
             for position, earlier in enumerate(waits[row]):
                 self.waits_for[row, position, : len(earlier)] = earlier
         self.task_s: Floats = np.concatenate(
-            [np.asarray(stage.task_ms) for stages in ordered for stage in stages]
+            [np.asarray(stage.work_ms) for stages in ordered for stage in stages]
         )
         self.task_s /= 1000.0
         ends = np.cumsum(self.tasks.ravel()).reshape(self.tasks.shape)
