@@ -29,8 +29,8 @@ OPTIONS: dict[str, tuple[str, str]] = {
     "models": ("", "Folder of the checkpoints; empty: include/models beside the plugins folder."),
     "event_logs": (
         "",
-        "Folder of Spark event logs that the training DAG reads; empty: kitwai/event_logs in "
-        "AIRFLOW_HOME.",
+        "Folder of Spark event logs that the training DAG reads, or its URL; empty: "
+        "kitwai/event_logs in AIRFLOW_HOME.",
     ),
     "training": (
         "",
@@ -81,9 +81,14 @@ def models_root() -> Path:
     return Path(__file__).resolve().parents[2] / "include" / "models"
 
 
-def event_logs() -> Path:
-    """Folder of Spark event logs."""
-    return Path(option("event_logs") or airflow_home() / "kitwai" / "event_logs")
+def event_logs() -> Any:
+    """Folder of Spark event logs: a `Path`, or an `ObjectStoragePath` where a URL is configured."""
+    configured = option("event_logs")
+    if "://" in configured:
+        from airflow.sdk import ObjectStoragePath
+
+        return ObjectStoragePath(configured)
+    return Path(configured or airflow_home() / "kitwai" / "event_logs")
 
 
 def training_root() -> Path:

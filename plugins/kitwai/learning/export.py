@@ -10,6 +10,7 @@ import hashlib
 import importlib.metadata
 import io
 import json
+import re
 import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -63,7 +64,9 @@ def weights_bytes(trained: Trained) -> bytes:
 
 
 def model_bytes(trained: Trained) -> bytes:
-    """`model.keras`: the same weights give the same bytes, since it names no time."""
+    """`model.keras`: the same weights give the same bytes, since times and the addresses of objects
+    in memory are taken out.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / MODEL
         trained.model.save(path)
@@ -74,8 +77,20 @@ def model_bytes(trained: Trained) -> bytes:
                 if name == "metadata.json":
                     about = {**json.loads(content), "date_saved": "1980-01-01@00:00:00"}
                     content = json.dumps(about).encode()
+                elif name == "config.json":
+                    content = _renumbered(content)
                 made.writestr(zipfile.ZipInfo(name, _EPOCH), content)
     return buffer.getvalue()
+
+
+def _renumbered(config: bytes) -> bytes:
+    """Keras names objects that layers share by their addresses: here by their order."""
+    order: dict[bytes, int] = {}
+
+    def number(found: re.Match[bytes]) -> bytes:
+        return found[1] + str(order.setdefault(found[2], len(order))).encode()
+
+    return re.sub(rb'("shared_object_id": )([0-9]+)', number, config)
 
 
 def export(

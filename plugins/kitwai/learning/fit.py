@@ -24,6 +24,8 @@ def fit(shards: Sequence[Shard], config: DQNConfig) -> tuple[Trained, list[float
     import tensorflow as tf
 
     started = time.monotonic()
+    # Layers are numbered through a process: their names must not depend on what ran before.
+    keras.utils.clear_session()
     keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_op_determinism()
     model = build_network(config.hidden)

@@ -77,10 +77,7 @@ class IngestOperator(TrainingOperator):
         for source, reason in ingested.set_aside.items():
             self.log.warning("Set aside %s: %s", source, reason)
         self.log.info(
-            "%s event logs read, %s set aside, %s read before.",
-            ingested.read,
-            len(ingested.set_aside),
-            ingested.unchanged,
+            "%s new event logs read, %s set aside.", ingested.read, len(ingested.set_aside)
         )
         partition = plan_partition(store, plan, training_root())
         if partition is None:
