@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from kitwai.store.store import Store
 CLUSTER = "test_cluster"
 BROKEN = "broken_cluster"
 DAG_ID = "kitwai_autoscale"
+DAGS = (DAG_ID, "kitwai_example_spark_job", "kitwai_train", "kitwai_models")
 
 
 @dataclass
@@ -25,6 +27,8 @@ class Setup:
     pool: LocalWorkerPool
     store: Store
     modules: Path
+    models: Path
+    event_logs: Path
 
     def run(self, dag_id: str = DAG_ID, **params: Any) -> tuple[str, str]:
         """One run of a DAG to its end: its id and its state."""
@@ -66,6 +70,9 @@ def setup(tmp_path_factory, repository):
             "cooldown_in": 0,
         }
         url = f"sqlite:///{folder / 'kitwai.db'}"
+        models, event_logs = folder / "models", folder / "event_logs"
+        shutil.copytree(repository / "include" / "models", models)
+        event_logs.mkdir()
         airflow = AirflowStandalone(
             folder / "airflow",
             repository / "dags",
@@ -79,15 +86,21 @@ def setup(tmp_path_factory, repository):
                 "AIRFLOW__KITWAI__STORE": url,
                 # The tests trigger every step themselves.
                 "AIRFLOW__KITWAI__STEP": "1d",
+                "AIRFLOW__KITWAI__MODELS": str(models),
+                "AIRFLOW__KITWAI__EVENT_LOGS": str(event_logs),
+                # A short training on limits that the tests' small applications can miss.
+                "AIRFLOW__KITWAI__GRID": "N=1..6,T=40s,60s,90s",
+                "AIRFLOW__KITWAI__EFFORT": "0.05",
+                "AIRFLOW__KITWAI__COLLECT_TASKS": "1",
                 "KITWAI_TEST_MODULES": str(modules),
             },
-            dag_ids=[DAG_ID, "kitwai_example_spark_job"],
+            dag_ids=DAGS,
         )
         try:
             pool.start(1)
             with airflow:
-                airflow.unpause(DAG_ID)
-                airflow.unpause("kitwai_example_spark_job")
-                yield Setup(airflow, master, pool, Store(url), modules)
+                for dag_id in DAGS:
+                    airflow.unpause(dag_id)
+                yield Setup(airflow, master, pool, Store(url), modules, models, event_logs)
         finally:
             pool.stop_all()

@@ -121,7 +121,7 @@ def test_intervals_are_over_applications_not_over_their_episodes():
     of_application = rng.normal(size=25)
     group = np.repeat(np.arange(25), 40)
     values = of_application[group]
-    low, high = selection._interval(values, group, np.random.default_rng(1))
+    low, high = selection.interval(values, group, np.random.default_rng(1))
     assert low < of_application.mean() < high
     expected = 2 * 1.96 * of_application.std() / 5.0
     assert high - low == pytest.approx(expected, rel=0.15)
@@ -131,7 +131,7 @@ def test_intervals_weigh_an_application_by_its_episodes():
     # 90 episodes of one application at 1.0, ten of nine others at 0: the mean is near 0.9.
     group = np.concatenate([np.zeros(90, dtype=int), np.arange(1, 11)])
     values = (group == 0).astype(float)
-    low, high = selection._interval(values, group, np.random.default_rng(0))
+    low, high = selection.interval(values, group, np.random.default_rng(0))
     assert low == 0.0
     assert 0.9 < high < 1.0
 
@@ -140,5 +140,5 @@ def test_a_clear_difference_has_an_interval_on_one_side():
     rng = np.random.default_rng(0)
     group = np.repeat(np.arange(30), 12)
     values = -0.1 + 0.02 * rng.normal(size=30)[group] + 0.1 * rng.normal(size=len(group))
-    low, high = selection._interval(values, group, np.random.default_rng(0))
+    low, high = selection.interval(values, group, np.random.default_rng(0))
     assert low < values.mean() < high < 0.0

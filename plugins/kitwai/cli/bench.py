@@ -99,6 +99,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     train.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     train.set_defaults(run=_train)
 
+    train_dag = benchmarks.add_parser(
+        "train-dag", parents=[common], help="a run of the training DAG, and Airflow's share of it"
+    )
+    train_dag.add_argument(
+        "--applications", type=int, default=20, help="of its day (default: %(default)s)"
+    )
+    train_dag.set_defaults(run=_train_dag)
+
 
 def _step(arguments: argparse.Namespace) -> int:
     from rich.console import Console
@@ -310,3 +318,23 @@ def _spread(seconds: tuple[float, ...]) -> tuple[str, str, str]:
 def _write(path: Path | None, figures: Mapping[str, object]) -> None:
     if path is not None:
         path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+def _train_dag(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from kitwai.bench.train_dag import measure_train_dag
+
+    if not 1 <= arguments.applications <= 1000:
+        raise InvalidInputError(
+            f"--applications must lie in 1..1000, not be {arguments.applications}."
+        )
+    console = Console(highlight=False)
+    times = measure_train_dag(arguments.applications, console.print)
+    for name, seconds in times.tasks.items():
+        console.print(f"{name}: {seconds:.1f} s")
+    console.print(
+        f"The run took {times.wall_s:.1f} s, {times.overhead:.0%} of it Airflow's. {times.verdict}"
+    )
+    _write(arguments.json, {**asdict(times), "overhead": times.overhead})
+    return 0

@@ -186,7 +186,16 @@ class AirflowStandalone:
             "reprocess_behavior": "completed" if again else "none",
             "run_backwards": False,
         }
-        _checked(self.api.post("/api/v2/backfills", json=order))
+
+        def created() -> bool | None:
+            answer = self.api.post("/api/v2/backfills", json=order)
+            # SQLite was busy with something else.
+            return None if answer.status_code == 503 else bool(_checked(answer))
+
+        # SQLite locks no rows: a scheduler that works on runs while others are made may end.
+        self.pause(dag_id)
+        self._wait(f"it has created a backfill of {dag_id}", created, _START_TIMEOUT_S)
+        self.unpause(dag_id)
         days = {str(first + timedelta(days=at)) for at in range((last - first).days + 1)}
         found = [run for run in self.runs(dag_id) if str(run["logical_date"])[:10] in days]
         return sorted(found, key=lambda run: str(run["logical_date"]))
@@ -212,6 +221,12 @@ class AirflowStandalone:
         """The task instances of one run, as the API gives them."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
         return list(self._get(path)["task_instances"])
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str, *, map_index: int = -1) -> Any:
+        """A value that a task has left for others; None where it has left none."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
+        answer = self.api.get(path, params={"map_index": map_index})
+        return None if answer.status_code == 404 else _checked(answer)["value"]
 
     def task_log(
         self, dag_id: str, run_id: str, task_id: str, *, try_number: int = 1, map_index: int = -1
