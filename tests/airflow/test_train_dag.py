@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +17,7 @@ from kitwai.store.training import TrainingStore
 
 DAG = "kitwai_train"
 CLUSTER = "test_cluster"
-SHIPPED = "20261124-5899d39f"
+SHIPPED = champion(Path(__file__).parents[2] / "include" / "models")
 FIRST = date(2026, 1, 5)
 LOGS_A_DAY = (2, 0, 4)
 """The second day has no applications."""
@@ -89,10 +90,10 @@ def test_a_day_without_applications_succeeds_and_keeps_the_champion(setup, backf
 
 def test_the_gate_says_why_in_the_note_and_in_the_store(setup, backfilled):
     store = TrainingStore(setup.store.engine)
-    # Of two applications nothing is certain.
+    # Of two applications nothing is certain enough to be called better.
     (refused,) = store.verdicts(f"{DAG}/{backfilled[0]['dag_run_id']}")
     assert (refused.verdict, refused.version) == ("refused", version_of(setup, 0))
-    assert "not better than the champion for certain" in refused.reason
+    assert refused.body["comparisons"][1]["applications"] == 2
     assert backfilled[0]["note"] == f"Kitwai: {refused.version} refused. {refused.reason}"
     assert states(setup, backfilled[0])["promote", -1] == "skipped"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 
@@ -10,7 +11,11 @@ from builders import application, observation, settings, stage
 
 from kitwai.core.decide import decide
 from kitwai.core.policy import PRICES
+from kitwai.sim.library import Library
+from kitwai.sim.records import history_of
+from kitwai.sim.synthetic import synthetic_profiles
 from kitwai.store.champion import load_champion
+from kitwai.store.history import history_text
 
 SEEN = observation(1, application(stage(tasks=100, complete=40), elapsed_s=100.0, limit_s=200.0))
 
@@ -88,3 +93,43 @@ def test_a_missing_or_spoilt_champion_is_replaced_and_the_decision_says_so(model
     assert words in decision.fallback
     assert decision.target == decide(SEEN, settings()).target
     assert decision.target >= 3
+
+
+def known(models, text):
+    """Give the champion past runs."""
+    version = models / (models / "champion").read_text().strip()
+    files = json.loads((version / "manifest.json").read_text())["files"]
+    (version / "runs.json").write_text(text)
+    rewrite(models, files=files | {"runs.json": hashlib.sha256(text.encode()).hexdigest()})
+
+
+def test_a_champion_brings_the_past_runs_that_it_knows(models):
+    history = history_of(Library(synthetic_profiles(6, 1)))
+    known(models, history_text(history))
+    champion = load_champion()
+    assert champion.why_not is None
+    assert history_text(champion.runs) == history_text(history)
+    assert {run.app for runs in champion.runs.values() for run in runs} == {
+        run.app for runs in history.values() for run in runs
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{}", "runs.json is not a history"),
+        ('{"families": {"job": [{"inputs": {}}]}}', "runs.json is not a history"),
+    ],
+)
+def test_a_champion_whose_past_runs_are_none_is_replaced(models, text, words):
+    known(models, text)
+    assert words in load_champion().why_not
+    decision = decided()
+    assert (decision.policy, decision.checkpoint) == ("analytic", None)
+
+
+def test_past_runs_that_were_altered_are_refused(models):
+    known(models, '{"families": {}}')
+    version = models / (models / "champion").read_text().strip()
+    (version / "runs.json").write_text('{"families": {"job": []}}')
+    assert "runs.json was altered" in load_champion().why_not

@@ -113,6 +113,22 @@ def test_train_needs_a_second_family_to_judge_on(tmp_path, capsys):
     assert "at least two are needed" in capsys.readouterr().err
 
 
+def test_train_on_profiles_gives_a_version_that_knows_their_runs(tmp_path, capsys):
+    from kitwai.sim.synthetic import synthetic_profiles
+    from kitwai.store.registry import load_runs
+
+    folder = tmp_path / "profiles"
+    folder.mkdir()
+    profiles = synthetic_profiles(12, 1)
+    for at, profile in enumerate(profiles):
+        (folder / f"{at:02d}.json").write_text(json.dumps(profile.to_dict()))
+    out = tmp_path / "models"
+    assert main(["train", "--profiles", str(folder), "--out", str(out), "--rounds", "2"]) == 0
+    known = load_runs(out, capsys.readouterr().out.strip())
+    assert {run.app for runs in known.values() for run in runs} == {one.app for one in profiles}
+    assert set(known) == {one.family for one in profiles}
+
+
 @pytest.fixture
 def few_profiles(monkeypatch):
     """Training and judging on applications enough to run, too few to learn from."""
@@ -135,6 +151,9 @@ def test_train_saves_a_version_that_verifies_and_can_be_promoted(tmp_path, capsy
     assert made["training"]["updates_done"] == 2 * made["training"]["updates"]
     assert set(made["metrics"]) == {"recurring", "new", "disturbed"}
     assert made["data"]["held_out"] == {"seed": 1_000_006, "profiles": 8}
+    assert set(made["files"]) >= {"card.md", "curve.png", "cost.png", "grid.png"}
+    assert len(made["losses"]) == 2
+    assert np.shape(made["table"]["hit"]) == (10, 6)
     assert f"kitwai models promote {version}" in shown.err
     assert main(["models", "promote", version, "--models", str(out)]) == 0
     policy = load_policy(out)

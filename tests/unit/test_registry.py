@@ -296,6 +296,28 @@ def test_a_champion_file_that_names_no_version_is_refused(root, content):
         load_policy(root)
 
 
+@pytest.mark.parametrize("name", [None, "weights.npz", "manifest.json"])
+def test_a_link_that_leads_out_of_the_registry_is_refused(root, tmp_path, name):
+    inside, outside = root / "v2" if name is None else root / "v2" / name, tmp_path / "outside"
+    inside.rename(outside)
+    inside.symlink_to(outside)
+    for use in (load_policy, verify, move):
+        with pytest.raises(CheckpointError, match=r"v2.* leads out of the registry"):
+            use(root, "v2")
+
+
+def test_what_killed_writers_have_left_goes_after_a_day(root):
+    for name in (".new-file", ".new-folder"):
+        (root / name).mkdir() if name == ".new-folder" else (root / name).touch()
+    (root / ".new-folder" / "v9").mkdir()
+    save(root, "v4")
+    assert len(list(root.glob(".new-*"))) == 2
+    for path in root.glob(".new-*"):
+        os.utime(path, (0, 0))
+    save(root, "v5")
+    assert not list(root.glob(".new-*"))
+
+
 def test_a_version_is_not_overwritten(root):
     before = (root / "v1" / "weights.npz").read_bytes()
     with pytest.raises(CheckpointError, match="exists already"):

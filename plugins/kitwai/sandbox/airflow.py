@@ -189,8 +189,8 @@ class AirflowStandalone:
 
         def created() -> bool | None:
             answer = self.api.post("/api/v2/backfills", json=order)
-            # SQLite was busy with something else.
-            return None if answer.status_code == 503 else bool(_checked(answer))
+            # SQLite is busy with something else, or an ended backfill is not marked so yet.
+            return None if answer.status_code in (409, 503) else bool(_checked(answer))
 
         # SQLite locks no rows: a scheduler that works on runs while others are made may end.
         self.pause(dag_id)
@@ -280,7 +280,8 @@ class AirflowStandalone:
             answer = self.api.post(
                 "/auth/token", json={"username": _USER, "password": self.password}
             )
-        except (httpx.TransportError, OSError):
+        except (httpx.TransportError, OSError, ValueError):
+            # It is not there yet, or the file of the password is being written.
             return None
         if not answer.is_success:
             return None
