@@ -49,7 +49,8 @@ def _profile(arguments: argparse.Namespace) -> int:
         ) from error
     taken: set[str] = set()
     failed = 0
-    for files in _logs(arguments.logs):
+    # Listed beforehand: the folder of the profiles may lie inside that of the logs.
+    for files in list(_logs(arguments.logs)):
         log = read_log(files)
         if log.profile is None:
             failed += 1

@@ -25,6 +25,8 @@ MAX_STAGES = 100_000
 """Stages that a log may name, those that never ran among them."""
 
 MAX_EXECUTORS = 100_000
+MAX_JOBS = 100_000
+MAX_PROPERTIES = 1_000
 
 _ROW = struct.Struct("<iiqqqqqqq")
 _ROWS = np.dtype(
@@ -202,9 +204,9 @@ class _Reader:
     def environment(self, line: bytes) -> None:
         properties = types.environment(line).properties
         self._task_cpus = max(1, int(properties.get("spark.task.cpus", "1")))
-        self.log.properties |= {
-            name: value for name, value in properties.items() if name.startswith("spark.kitwai.")
-        }
+        ours = {name: it for name, it in properties.items() if name.startswith("spark.kitwai.")}
+        self.log.properties |= ours
+        _check_count(len(self.log.properties), MAX_PROPERTIES, "properties of Kitwai")
 
     def executor_added(self, line: bytes) -> None:
         event = types.executor_added(line)
@@ -224,6 +226,7 @@ class _Reader:
         # Spark 1.2 names no time: such jobs count as overlapping, and their stages tell the order.
         at_ms = self.log.start_ms if event.at is None else float(event.at)
         self.log.jobs.setdefault(event.id, Job(event.id, at_ms))
+        _check_count(len(self.log.jobs), MAX_JOBS, "jobs")
         for info in event.infos:
             self._stage(info, event.id)
         for number in event.stages:
@@ -233,7 +236,8 @@ class _Reader:
         event = types.job_end(line)
         job = self.log.jobs.get(event.id)
         if job is not None and job.end_ms is None:
-            succeeded = event.result.name == "JobSucceeded"
+            result = event.result
+            succeeded = None if result is None else result.name == "JobSucceeded"
             end_ms = None if event.at is None else float(event.at)
             self.log.jobs[event.id] = replace(job, end_ms=end_ms, succeeded=succeeded)
 
@@ -267,8 +271,7 @@ class _Reader:
             metrics.read.remote + metrics.read.local if metrics.read else 0,
             metrics.written.written if metrics.written else 0,
         )
-        if len(self._rows) > 2 * MAX_TASKS * _ROW.size:
-            raise InvalidInputError(f"it has more than {MAX_TASKS} tasks")
+        _check_count(len(self._rows) // _ROW.size, 2 * MAX_TASKS, "ended tasks")
 
     def finished(self, files: LogFiles) -> EventLog:
         """What was read of a whole log.
@@ -314,16 +317,14 @@ class _Reader:
 
     def _number(self, executor: str) -> int:
         number = self._numbers.setdefault(executor, len(self._numbers))
-        if number >= MAX_EXECUTORS:
-            raise InvalidInputError(f"it names more than {MAX_EXECUTORS} executors")
+        _check_count(len(self._numbers), MAX_EXECUTORS, "executors")
         return number
 
     def _stage(self, info: types.StageInfo, job: int | None) -> Stage:
         """The stage of this number; what is known of it already stays."""
         stages = self.log.stages
         known = stages.setdefault(info.id, Stage(info.id, (), _UNKNOWN))
-        if len(stages) > MAX_STAGES:
-            raise InvalidInputError(f"it names more than {MAX_STAGES} stages")
+        _check_count(len(stages), MAX_STAGES, "stages")
         if not known.parents:
             # Spark numbers a stage after its parents.
             known.parents = tuple(sorted({one for one in info.parents if one < info.id}))
@@ -347,6 +348,11 @@ _EVENTS: dict[bytes, Callable[[_Reader, bytes], None]] = {
     b"SparkListenerStageCompleted": _Reader.stage,
     b"SparkListenerTaskEnd": _Reader.task_end,
 }
+
+
+def _check_count(count: int, most: int, what: str) -> None:
+    if count > most:
+        raise InvalidInputError(f"it names more than {most} {what}")
 
 
 def _without_repeated(table: NDArray[Any], size: int | None) -> NDArray[Any]:

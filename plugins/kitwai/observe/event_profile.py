@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -184,11 +185,14 @@ def _inputs(log: EventLog) -> dict[str, float]:
     for name, value in log.properties.items():
         if name.startswith(INPUT_PREFIX):
             try:
-                inputs[name.removeprefix(INPUT_PREFIX)] = float(value)
-            except ValueError as error:
+                number = float(value)
+            except ValueError:
+                number = math.nan
+            if not math.isfinite(number):
                 raise InvalidInputError(
                     f"the property {name} of its application must be a number, not {value!r}"
-                ) from error
+                )
+            inputs[name.removeprefix(INPUT_PREFIX)] = number
     return inputs
 
 
