@@ -7,7 +7,8 @@ from event_writer import EVENT_LOGS, executor, job, submitted, task, two_jobs, w
 
 from kitwai.errors import InvalidInputError
 from kitwai.observe.event_log import read_event_log
-from kitwai.observe.event_profile import first_task_cost_ms, profile_of
+from kitwai.observe.event_profile import profile_of
+from kitwai.observe.event_warmup import first_task_cost_ms
 
 
 def profile(path, *events, **more):

@@ -167,10 +167,7 @@ def test_long_lines_of_other_events_do_no_harm():
 @pytest.mark.parametrize(
     ("lines", "what"),
     [
-        (
-            [event("JobStart", **{"Job ID": n, "Stage IDs": []}) for n in range(MAX_JOBS + 1)],
-            "jobs",
-        ),
+        ([job(n, 2_000, 3_000, {})[0] for n in range(MAX_JOBS + 1)], "jobs"),
         ([job(0, 2_000, 3_000, {n: [] for n in range(MAX_STAGES + 1)})[0]], "stages"),
         ([executor(str(n), 2_000) for n in range(MAX_EXECUTORS + 1)], "executors"),
     ],

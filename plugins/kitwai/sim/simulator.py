@@ -115,6 +115,7 @@ class Simulator:
             library.stages,
             library.cores,
             library.slowdown,
+            library.stage_first_s,
         )
         self._constants = engine.Constants(
             self.config.start_delay_s,
@@ -315,7 +316,7 @@ def _empty_rows(library: Library, rows: int) -> engine.Rows:
         slot_run=floats(slots),
         slot_stage=ints(slots) + NONE,
         slot_count=ints(slots),
-        slot_used=np.zeros((rows, slots), dtype=np.bool_),
+        slot_last=np.zeros((rows, slots), dtype=np.int64),
         next_task=ints(stages),
         redo=ints(stages),
         active=ints(stages),
