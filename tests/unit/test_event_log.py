@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from event_writer import EVENT_LOGS, executor, job, submitted, task, two_jobs, write
+from event_writer import EVENT_LOGS, event, executor, job, submitted, task, two_jobs, write
 
 from kitwai.errors import InvalidInputError
 from kitwai.observe.event_log import read_event_log
@@ -133,6 +133,11 @@ def test_a_task_may_need_several_cores(tmp_path):
     assert found.cores_per_worker == 2
 
 
+def another():
+    start = {"App Name": "count", "App ID": "app-2", "Timestamp": 1_000}
+    return event("ApplicationStart", **start)
+
+
 def test_compressed_logs_read_the_same(tmp_path):
     assert profile(tmp_path / "log.gz", *two_jobs()) == profile(tmp_path / "log", *two_jobs())
 
@@ -148,6 +153,8 @@ def test_compressed_logs_read_the_same(tmp_path):
         (lambda path: path.write_bytes(b"\xff\xfe\x00\n"), "line 1 is no event"),
         (lambda path: path.write_text(""), "does not hold the start"),
         (lambda path: write(path, *two_jobs(), end=None), "does not hold the end"),
+        (lambda path: write(path, *two_jobs(), end=999), "ends before it starts"),
+        (lambda path: write(path, *two_jobs(), another()), "more than one application"),
     ],
 )
 def test_what_is_no_event_log_is_one_clear_error(make, fault, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
 from pathlib import Path
@@ -85,6 +86,14 @@ def test_a_rolling_log_is_read_in_the_order_of_its_numbers(tmp_path):
     assert log.source.endswith("eventlog_v2_app-1")
 
 
+def test_a_rolling_log_is_known_by_its_files_whatever_its_folder_is_called(tmp_path, capsys):
+    log = rolling(tmp_path / "logs", *parts_of_a_log(tmp_path)).rename(tmp_path / "logs" / "mine")
+    assert only(tmp_path / "logs").source == str(log)
+    assert only(log).profile == only(tmp_path / "logs").profile
+    assert main(["profile", str(log), "--out", str(tmp_path / "out")]) == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.json"]
+
+
 @pytest.mark.parametrize("missing", [1, 2, 5])
 def test_a_rolling_log_without_one_of_its_parts_is_set_aside(tmp_path, missing):
     log = rolling(tmp_path / "logs", *parts_of_a_log(tmp_path))
@@ -100,8 +109,9 @@ def test_a_rolling_log_without_its_last_part_has_no_end(tmp_path):
 def test_a_compacted_part_is_passed_over_where_what_it_stands_for_is_there(tmp_path):
     log = rolling(tmp_path / "logs", *parts_of_a_log(tmp_path))
     before = only(tmp_path / "logs").profile
-    (log / "events_3_app-1.compact").write_text("")
-    assert only(tmp_path / "logs").profile == before
+    for name in ("events_3_app-1.compact", "events_4_app-1.compact.inprogress"):
+        (log / name).write_text("")
+        assert only(tmp_path / "logs").profile == before
 
 
 def test_a_compacted_log_that_has_lost_a_job_is_set_aside(tmp_path):
@@ -132,6 +142,25 @@ def test_logs_are_found_in_subfolders_and_read_again_only_when_they_change(tmp_p
     (again,) = read_logs(tmp_path, known)
     assert (again.source, again.reason) == (str(running), None)
     assert again.fingerprint != known[str(running)]
+
+
+class Broken(io.BytesIO):
+    """A file whose storage fails after some bytes."""
+
+    def read(self, size=-1):
+        if self.tell() > 0:
+            raise TimeoutError("the storage does not answer")
+        return super().read(min(size, 200))
+
+
+def test_a_log_whose_storage_fails_is_read_again(tmp_path, monkeypatch):
+    log = write(tmp_path / "log", *two_jobs())
+    monkeypatch.setattr(Path, "open", lambda self, mode: Broken(b"{}" * 1_000))
+    failed = only(tmp_path)
+    assert "the storage does not answer" in failed.reason
+    monkeypatch.undo()
+    (again,) = read_logs(tmp_path, {str(log): failed.fingerprint})
+    assert again.reason is None
 
 
 def test_what_is_no_log_is_set_aside_and_the_others_are_read(tmp_path):
@@ -181,6 +210,24 @@ def test_object_storage_reads_like_a_folder(tmp_path):
     assert there[0].source == f"{tmp_path.as_uri()}/a/log.gz"
     known = {log.source: log.fingerprint for log in there}
     assert [*read_logs(ObjectStoragePath(tmp_path.as_uri()), known)] == []
+
+
+def test_object_storage_without_folders_of_its_own_reads_too(tmp_path):
+    from airflow.sdk import ObjectStoragePath
+    from airflow.sdk.io import attach
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    attach("memory", fs=MemoryFileSystem())
+    there = ObjectStoragePath("memory://event-logs")
+    whole = write(tmp_path / "log", *two_jobs()).read_bytes()
+    for name, data in (("2026/01/a", whole), ("2026/b.gz", gzip.compress(whole)), ("c", b"no\n")):
+        (there / name).parent.mkdir(parents=True, exist_ok=True)
+        (there / name).write_bytes(data)
+    found = [*read_logs(there)]
+    assert [log.source for log in found] == [
+        f"memory://event-logs/{name}" for name in ("2026/01/a", "2026/b.gz", "c")
+    ]
+    assert [log.reason for log in found] == [None, None, "line 1 is no event of Spark"]
 
 
 def test_profile_writes_one_file_a_log_and_names_those_that_give_none(tmp_path, capsys):

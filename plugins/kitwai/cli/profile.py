@@ -65,10 +65,10 @@ def _profile(arguments: argparse.Namespace) -> int:
 
 
 def _logs(paths: list[Path]) -> Iterator[LogFiles]:
-    from kitwai.observe.event_files import ROLLING, files_of, find_logs
+    from kitwai.observe.event_files import files_of, find_logs
 
     for path in paths:
-        if path.is_dir() and not path.resolve().name.startswith(ROLLING):
+        if path.is_dir():
             yield from find_logs(path)
         else:
             yield files_of(path)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kitwai.errors import InvalidInputError
+from kitwai.errors import InvalidInputError, SourceError
 from kitwai.observe import event_types as types
 from kitwai.observe.event_codec import decompressed
 from kitwai.observe.event_files import LogFiles, files_of
@@ -148,7 +148,7 @@ def read_event_log(path: Any) -> EventLog:
     files = files_of(path)
     try:
         return read_files(files)
-    except InvalidInputError as error:
+    except (InvalidInputError, SourceError) as error:
         raise InvalidInputError(f"The event log {files.source} is refused: {error}.") from error
 
 
@@ -156,6 +156,7 @@ def read_files(files: LogFiles) -> EventLog:
     """Read one event log.
 
     :raises InvalidInputError: as `read_event_log`, but the message is the reason alone.
+    :raises SourceError: likewise, where another attempt may succeed: the storage failed.
     """
     if files.reason is not None:
         raise InvalidInputError(files.reason)
@@ -179,7 +180,7 @@ def _read_part(part: Any, reader: _Reader, *, named: bool) -> None:
                         f"line {number}{where} is no {event.decode()} of Spark"
                     ) from error
     except OSError as error:
-        raise InvalidInputError(f"it cannot be read ({error})") from error
+        raise SourceError(f"it cannot be read ({error})") from error
 
 
 class _Reader:
@@ -194,9 +195,11 @@ class _Reader:
 
     def application_start(self, line: bytes) -> None:
         event = types.application_start(line)
+        app = event.id or event.name
+        if self.started and (self.log.name, self.log.app) != (event.name, app):
+            raise InvalidInputError("it holds more than one application")
         self.started = True
-        self.log.name, self.log.app = event.name, event.id or event.name
-        self.log.start_ms = float(event.at)
+        self.log.name, self.log.app, self.log.start_ms = event.name, app, float(event.at)
 
     def application_end(self, line: bytes) -> None:
         self.log.end_ms = float(types.application_end(line).at)
@@ -286,6 +289,8 @@ class _Reader:
             raise InvalidInputError(
                 f"{ended}, which is running or has died" if files.in_progress else ended
             )
+        if log.end_ms < log.start_ms:
+            raise InvalidInputError("its application ends before it starts")
         if files.compacted and set(log.jobs) != set(range(len(log.jobs))):
             raise InvalidInputError("Spark has compacted it: events of ended jobs are not there")
         self._hand_out_tasks()
