@@ -89,9 +89,9 @@ def test_the_rolling_logs_have_several_parts(logs, number):
 def test_a_join_under_adaptive_execution_waits_for_both_sides(logs):
     """Its sides are jobs of their own, and the parents that Spark names never run."""
     profile = the_log_in(logs / "0").profile
-    left, right, join = profile.stages[:3]
-    assert (len(left.task_ms), len(right.task_ms)) == (3, 2)
-    assert (left.parents, right.parents, join.parents) == ((), (), (left.id, right.id))
+    one, other, join = profile.stages[:3]
+    assert {len(one.task_ms), len(other.task_ms)} == {3, 2}
+    assert (one.parents, other.parents, join.parents) == ((), (), (one.id, other.id))
 
 
 def test_a_stage_that_is_skipped_is_not_there_and_a_failed_task_counts_once(logs):

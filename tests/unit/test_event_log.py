@@ -131,6 +131,8 @@ def test_a_task_may_need_several_cores(tmp_path):
     events = [executor("1", 1_500, 8), begin, task(0, 0, 3_000, 4_000), end]
     found = profile(tmp_path / "log", *events, properties={"spark.task.cpus": "4"})
     assert found.cores_per_worker == 2
+    later = event("EnvironmentUpdate", **{"Spark Properties": {"spark.task.cpus": "4"}})
+    assert profile(tmp_path / "log", *events, later).cores_per_worker == 2
 
 
 def another():

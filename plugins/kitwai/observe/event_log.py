@@ -213,10 +213,10 @@ class _Reader:
 
     def executor_added(self, line: bytes) -> None:
         event = types.executor_added(line)
-        slots = max(1, event.info.cores // self._task_cpus)
-        number = self._number(event.name)
-        at_ms = float(event.at)
-        self.log.executors[number] = Executor(number, event.name, event.info.host, slots, at_ms)
+        number, info = self._number(event.name), event.info
+        # Slots follow when all is read: what a task needs may be told later.
+        added = Executor(number, event.name, info.host, info.cores, float(event.at))
+        self.log.executors[number] = added
 
     def executor_removed(self, line: bytes) -> None:
         event = types.executor_removed(line)
@@ -293,6 +293,10 @@ class _Reader:
             raise InvalidInputError("its application ends before it starts")
         if files.compacted and set(log.jobs) != set(range(len(log.jobs))):
             raise InvalidInputError("Spark has compacted it: events of ended jobs are not there")
+        log.executors = {
+            number: replace(executor, slots=max(1, executor.slots // self._task_cpus))
+            for number, executor in log.executors.items()
+        }
         self._hand_out_tasks()
         log.ran = sorted(
             (stage for stage in log.stages.values() if len(stage.table)),

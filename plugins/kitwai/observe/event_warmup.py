@@ -2,9 +2,8 @@
 
 The tasks with which an executor begins are slower (its JVM compiles, its classes load), and so, by
 less, are those with which it begins a stage (the stage's code is compiled, broadcasts come). The
-first is a cost of the executor, which the simulator knows as ``first_task_s``. The second is paid
-once a slot and stage, so that the application's total task time grows with the number of slots:
-that is what a profile's ``slowdown`` says.
+first is a cost of the executor, which the simulator knows as ``first_task_s``; the second is paid
+once a slot and stage, and the profile tells it. Neither is work that another slot could do instead.
 """
 
 from __future__ import annotations
