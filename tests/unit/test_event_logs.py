@@ -185,6 +185,14 @@ def test_a_name_in_a_reason_cannot_break_its_line(tmp_path):
     assert reason.isprintable()
 
 
+def test_names_hold_nothing_that_a_database_refuses(tmp_path):
+    properties = {"spark.kitwai.inputs.si\0ze": "1"}
+    log = write(tmp_path / "log", *two_jobs(), properties=properties)
+    log.write_text(log.read_text().replace('"count"', '"co\\u0000unt"'))
+    profile = only(tmp_path).profile
+    assert (profile.family, profile.inputs) == ("count", {"size": 1})
+
+
 def test_a_folder_that_is_not_there_is_one_clear_error(tmp_path):
     with pytest.raises(InvalidInputError, match="does not exist"):
         next(read_logs(tmp_path / "nowhere"))

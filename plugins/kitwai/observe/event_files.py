@@ -3,7 +3,7 @@
 A rolling log is a folder ``eventlog_v2_<application>`` of ``events_<number>_<application>[.codec]``
 and an empty ``appstatus_<application>[.inprogress]``. Folders are `pathlib.Path`s, Airflow's
 `ObjectStoragePath`s or alike: what is used of them is ``name``, ``iterdir``, ``is_dir``,
-``is_file``, ``stat`` and ``open``.
+``is_file``, ``is_symlink``, ``exists``, ``stat`` and ``open``.
 """
 
 from __future__ import annotations

@@ -195,11 +195,12 @@ class _Reader:
 
     def application_start(self, line: bytes) -> None:
         event = types.application_start(line)
-        app = event.id or event.name
-        if self.started and (self.log.name, self.log.app) != (event.name, app):
+        # No database takes the character NUL.
+        name, app = (text.replace("\0", "") for text in (event.name, event.id or event.name))
+        if self.started and (self.log.name, self.log.app) != (name, app):
             raise InvalidInputError("it holds more than one application")
         self.started = True
-        self.log.name, self.log.app, self.log.start_ms = event.name, app, float(event.at)
+        self.log.name, self.log.app, self.log.start_ms = name, app, float(event.at)
 
     def application_end(self, line: bytes) -> None:
         self.log.end_ms = float(types.application_end(line).at)
@@ -207,8 +208,11 @@ class _Reader:
     def environment(self, line: bytes) -> None:
         properties = types.environment(line).properties
         self._task_cpus = max(1, int(properties.get("spark.task.cpus", "1")))
-        ours = {name: it for name, it in properties.items() if name.startswith("spark.kitwai.")}
-        self.log.properties |= ours
+        self.log.properties |= {
+            name.replace("\0", ""): value
+            for name, value in properties.items()
+            if name.startswith("spark.kitwai.")
+        }
         _check_count(len(self.log.properties), MAX_PROPERTIES, "properties of Kitwai")
 
     def executor_added(self, line: bytes) -> None:

@@ -31,8 +31,9 @@ class SimulatorConfig:
 
     ``start_delay_s``: from the launch request until a worker takes tasks, ``start_stagger_s`` more
     for each further one launched at the same moment; ``drain_s``: from a leaving worker's last task
-    until it is gone; ``first_task_s``: added to the first task of each slot of a worker;
-    ``task_overhead_s`` to every task; ``stage_overhead_s`` between stages, where the profile's own
+    until it is gone; ``first_task_s``: added to the first task of each slot of a worker (or what
+    the profile says of its stage, where that is more); ``task_overhead_s`` to every task;
+    ``stage_overhead_s`` between stages, where the profile's own
     gaps do not hold it. ``recompute``: outputs of a lost worker are computed again.
     """
 
