@@ -33,8 +33,8 @@ class SimulatorConfig:
     for each further one launched at the same moment; ``drain_s``: from a leaving worker's last task
     until it is gone; ``first_task_s``: added to the first task of each slot of a worker (or what
     the profile says of its stage, where that is more); ``task_overhead_s`` to every task;
-    ``stage_overhead_s`` between stages, where the profile's own
-    gaps do not hold it. ``recompute``: outputs of a lost worker are computed again.
+    ``stage_overhead_s`` between stages, where the profile's own gaps do not hold it;
+    ``recompute``: outputs of a lost worker are computed again.
     """
 
     step_s: float = 15.0
