@@ -17,7 +17,7 @@ import numpy as np
 
 from kitwai.bench.spark_run import Asked, Change, RealRun, machine, real_cluster
 from kitwai.observe.event_log import EventLog, Task, read_event_log
-from kitwai.observe.event_profile import first_tasks
+from kitwai.observe.event_warmup import first_tasks
 
 Samples = dict[str, list[float]]
 

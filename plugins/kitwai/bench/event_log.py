@@ -46,13 +46,13 @@ def measure_event_log(
         log = folder / "application-1"
         progress(f"writing {megabytes} MB, {codec}")
         with _opened(log, codec) as file:
-            tasks = write_log(file, int(megabytes * _MB))
+            tasks, size = write_log(file, int(megabytes * _MB))
         progress("reading")
-        return _measured(log, folder / "profiles", codec, megabytes, tasks)
+        return _measured(log, folder / "profiles", codec, size / _MB, tasks)
 
 
-def write_log(file: IO[bytes], size: int) -> int:
-    """Write an event log of about ``size`` bytes; returns its number of tasks."""
+def write_log(file: IO[bytes], size: int) -> tuple[int, int]:
+    """Write an event log of at least ``size`` bytes; returns its tasks and its bytes."""
     written = tasks = 0
     for stage, lines in enumerate(_stages()):
         for line in lines:
@@ -60,12 +60,12 @@ def write_log(file: IO[bytes], size: int) -> int:
         tasks += _TASKS
         if written >= size:
             end = {"Event": "SparkListenerApplicationEnd", "Timestamp": _at_ms(stage + 1)}
-            file.write(_line(end))
+            written += file.write(_line(end))
             break
-    return tasks
+    return tasks, written
 
 
-def _measured(log: Path, out: Path, codec: str, megabytes: int, tasks: int) -> dict[str, Any]:
+def _measured(log: Path, out: Path, codec: str, megabytes: float, tasks: int) -> dict[str, Any]:
     command = [sys.executable, "-m", "kitwai.cli.main", "profile", str(log), "--out", str(out)]
     started = time.perf_counter()
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL)

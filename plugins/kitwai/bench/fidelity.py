@@ -20,7 +20,8 @@ import numpy as np
 
 from kitwai.bench.spark_run import Change, RealCluster, machine, real_cluster
 from kitwai.observe.event_log import EventLog, read_event_log
-from kitwai.observe.event_profile import first_task_cost_ms, profile_of
+from kitwai.observe.event_profile import profile_of
+from kitwai.observe.event_warmup import first_task_cost_ms
 from kitwai.sim.constants import constants, spark_config
 from kitwai.sim.library import Library
 from kitwai.sim.profile import ApplicationProfile

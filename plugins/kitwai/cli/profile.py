@@ -49,7 +49,8 @@ def _profile(arguments: argparse.Namespace) -> int:
         ) from error
     taken: set[str] = set()
     failed = 0
-    for files in _logs(arguments.logs):
+    # Listed beforehand: the folder of the profiles may lie inside that of the logs.
+    for files in list(_logs(arguments.logs)):
         log = read_log(files)
         if log.profile is None:
             failed += 1
@@ -64,10 +65,10 @@ def _profile(arguments: argparse.Namespace) -> int:
 
 
 def _logs(paths: list[Path]) -> Iterator[LogFiles]:
-    from kitwai.observe.event_files import ROLLING, files_of, find_logs
+    from kitwai.observe.event_files import files_of, find_logs
 
     for path in paths:
-        if path.is_dir() and not path.resolve().name.startswith(ROLLING):
+        if path.is_dir():
             yield from find_logs(path)
         else:
             yield files_of(path)

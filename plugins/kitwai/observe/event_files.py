@@ -3,7 +3,7 @@
 A rolling log is a folder ``eventlog_v2_<application>`` of ``events_<number>_<application>[.codec]``
 and an empty ``appstatus_<application>[.inprogress]``. Folders are `pathlib.Path`s, Airflow's
 `ObjectStoragePath`s or alike: what is used of them is ``name``, ``iterdir``, ``is_dir``,
-``is_file``, ``stat`` and ``open``.
+``is_file``, ``is_symlink``, ``exists``, ``stat`` and ``open``.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import Any
 
 from kitwai.errors import InvalidInputError
 
-ROLLING = "eventlog_v2_"
 MAX_DEPTH = 8
+
+_ROLLING = "eventlog_v2_"
 
 _PART = re.compile(r"events_(\d{1,9})_.*?(\.compact)?")
 _READING = "1"
@@ -44,7 +45,7 @@ class LogFiles:
 
 def files_of(path: Any) -> LogFiles:
     """The event log at ``path``: a file, or the folder of a rolling log."""
-    source = str(path).encode("utf-8", "backslashreplace").decode()
+    source = _source(path)
     try:
         if not path.is_dir():
             if not path.is_file():
@@ -66,7 +67,7 @@ def files_of(path: Any) -> LogFiles:
 
 def find_logs(folder: Any) -> Iterator[LogFiles]:
     """The event logs of a folder and its subfolders, by name; hidden names (``.``, ``_``) are not
-    looked at.
+    looked at. The folder may be a rolling log itself.
 
     :raises InvalidInputError: the folder cannot be listed.
     """
@@ -76,32 +77,35 @@ def find_logs(folder: Any) -> Iterator[LogFiles]:
         inside = _listed(folder)
     except (OSError, ValueError) as error:
         raise InvalidInputError(f"The folder {folder} cannot be listed: {error}.") from error
-    yield from _within(inside, MAX_DEPTH)
+    yield from _within(folder, inside, MAX_DEPTH)
 
 
-def _within(paths: list[Any], depth: int) -> Iterator[LogFiles]:
-    for path in paths:
+def _within(folder: Any, inside: list[Any], depth: int) -> Iterator[LogFiles]:
+    if folder.name.startswith(_ROLLING) or any(_PART.fullmatch(path.name) for path in inside):
+        yield files_of(folder)
+        return
+    for path in inside:
         try:
-            inside = _listed(path) if _is_folder(path) else None
+            further = _listed(path) if path.is_dir() else None
+            # Links to folders are left out: they may lead round in a circle.
+            left_out = further is not None and (depth == 0 or path.is_symlink())
         except (OSError, ValueError) as error:
-            yield LogFiles(str(path), "", reason=f"it cannot be listed ({error})")
+            yield LogFiles(_source(path), "", reason=f"it cannot be listed ({error})")
             continue
-        if inside is None:
+        if further is None:
             yield files_of(path)
-        elif depth > 0:
-            yield from _within(inside, depth - 1)
-
-
-def _is_folder(path: Any) -> bool:
-    """Whether it is to be descended into. Links are not: they may lead round in a circle."""
-    if path.name.startswith(ROLLING) or not path.is_dir():
-        return False
-    return not path.is_symlink()
+        elif not left_out:
+            yield from _within(path, further, depth - 1)
 
 
 def _listed(folder: Any) -> list[Any]:
     inside = (path for path in folder.iterdir() if not path.name.startswith((".", "_")))
     return sorted(inside, key=lambda path: str(path.name))
+
+
+def _source(path: Any) -> str:
+    """Its path or URL, without what no database takes."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
 
 
 def _chosen(parts: list[Any]) -> tuple[list[Any], bool]:
@@ -115,7 +119,8 @@ def _chosen(parts: list[Any]) -> tuple[list[Any], bool]:
     compact: dict[int, Any] = {}
     for part in parts:
         match = _PART.fullmatch(part.name)
-        if match is not None:
+        # Unfinished is a compacted part that is being written; what it will replace is still there.
+        if match is not None and not part.name.endswith(".inprogress"):
             (compact if match[2] else plain)[int(match[1])] = part
     if not plain and not compact:
         raise InvalidInputError("it holds no file events_*")

@@ -58,7 +58,7 @@ def wanted_lines(
                 yield number, event, line
             for line in rest[:-1]:
                 number += 1
-                if event := _event_of(line, number, wanted):
+                if line and (event := _event_of(line, number, wanted)):
                     yield number, event, line
             begun, held, skipping = [rest[-1]], len(rest[-1]), False
             if number > MAX_LINES:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kitwai.errors import InvalidInputError
+from kitwai.errors import InvalidInputError, SourceError
 from kitwai.observe import event_types as types
 from kitwai.observe.event_codec import decompressed
 from kitwai.observe.event_files import LogFiles, files_of
@@ -25,6 +25,8 @@ MAX_STAGES = 100_000
 """Stages that a log may name, those that never ran among them."""
 
 MAX_EXECUTORS = 100_000
+MAX_JOBS = 100_000
+MAX_PROPERTIES = 1_000
 
 _ROW = struct.Struct("<iiqqqqqqq")
 _ROWS = np.dtype(
@@ -146,7 +148,7 @@ def read_event_log(path: Any) -> EventLog:
     files = files_of(path)
     try:
         return read_files(files)
-    except InvalidInputError as error:
+    except (InvalidInputError, SourceError) as error:
         raise InvalidInputError(f"The event log {files.source} is refused: {error}.") from error
 
 
@@ -154,6 +156,7 @@ def read_files(files: LogFiles) -> EventLog:
     """Read one event log.
 
     :raises InvalidInputError: as `read_event_log`, but the message is the reason alone.
+    :raises SourceError: likewise, where another attempt may succeed: the storage failed.
     """
     if files.reason is not None:
         raise InvalidInputError(files.reason)
@@ -177,7 +180,7 @@ def _read_part(part: Any, reader: _Reader, *, named: bool) -> None:
                         f"line {number}{where} is no {event.decode()} of Spark"
                     ) from error
     except OSError as error:
-        raise InvalidInputError(f"it cannot be read ({error})") from error
+        raise SourceError(f"it cannot be read ({error})") from error
 
 
 class _Reader:
@@ -192,9 +195,12 @@ class _Reader:
 
     def application_start(self, line: bytes) -> None:
         event = types.application_start(line)
+        # No database takes the character NUL.
+        name, app = (text.replace("\0", "") for text in (event.name, event.id or event.name))
+        if self.started and (self.log.name, self.log.app) != (name, app):
+            raise InvalidInputError("it holds more than one application")
         self.started = True
-        self.log.name, self.log.app = event.name, event.id or event.name
-        self.log.start_ms = float(event.at)
+        self.log.name, self.log.app, self.log.start_ms = name, app, float(event.at)
 
     def application_end(self, line: bytes) -> None:
         self.log.end_ms = float(types.application_end(line).at)
@@ -203,15 +209,18 @@ class _Reader:
         properties = types.environment(line).properties
         self._task_cpus = max(1, int(properties.get("spark.task.cpus", "1")))
         self.log.properties |= {
-            name: value for name, value in properties.items() if name.startswith("spark.kitwai.")
+            name.replace("\0", ""): value
+            for name, value in properties.items()
+            if name.startswith("spark.kitwai.")
         }
+        _check_count(len(self.log.properties), MAX_PROPERTIES, "properties of Kitwai")
 
     def executor_added(self, line: bytes) -> None:
         event = types.executor_added(line)
-        slots = max(1, event.info.cores // self._task_cpus)
-        number = self._number(event.name)
-        at_ms = float(event.at)
-        self.log.executors[number] = Executor(number, event.name, event.info.host, slots, at_ms)
+        number, info = self._number(event.name), event.info
+        # Slots follow when all is read: what a task needs may be told later.
+        added = Executor(number, event.name, info.host, info.cores, float(event.at))
+        self.log.executors[number] = added
 
     def executor_removed(self, line: bytes) -> None:
         event = types.executor_removed(line)
@@ -224,6 +233,7 @@ class _Reader:
         # Spark 1.2 names no time: such jobs count as overlapping, and their stages tell the order.
         at_ms = self.log.start_ms if event.at is None else float(event.at)
         self.log.jobs.setdefault(event.id, Job(event.id, at_ms))
+        _check_count(len(self.log.jobs), MAX_JOBS, "jobs")
         for info in event.infos:
             self._stage(info, event.id)
         for number in event.stages:
@@ -233,7 +243,8 @@ class _Reader:
         event = types.job_end(line)
         job = self.log.jobs.get(event.id)
         if job is not None and job.end_ms is None:
-            succeeded = event.result.name == "JobSucceeded"
+            result = event.result
+            succeeded = None if result is None else result.name == "JobSucceeded"
             end_ms = None if event.at is None else float(event.at)
             self.log.jobs[event.id] = replace(job, end_ms=end_ms, succeeded=succeeded)
 
@@ -267,8 +278,7 @@ class _Reader:
             metrics.read.remote + metrics.read.local if metrics.read else 0,
             metrics.written.written if metrics.written else 0,
         )
-        if len(self._rows) > 2 * MAX_TASKS * _ROW.size:
-            raise InvalidInputError(f"it has more than {MAX_TASKS} tasks")
+        _check_count(len(self._rows) // _ROW.size, 2 * MAX_TASKS, "ended tasks")
 
     def finished(self, files: LogFiles) -> EventLog:
         """What was read of a whole log.
@@ -283,8 +293,14 @@ class _Reader:
             raise InvalidInputError(
                 f"{ended}, which is running or has died" if files.in_progress else ended
             )
+        if log.end_ms < log.start_ms:
+            raise InvalidInputError("its application ends before it starts")
         if files.compacted and set(log.jobs) != set(range(len(log.jobs))):
             raise InvalidInputError("Spark has compacted it: events of ended jobs are not there")
+        log.executors = {
+            number: replace(executor, slots=max(1, executor.slots // self._task_cpus))
+            for number, executor in log.executors.items()
+        }
         self._hand_out_tasks()
         log.ran = sorted(
             (stage for stage in log.stages.values() if len(stage.table)),
@@ -314,16 +330,14 @@ class _Reader:
 
     def _number(self, executor: str) -> int:
         number = self._numbers.setdefault(executor, len(self._numbers))
-        if number >= MAX_EXECUTORS:
-            raise InvalidInputError(f"it names more than {MAX_EXECUTORS} executors")
+        _check_count(len(self._numbers), MAX_EXECUTORS, "executors")
         return number
 
     def _stage(self, info: types.StageInfo, job: int | None) -> Stage:
         """The stage of this number; what is known of it already stays."""
         stages = self.log.stages
         known = stages.setdefault(info.id, Stage(info.id, (), _UNKNOWN))
-        if len(stages) > MAX_STAGES:
-            raise InvalidInputError(f"it names more than {MAX_STAGES} stages")
+        _check_count(len(stages), MAX_STAGES, "stages")
         if not known.parents:
             # Spark numbers a stage after its parents.
             known.parents = tuple(sorted({one for one in info.parents if one < info.id}))
@@ -347,6 +361,11 @@ _EVENTS: dict[bytes, Callable[[_Reader, bytes], None]] = {
     b"SparkListenerStageCompleted": _Reader.stage,
     b"SparkListenerTaskEnd": _Reader.task_end,
 }
+
+
+def _check_count(count: int, most: int, what: str) -> None:
+    if count > most:
+        raise InvalidInputError(f"it names more than {most} {what}")
 
 
 def _without_repeated(table: NDArray[Any], size: int | None) -> NDArray[Any]:

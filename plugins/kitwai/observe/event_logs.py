@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kitwai.errors import InvalidInputError
+from kitwai.errors import InvalidInputError, SourceError
 from kitwai.observe.event_files import LogFiles, find_logs
 from kitwai.observe.event_log import read_files
 from kitwai.observe.event_profile import profile_of
@@ -20,8 +20,9 @@ class ReadLog:
     """What became of one event log: either ``profile`` or ``reason`` is None.
 
     ``source``: its path or URL; ``fingerprint``: changes when its files do (names, sizes, times of
-    change); ``started_at``, ``ended_at``: of the application, epoch seconds; ``succeeded``: whether
-    its last job did (if not, the profile may hold only a part of its work); ``reason``: one line.
+    change), empty where the storage failed, so that the log is read again; ``started_at``,
+    ``ended_at``: of the application, epoch seconds; ``succeeded``: whether its last job did (if
+    not, the profile may hold only a part of its work); ``reason``: one line.
     """
 
     source: str
@@ -41,7 +42,8 @@ def read_logs(folder: Any, known: Mapping[str, str] | None = None) -> Iterator[R
     :raises InvalidInputError: the folder itself cannot be listed.
     """
     for files in find_logs(folder):
-        if not known or known.get(files.source) != files.fingerprint:
+        unchanged = known is not None and known.get(files.source) == files.fingerprint
+        if not unchanged or not files.fingerprint:
             yield read_log(files)
 
 
@@ -53,6 +55,8 @@ def read_log(files: LogFiles) -> ReadLog:
         profile = profile_of(log, source=files.source)
     except InvalidInputError as error:
         return replace(found, reason=_one_line(str(error)))
+    except SourceError as error:
+        return replace(found, fingerprint="", reason=_one_line(str(error)))
     return replace(
         found,
         profile=profile,

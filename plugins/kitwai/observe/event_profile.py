@@ -6,15 +6,17 @@
   is replaced by its nearest ancestors that ran.
 - Jobs that overlapped in time (adaptive execution submits a query's stages so) are one whole: a
   stage without parents there waits for those that had ended when it was submitted.
-- An executor's first tasks are slower, whatever they do: `first_task_cost_ms` says by how much.
-  ``task_ms`` are as the log has them, ``first_ms`` how much of them came from being first.
+- A slot's first tasks, of all and of a stage, are slower (`kitwai.observe.event_warmup`).
+  ``task_ms`` are as the log has them, ``first_ms`` tells how much of them came from being first.
 - ``inputs`` are what the application itself announced (``spark.kitwai.inputs.*``): what it read is
-  known only afterwards, so it cannot be compared with a run to come. ``slowdown`` is left out: one
-  run does not tell a change of its speed from a change of what it does.
+  known only afterwards, so it cannot be compared with a run to come. ``family`` is its name as it
+  stands, by which decisions look for past runs. ``slowdown`` is left out: one run does not tell a
+  change of speed from a change of what there is to do.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -25,12 +27,17 @@ from numpy.typing import NDArray
 from kitwai.errors import InvalidInputError
 from kitwai.observe.event_log import EventLog, Stage
 from kitwai.observe.event_order import parents_of
+from kitwai.observe.event_warmup import (
+    columns,
+    first_task_cost_ms,
+    first_tasks,
+    slots_of_an_executor,
+    stage_beginnings,
+)
 from kitwai.sim.profile import MAX_STAGES, ApplicationProfile, StageProfile
 
 INPUT_PREFIX = "spark.kitwai.inputs."
 """Spark properties that say what differs between the runs of a family, as numbers."""
-
-_MOST_COMPARED = 200
 
 
 def profile_of(log: EventLog, *, source: str) -> ApplicationProfile:
@@ -44,15 +51,14 @@ def profile_of(log: EventLog, *, source: str) -> ApplicationProfile:
     if len(log.ran) > MAX_STAGES:
         raise InvalidInputError(f"its application ran more than {MAX_STAGES} stages")
     parents = parents_of(log)
-    cost_ms = first_task_cost_ms(log) or 0.0
-    first = first_tasks(log)
+    first_ms = _first_ms(log)
     profile = ApplicationProfile(
         app=log.app,
         family=log.name,
         inputs=_inputs(log),
-        cores_per_worker=_slots_of_an_executor(log),
+        cores_per_worker=slots_of_an_executor(log),
         stages=tuple(
-            _stage_profile(stage, parents[stage.id], first[stage.id], cost_ms)
+            _stage_profile(stage, parents[stage.id], *first_ms[stage.id])
             for stage in sorted(log.ran, key=lambda one: one.id)
         ),
         source=source,
@@ -62,51 +68,35 @@ def profile_of(log: EventLog, *, source: str) -> ApplicationProfile:
     return replace(profile, stages=stages)
 
 
-def first_task_cost_ms(log: EventLog) -> float | None:
-    """How much longer an executor's first tasks ran than its later ones; None: the log can't tell.
-
-    Median of the differences between the first tasks and the others of a stage (Hodges and
-    Lehmann's estimator, which a few slow tasks do not move), over the stages that have both, each
-    by the number of its first tasks.
+def _first_ms(log: EventLog) -> dict[int, tuple[NDArray[np.float64], float]]:
+    """By stage, how much of each task's time came from being first, and what a slot's first task of
+    this stage takes more.
     """
-    first = first_tasks(log)
-    costs: list[float] = []
+    cost_ms = first_task_cost_ms(log) or 0.0
+    first, began = first_tasks(log), stage_beginnings(log)
+    found = {}
     for stage in log.ran:
-        run_ms, slow = stage.table["run_ms"], first[stage.id]
-        if slow.any() and not slow.all():
-            pairs = _spread(run_ms[slow])[:, None] - _spread(run_ms[~slow])
-            costs += [float(np.median(pairs))] * int(slow.sum())
-    return max(0.0, float(np.median(costs))) if costs else None
-
-
-def first_tasks(log: EventLog) -> dict[int, NDArray[np.bool_]]:
-    """By stage, which of its tasks are those with which each slot of an executor began: launched
-    there before any other had ended.
-    """
-    slots = _slots_of_an_executor(log)
-    executor, launch, finish = _columns(log, "executor", "launch_ms", "finish_ms")
-    first = np.zeros(len(executor), dtype=np.bool_)
-    for mine in _by_executor(executor, launch):
-        began = mine[:slots]  # at most so many as the executor has slots
-        first[began[launch[began] < finish[mine].min()]] = True
-    ends = np.cumsum([len(stage.table) for stage in log.ran])
-    parts = np.split(first, ends[:-1])
-    return {stage.id: part for stage, part in zip(log.ran, parts, strict=True)}
+        of_slot = first[stage.id]
+        of_stage, stage_ms = began[stage.id]
+        run_ms = stage.table["run_ms"].astype(np.float64)
+        # What is left of a first task is no shorter than the shortest of the others.
+        rest = run_ms[~of_slot]
+        least = rest.min() if len(rest) else 1.0
+        most = np.where(of_slot, max(cost_ms, stage_ms), np.where(of_stage, stage_ms, 0.0))
+        found[stage.id] = np.minimum(most, np.maximum(run_ms - least, 0.0)), stage_ms
+    return found
 
 
 def _stage_profile(
-    stage: Stage, parents: tuple[int, ...], first: NDArray[np.bool_], cost_ms: float
+    stage: Stage, parents: tuple[int, ...], first_ms: NDArray[np.float64], stage_first_ms: float
 ) -> StageProfile:
     table = stage.table
-    run_ms = table["run_ms"].astype(np.float64)
-    # What is left of a first task is no shorter than the shortest of the others.
-    least = run_ms[~first].min() if not first.all() else 1.0
-    extra = np.clip(run_ms - np.maximum(run_ms - cost_ms, least), 0.0, None)
     return StageProfile(
         id=stage.id,
         parents=parents,
-        task_ms=tuple(run_ms.tolist()),
-        first_ms={int(at): float(extra[at]) for at in np.flatnonzero(first & (extra > 0))},
+        task_ms=tuple(table["run_ms"].astype(np.float64).tolist()),
+        first_ms={int(at): float(first_ms[at]) for at in np.flatnonzero(first_ms)},
+        stage_first_ms=stage_first_ms,
         input_bytes=_total(table["input_bytes"]),
         shuffle_read_bytes=_total(table["shuffle_read_bytes"]),
         shuffle_write_bytes=_total(table["shuffle_write_bytes"]),
@@ -122,7 +112,7 @@ def _gaps_ms(log: EventLog, profile: ApplicationProfile) -> dict[int, float]:
     """Driver time before each stage, after what the simulator lets it wait for: its parents, or
     the last stages of the job before, or the application's start.
     """
-    launches, finishes = (np.sort(one) for one in _columns(log, "launch_ms", "finish_ms"))
+    launches, finishes = (np.sort(one) for one in columns(log, "launch_ms", "finish_ms"))
     slots_at = _slots_over_time(log)
     ends = {stage.id: stage.end_ms for stage in log.ran}
     gaps = {}
@@ -153,48 +143,17 @@ def _slots_over_time(log: EventLog) -> Callable[[float], int]:
     return lambda at_ms: int(slots[(added <= at_ms) & (at_ms < removed)].sum())
 
 
-def _slots_of_an_executor(log: EventLog) -> int:
-    """Task slots of a worker: an executor's, or what the tasks of the busiest show."""
-    slots = [executor.slots for executor in log.executors.values()]
-    if slots:
-        return max(1, round(float(np.median(slots))))
-    executor, launch, finish = _columns(log, "executor", "launch_ms", "finish_ms")
-    return max(_most_at_once(launch[mine], finish[mine]) for mine in _by_executor(executor, launch))
-
-
-def _columns(log: EventLog, *names: str) -> list[NDArray[Any]]:
-    """Fields of all tasks, stage after stage."""
-    return [np.concatenate([stage.table[name] for stage in log.ran]) for name in names]
-
-
-def _by_executor(executor: NDArray[Any], launch_ms: NDArray[Any]) -> list[NDArray[np.intp]]:
-    """The positions of each executor's tasks, in the order of their launch."""
-    order = np.lexsort((launch_ms, executor))
-    return np.split(order, np.flatnonzero(np.diff(executor[order])) + 1)
-
-
-def _most_at_once(launch_ms: NDArray[Any], finish_ms: NDArray[Any]) -> int:
-    """How many tasks ran at the same time, at most; ``launch_ms`` ascends."""
-    ended = np.searchsorted(np.sort(finish_ms), launch_ms, "right")
-    return max(1, int((np.arange(1, len(launch_ms) + 1) - ended).max()))
-
-
 def _inputs(log: EventLog) -> dict[str, float]:
     inputs = {}
     for name, value in log.properties.items():
         if name.startswith(INPUT_PREFIX):
             try:
-                inputs[name.removeprefix(INPUT_PREFIX)] = float(value)
-            except ValueError as error:
+                number = float(value)
+            except ValueError:
+                number = math.nan
+            if not math.isfinite(number):
                 raise InvalidInputError(
                     f"the property {name} of its application must be a number, not {value!r}"
-                ) from error
+                )
+            inputs[name.removeprefix(INPUT_PREFIX)] = number
     return inputs
-
-
-def _spread(values: NDArray[Any]) -> NDArray[np.float64]:
-    """At most `_MOST_COMPARED` of the values, evenly spread over their order."""
-    ordered: NDArray[np.float64] = np.sort(values).astype(np.float64)
-    step = max(1.0, len(ordered) / _MOST_COMPARED)
-    at = np.arange(int(len(ordered) / step)) * step
-    return ordered[at.astype(np.int64)]

@@ -86,7 +86,7 @@ class JobStart(msgspec.Struct):
 class JobResult(msgspec.Struct, gc=False):
     """How a job ended."""
 
-    name: Text = field(name="Result", default="")
+    name: Text = field(name="Result")
 
 
 class JobEnd(msgspec.Struct, gc=False):
@@ -94,7 +94,7 @@ class JobEnd(msgspec.Struct, gc=False):
 
     id: Id = field(name="Job ID")
     at: Millis | None = field(name="Completion Time", default=None)
-    result: JobResult = field(name="Job Result", default_factory=JobResult)
+    result: JobResult | None = field(name="Job Result", default=None)
 
 
 class StageEvent(msgspec.Struct):

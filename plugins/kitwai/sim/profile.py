@@ -29,8 +29,9 @@ class StageProfile:
     """One stage. ``task_ms``: every task's run time in launch order, in ms. ``gap_ms``: driver time
     between the end of its last parent and its first task. Bytes are None where not measured.
 
-    ``first_ms``: by position in ``task_ms``, how much of the time came from being the first task on
-    a slot of an executor, which is a cost of the executor and not of the stage's work.
+    A slot's first task of all, and its first task of a stage, are slower. ``first_ms``: by position
+    in ``task_ms``, how much of the time came from that; ``stage_first_ms``: what a slot's first
+    task of this stage takes more than its later ones there.
     """
 
     id: int
@@ -41,10 +42,11 @@ class StageProfile:
     shuffle_read_bytes: int | None = None
     shuffle_write_bytes: int | None = None
     first_ms: Mapping[int, float] = field(default_factory=dict)
+    stage_first_ms: float = 0.0
 
     @property
     def work_ms(self) -> tuple[float, ...]:
-        """The task times without ``first_ms``: what they take on executors that are warm."""
+        """The task times without ``first_ms``: what they take on slots that are warm."""
         if not self.first_ms:
             return self.task_ms
         return tuple(ms - self.first_ms.get(at, 0.0) for at, ms in enumerate(self.task_ms))
@@ -200,7 +202,7 @@ def _check_stage(stage: StageProfile, known: set[int]) -> None:
             raise InvalidInputError("the parents of its stages form a cycle")
     if not stage.task_ms:
         raise InvalidInputError(f"stage {stage.id} has no tasks")
-    for time_ms in (stage.gap_ms, *stage.task_ms):
+    for time_ms in (stage.gap_ms, stage.stage_first_ms, *stage.task_ms):
         if not (math.isfinite(time_ms) and 0 <= time_ms <= MAX_TIME_MS):
             raise InvalidInputError(
                 f"stage {stage.id} holds the time {time_ms} ms, which is not in 0 ms..7 days"
@@ -222,6 +224,7 @@ def _stage(data: Any) -> StageProfile:
         shuffle_read_bytes=_bytes(data.get("shuffle_read_bytes")),
         shuffle_write_bytes=_bytes(data.get("shuffle_write_bytes")),
         first_ms={int(k): _number(v) for k, v in data.get("first_ms", {}).items()},
+        stage_first_ms=_number(data.get("stage_first_ms", 0.0)),
     )
 
 
