@@ -178,8 +178,8 @@ def _decide_application(
     if not state.forecast.known[0]:
         return replace(
             decided,
-            reason=f"{application.name} is held at {decided.target}: Spark shows no work that it has "
-            f"left, so its end cannot be predicted ({whose} is {constraint.limit_s:.0f} s).",
+            reason=f"{application.name} is held at {decided.target}: Spark shows no work that it "
+            f"has left, so its end cannot be predicted ({whose} is {constraint.limit_s:.0f} s).",
         )
     values = chosen.values(state)
     if not np.isfinite(values.q).all():
