@@ -43,13 +43,77 @@ def planned(level=0.0, *, tasks=(100.0, 100.0), gap_s=(0.0, 0.0)) -> Prior:
 # --- the scale-out curve
 
 
-@pytest.mark.parametrize(("prior", "known"), [(unknown(1, COUNTS, 2), False), (planned(6.0), True)])
-def test_without_a_task_the_prior_stands(prior, known):
-    seen = forecast(view(Seen(100, active=4, began_s=0.0), Seen(50)), prior, 15.0)
+@pytest.mark.parametrize(("prior", "told"), [(unknown(1, COUNTS, 2), False), (planned(6.0), True)])
+def test_without_a_task_the_prior_stands(prior, told):
+    seen = forecast(view(Seen(100), Seen(50)), prior, 15.0)
     assert (seen.level == prior.level).all()
     assert (seen.cov == prior.cov).all()
     assert seen.surprise[0] == 0.0
-    assert seen.known[0] == known
+    assert seen.known[0]
+    assert seen.told[0] == told
+
+
+def test_nothing_is_known_where_no_work_is_shown():
+    assert not forecast(view(Seen(0)), unknown(1, COUNTS, 1), 15.0).known[0]
+    done = view(Seen(8, {2: (8, 16.0)}))
+    assert not forecast(done, unknown(1, COUNTS, 1), 15.0).known[0]
+
+
+@pytest.mark.parametrize(
+    "prior", [unknown(1, COUNTS, 1), planned(6.0, tasks=(100.0,), gap_s=(0.0,))]
+)
+def test_tasks_that_do_not_end_are_long(prior):
+    levels = []
+    for now in (0.0, 5.0, 20.0, 80.0, 320.0):
+        waits = view(Seen(100, active=4, began_s=0.0), serving=2, now=now)
+        seen = forecast(waits, prior, 15.0)
+        assert not seen.told[0] or prior.informed[0]
+        assert (np.linalg.eigvalsh(seen.cov[0]) > 0).all()
+        levels.append(seen.level[0, 1])
+    assert (np.diff(levels) > 0).all()
+    # 320 s without an end: the typical task takes longer than that, but not for ever.
+    task_s = np.exp(levels[-1]) / (100.0 if prior.informed[0] else 1.0)
+    assert (320.0 if not prior.informed[0] else 20.0) < task_s < 2000.0
+
+
+def test_a_task_that_has_ended_speaks_in_place_of_those_that_run():
+    one = Seen(100, {2: (1, 3.0)}, active=4, began_s=0.0)
+    early, later = (
+        forecast(view(one, serving=2, now=now), unknown(1, COUNTS, 1), 15.0) for now in (5.0, 50.0)
+    )
+    assert (early.level == later.level).all()
+
+
+def test_two_hundred_tasks_are_a_shuffles_where_nothing_else_is_known():
+    scan = Seen(30, {2: (30, 60.0)})
+    left = {
+        tasks: forecast(view(scan, Seen(tasks), serving=2), unknown(1, COUNTS, 2), 0.0).left_s[0, 1]
+        for tasks in (199, 200)
+    }
+    assert left[200] < 0.15 * left[199]
+    # Those that were seen tell of the others, and their own tasks of themselves.
+    heavy = Seen(200, {2: (200, 400.0)})
+    seen = forecast(view(scan, heavy, Seen(200), serving=2), unknown(1, COUNTS, 3), 0.0)
+    assert seen.left_s[0, 1] > 0.5 * left[199]
+
+
+def test_a_stage_like_one_that_was_seen_is_expected_to_be_like_it():
+    far, near = Seen(100, {2: (100, 200.0)}), Seen(40, {2: (40, 400.0)})
+    like, unlike = (
+        forecast(view(far, near, Seen(tasks), serving=2), unknown(1, COUNTS, 3), 0.0)
+        for tasks in (40, 7)
+    )
+    assert like.left_s[0, 1] == pytest.approx(40 * 10.0 / 4, rel=0.35)
+    assert like.sigma[0, 1] < unlike.sigma[0, 1]
+
+
+def test_an_error_of_the_level_does_not_count_for_a_stage_that_is_seen():
+    """The half of a stage that has run tells of the other half, whatever the level is."""
+    half = forecast(
+        view(Seen(300, {2: (150, 450.0)}, active=4), serving=2), unknown(1, COUNTS, 1), 0.0
+    )
+    assert half.sigma[0, 1] < 0.6 * sigmas(half.cov)[0, 1]
+    assert half.sigma[0, 9] > half.sigma[0, 1]
 
 
 def test_a_known_family_is_forecast_before_its_first_task():
@@ -61,7 +125,7 @@ def test_a_known_family_is_forecast_before_its_first_task():
 
 
 def test_the_level_moves_to_the_task_time_seen_and_far_counts_stay_uncertain():
-    stages = [Seen(200, {3: (200, 200 * 7.5)}) for _ in range(8)]
+    stages = [Seen(150, {3: (150, 150 * 7.5)}) for _ in range(8)]
     prior = unknown(1, COUNTS, 8)
     seen = forecast(view(*stages, serving=3), prior, 15.0)
     assert np.exp(seen.level[0, 2]) == pytest.approx(7.5, rel=0.02)
@@ -188,10 +252,9 @@ def test_makespan_against_list_scheduling():
     for tasks, slots in SCHEDULES:
         time = makespan(np.array([[float(tasks)]]), np.array([[float(slots)]]))[0, 0, 0]
         errors.append(time / scheduled(tasks, slots) - 1.0)
-    # Where the tasks fill the last wave exactly it is pessimistic: that wave waits for no slot.
-    assert min(errors) > -0.08
-    assert max(errors) < 0.2
-    assert np.mean(np.abs(errors)) < 0.07
+    assert min(errors) > -0.1
+    assert max(errors) < 0.1
+    assert np.mean(np.abs(errors)) < 0.05
 
 
 @given(tasks=st.integers(1, 5000), slots=st.integers(1, 64))

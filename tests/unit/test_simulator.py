@@ -281,18 +281,19 @@ def test_a_lost_worker_makes_its_tasks_run_again():
     assert view.cell_n[1].sum() > 80
 
 
-def test_the_present_count_is_held_for_a_while_when_nothing_is_known():
+def test_more_workers_are_asked_for_while_no_task_ends():
     made = simulator(profile(stage(0, [], 400, 40.0)), 7, limit_s=600.0)
     targets = []
     for _ in range(3):
         state = build_state(
             made.view(), unknown(1, 10, 1), np.ones(1), start_delay_s=15.0, drain_s=20.0
         )
-        assert not state.forecast.known[0]
+        assert not state.forecast.told[0]
         targets.append(int(AnalyticPolicy().values(state).best(state)[0]))
         made.step(np.array(targets[-1:]))
-    # Tasks that have run for 30 s of 600 s without an end are long: then all are asked for.
-    assert targets == [2, 2, 7]
+    assert targets == sorted(targets)
+    # Tasks that have run for 30 s of 600 s without an end are long.
+    assert targets[0] < targets[2] >= 6
 
 
 def test_rows_restarted_alone_run_as_if_from_the_start():

@@ -13,6 +13,7 @@ cluster. W is the number of worker counts, index i stands for i + 1 workers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,7 @@ from kitwai.core.stages import (
     cells,
     gaps_left,
     makespan,
+    of_stages_alike,
     tail_of,
 )
 from kitwai.core.view import Bools, Floats, Ints, View
@@ -43,6 +45,18 @@ FORECAST_SIGMA = 0.005
 SPREAD_WEIGHT = 2.0
 """Weight of a known family's deviation of stages, in stages seen; of an unknown one's: 1."""
 
+SHUFFLE_PARTITIONS = 200
+"""Spark's default of spark.sql.shuffle.partitions."""
+
+SHUFFLE_WEIGHT = (-2.5, 1.2)
+"""Log of the time of a shuffle partition's task over that of another of the application, where
+nothing is known of the family: mean and sigma. However little data there is, Spark cuts it into so
+many pieces."""
+
+LEAST_SHARE = 0.3
+"""A stage does not last less than this share of what its tasks and waves explain."""
+
+_WAITED_S = 0.5
 _UNKNOWN_STAGES = 0.4
 _LEVEL = (float(np.log(2.5)), 1.8)
 
@@ -137,7 +151,8 @@ class Forecast:
     ``tail`` [B] and ``tail_sigma`` [B]: believed tail of a stage in mean task times
     (`kitwai.core.stages.tail_of`); ``spread`` [B]: sigma of e; ``surprise`` [B]: how far the run
     has moved l at the present count; ``stages_ended`` [B]: how many;
-    ``known`` [B]: whether anything tells how long the rest takes.
+    ``known`` [B]: whether there is work to forecast; ``told`` [B]: whether a finished task or a
+    past run tells of it, and not only what applications in general need.
     """
 
     left_s: Floats
@@ -153,6 +168,7 @@ class Forecast:
     surprise: Floats
     stages_ended: Ints
     known: Bools
+    told: Bools
 
 
 def forecast(view: View, prior: Prior, start_delay_s: float) -> Forecast:
@@ -166,11 +182,16 @@ def forecast(view: View, prior: Prior, start_delay_s: float) -> Forecast:
     shown = view.tasks > 0
     planned = _fit(prior.tasks, stages)
     tasks = np.where(shown, view.tasks, planned)
+    # Nothing is known of the family: a stage of Spark's default count is a shuffle's.
+    shuffle = ~prior.informed[:, None] & (tasks == SHUFFLE_PARTITIONS)
     weight = np.where(
-        prior.informed[:, None], _fit(prior.share, stages) - np.log(np.maximum(tasks, 1.0)), 0.0
+        prior.informed[:, None],
+        _fit(prior.share, stages) - np.log(np.maximum(tasks, 1.0)),
+        np.where(shuffle, SHUFFLE_WEIGHT[0], 0.0),
     )
+    weight_var = np.where(shuffle, SHUFFLE_WEIGHT[1] ** 2, 0.0)
 
-    level, cov, own, own_var, spread = _learn(view, prior, weight)
+    level, cov, own, own_var, gain, spread = _learn(view, prior, weight, weight_var)
 
     left = np.maximum(tasks - view.complete - 0.5 * view.active, 0.0)
     left = np.where(view.ended, 0.0, left)
@@ -186,7 +207,7 @@ def forecast(view: View, prior: Prior, start_delay_s: float) -> Forecast:
     tails = np.where(left > 0, task_s, 0.0)
     rate = np.exp(level)
     at = (task_s[:, None, :] @ waves)[:, 0] * loss
-    at += np.maximum(tail, 0.0)[:, None] * tails.sum(axis=1)[:, None]
+    at = np.maximum(at + (tail * tails.sum(axis=1))[:, None], LEAST_SHARE * at)
     at = at * rate + gaps_left(view, _fit(prior.gap_s, stages), left)[:, None]
 
     left_s = _with_start_up(at, view, start_delay_s)
@@ -197,7 +218,8 @@ def forecast(view: View, prior: Prior, start_delay_s: float) -> Forecast:
     noise = STAGE_TAIL + TAIL_CHANCE * np.maximum(tail, 0.0)
     of_tails = (noise**2 * (tails**2).sum(axis=1) + tail_var * tails.sum(axis=1) ** 2)[:, None]
     of_tails = of_tails * rate**2 / np.maximum(at, 1e-3) ** 2
-    sigma = np.diagonal(cov, axis1=1, axis2=2) + of_stages[:, None] + of_tails
+    of_level = _of_level(cov, present[:, 0], (share * gain).sum(axis=1))
+    sigma = of_level + of_stages[:, None] + of_tails
     sigma = np.sqrt(np.minimum(sigma, 4.0) + FORECAST_SIGMA**2)
     done = (np.where(view.ended, tasks, tasks - left) * task_s).sum(axis=1)
     count = left.sum(axis=1)
@@ -215,14 +237,19 @@ def forecast(view: View, prior: Prior, start_delay_s: float) -> Forecast:
         spread=spread,
         surprise=np.take_along_axis(level - prior.level, present, 1)[:, 0],
         stages_ended=view.ended.sum(axis=1),
-        known=(count > 0) & (finished | prior.informed),
+        known=count > 0,
+        told=finished | prior.informed,
     )
 
 
 def _learn(
-    view: View, prior: Prior, weight: Floats
-) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    """Posterior of l, [B, W] and [B, W, W], of e: mean and variance, [B, S], and its sigma, [B]."""
+    view: View, prior: Prior, weight: Floats, weight_var: Floats
+) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats]:
+    """Posterior of l, [B, W] and [B, W, W], of e: mean, variance and how much of it has been learnt
+    (0..1), [B, S], and its sigma, [B].
+
+    :param weight: [B, S] h, and ``weight_var`` how well it is known.
+    """
     rows, stages = weight.shape
     counts = prior.level.shape[1]
     row, stage, count, n, cell_s = cells(view, counts)
@@ -245,7 +272,7 @@ def _learn(
         prior,
         stages,
     )
-    precision = 1.0 / (noise + spread2[row])
+    precision = 1.0 / (noise + spread2[row] + weight_var[row, stage])
     total = sums(precision, of_count, rows * counts).reshape(rows, counts)
     observed = sums(precision * y, of_count, rows * counts).reshape(rows, counts)
     observed = np.divide(observed, total, out=np.zeros_like(total), where=total > 0)
@@ -256,11 +283,52 @@ def _learn(
         gain = its[:, :, i] / (its[:, i, i] + 1.0 / total[told, i])[:, None]
         level[told] += gain * (observed[told, i] - level[told, i])[:, None]
         cov[told] = its - gain[:, :, None] * its[:, None, i, :]
+    _wait(view, weight, weight_var, level, cov)
     inside = 1.0 / noise
-    weight_sum = sums(inside, of_stage, rows * stages).reshape(rows, stages)
-    weight_sum += 1.0 / spread2[:, None]
+    before = spread2[:, None] + weight_var
+    own_var = 1.0 / (sums(inside, of_stage, rows * stages).reshape(rows, stages) + 1.0 / before)
     own = sums(inside * (y - level[row, count]), of_stage, rows * stages).reshape(rows, stages)
-    return level, cov, own / weight_sum, 1.0 / weight_sum, np.sqrt(spread2)
+    own *= own_var
+    new = np.flatnonzero(~prior.informed)
+    if len(new):
+        own[new], own_var[new] = of_stages_alike(
+            view.tasks[new], own[new], own_var[new], before[new]
+        )
+    return level, cov, own, own_var, 1.0 - own_var / before, np.sqrt(spread2)
+
+
+def _of_level(cov: Floats, present: Ints, learnt: Floats) -> Floats:
+    """[B, W] variance that not knowing l makes. The deviation of a stage that was seen is what its
+    tasks took less l: for a share ``learnt`` [B] of the work left, an error of l at the count that
+    was seen is made good by it, and only what l differs by from there remains.
+    """
+    rows = np.arange(len(present))
+    there, towards = cov[rows, present, present], cov[rows, present]
+    variance = np.diagonal(cov, axis1=1, axis2=2) - 2.0 * learnt[:, None] * towards
+    return np.asarray(np.maximum(variance + (learnt**2 * there)[:, None], 0.0))
+
+
+def _wait(view: View, weight: Floats, weight_var: Floats, level: Floats, cov: Floats) -> None:
+    """Where no task has ended yet, those under way tell that they take longer than they have run:
+    the first two moments of a normal distribution cut off below (Johnson, Kotz and Balakrishnan,
+    "Continuous Univariate Distributions", 1994, section 13.10.1). Changes ``level`` and ``cov``.
+    """
+    began = np.where(view.active > 0, view.began_s, np.inf)
+    ran = view.now - began.min(axis=1)
+    rows = np.flatnonzero((view.complete.sum(axis=1) == 0) & (ran > _WAITED_S))
+    if not len(rows):
+        return
+    ran, stage = ran[rows], began[rows].argmin(axis=1)
+    at = np.clip(view.serving[rows], 1, level.shape[1]) - 1
+    sigma = np.sqrt(cov[rows, at, at] + weight_var[rows, stage] + TASK_SIGMA**2)
+    cut = (np.log(ran) - weight[rows, stage] - level[rows, at]) / sigma
+    above = np.array([0.5 * math.erfc(one / math.sqrt(2.0)) for one in cut])
+    density = np.exp(-0.5 * cut**2) / math.sqrt(2.0 * math.pi)
+    mean = np.where(above > 1e-12, density / np.maximum(above, 1e-12), cut)
+    gain = cov[rows, at] / sigma[:, None]
+    level[rows] += gain * mean[:, None]
+    less = np.clip(mean * (mean - cut), 0.0, 0.98)
+    cov[rows] -= less[:, None, None] * gain[:, :, None] * gain[:, None, :]
 
 
 def _spread2(y_sum: Floats, n: Floats, prior: Prior, stages: int) -> Floats:

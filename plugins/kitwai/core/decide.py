@@ -178,9 +178,8 @@ def _decide_application(
     if not state.forecast.known[0]:
         return replace(
             decided,
-            reason=f"{application.name} is held at {decided.target}: no task of its present work "
-            "has finished, so its end cannot be predicted "
-            f"({whose} is {constraint.limit_s:.0f} s).",
+            reason=f"{application.name} is held at {decided.target}: Spark shows no work that it "
+            f"has left, so its end cannot be predicted ({whose} is {constraint.limit_s:.0f} s).",
         )
     values = chosen.values(state)
     if not np.isfinite(values.q).all():
@@ -191,20 +190,26 @@ def _decide_application(
         values = chosen.values(state)
     recommended = int(values.best(state)[0])
     finish = tuple(float(f) for f in state.finish_s[0, :most])
-    target, notes = guard_application(
-        recommended,
-        finish_s=finish,
-        present=present,
-        constraint=constraint,
-        margin=settings.margin,
-    )
+    told = bool(state.forecast.told[0])
+    notes: tuple[GuardrailNote, ...] = ()
+    target = recommended
+    if told:
+        target, notes = guard_application(
+            recommended,
+            finish_s=finish,
+            present=present,
+            constraint=constraint,
+            margin=settings.margin,
+        )
     left = constraint.limit_s - application.elapsed_s
     reason = (
         f"{application.name}: {target} of at most {most} workers, predicted to end at "
         f"{finish[target - 1]:.0f} s of {constraint.limit_s:.0f} s ({whose}, {left:.0f} s left)"
     )
     reason += f"; {chosen.name} asked for {recommended}. {notes[-1].reason}" if notes else "."
-    if min(finish) > constraint.limit_s:
+    if not told:
+        reason += " No task of it has finished and no run of it is known: this is a guess."
+    elif min(finish) > constraint.limit_s:
         reason += " " + _out_of_reach(state, most, constraint.limit_s)
     return replace(
         decided,
@@ -214,7 +219,8 @@ def _decide_application(
         checkpoint=chosen.version,
         q_values=tuple(float(q) for q in values.q[0, :most]),
         miss_probability=tuple(float(p) for p in values.miss[0, :most]),
-        predicted_finish_s=finish,
+        # A guess must not make anything urgent.
+        predicted_finish_s=finish if told else None,
         guardrails=notes,
     )
 

@@ -18,7 +18,7 @@ from kitwai.core.view import Floats, Ints
 LOGISTIC = 1.702
 """The normal distribution function is close to the logistic one of 1.702 z (Camilli, 1994)."""
 
-PRIOR = {"prediction": "belief-1", "logistic": LOGISTIC}
+PRIOR = {"prediction": "belief-2", "logistic": LOGISTIC}
 """What a network corrects: one that was trained with another prediction is of no use."""
 
 KNOWLEDGE = ("informed", "uninformed")
@@ -26,15 +26,16 @@ KNOWLEDGE = ("informed", "uninformed")
 
 TRUSTED = {"informed": True, "uninformed": True}
 
-UNINFORMED = 0.1
-"""Share of the price that counts where nothing is known of the family. The forecast is then so wide
-that a miss seems likely whatever is done, while most of it can be mended when the first stages have
-told more: the full price buys hardly a limit and costs half as much again."""
+UNINFORMED = (0.57, 1.0)
+"""Where nothing is known of the family, a missed limit counts 0.57 times the root of its price, and
+no more than 1.0. The forecast is then so wide that a miss seems likely whatever is done, while most
+of it can be mended when the first stages have told more: the full price buys hardly a limit and
+costs half as much again. The two numbers give about the stated misses on synthetic applications."""
 
 SWITCH = 0.02
 """A change of the worker count must be worth this share of the run's cost."""
 
-PRICES = {0.01: 10.0, 0.05: 1.5, 0.2: 0.3}
+PRICES = {0.01: 10.0, 0.05: 2.5, 0.2: 0.3}
 """Price of a missed limit by stated miss probability, where no checkpoint has measured it."""
 
 
@@ -93,7 +94,9 @@ def _values(cost: Floats, miss: Floats, state: State) -> Values:
     of the time left, is charged at the same price, or what is late anyway would be left to itself.
     """
     until = np.maximum(state.limit_s - state.now, 1.0)[:, None]
-    price = state.price * np.where(state.informed, 1.0, UNINFORMED)
+    root, most = UNINFORMED
+    blind = np.minimum(root * np.sqrt(state.price), most)
+    price = np.where(state.informed, state.price, np.minimum(blind, state.price))
     late = np.clip(state.forecast.left_s[:, : cost.shape[1]] / until - 1.0, 0.0, 3.0)
     q = -(cost + price[:, None] * (miss + late))
     return Values(cost, miss, q)

@@ -18,14 +18,25 @@ TAIL_SIGMA = 0.4
 GAP_WEIGHT = 0.5
 """Weight of the driver times known before, in driver times seen."""
 
-_WAVE_SIGMA = 0.2
+_WAVE_SIGMA = 0.15
+
+_ALIKE = 0.1
+"""Stages whose task counts differ by this share are alike to exp(-1/2)."""
+
+_ALIKE_WEIGHT = 0.5
+"""How many stages alike must be seen for half of their deviation to be believed of another."""
+
+_ALIKE_REST = 0.05
+"""Share of a stage's variance that stages alike, however many, do not explain."""
 
 
 def makespan(tasks: Floats, slots: Floats) -> Floats:
     """Time of a stage's tasks on some slots, in mean task times.
 
     Full waves, then a last one: it starts when the slots that it needs are free (task times vary by
-    `_WAVE_SIGMA`, so some are free early), and ends with the longest of its tasks.
+    `_WAVE_SIGMA`, so some are free early), and ends with the longest of its tasks; but not later
+    than a last wave on all slots, where those that lag behind get fewer tasks. Fitted to list
+    scheduling of lognormal tasks, 10 to 200 of them on 2 to 20 slots.
 
     :param tasks: [B, S]; ``slots``: [B, W].
     :returns: [B, S, W], 0 where there are no tasks.
@@ -45,7 +56,30 @@ def _makespan(k: Floats, m: Floats) -> Floats:
     begins = waves + 0.55 * _WAVE_SIGMA * np.sqrt(waves) * np.log(part / (1.0 - part))
     longest = 1.0 + 0.7 * _WAVE_SIGMA * np.sqrt(2.0 * np.log(np.maximum(part * m, 1.0)))
     last = np.maximum(begins, ratio - 0.5) + longest
+    lag = 0.86 * _WAVE_SIGMA * np.sqrt(2.0 * (waves + 1.0) * np.log(np.maximum(m, 1.0)))
+    last = np.minimum(last, waves + 1.0 + lag / (1.0 + 0.78 * lag))
     return np.asarray(np.where(waves > 0, last, np.minimum(k, 1.0) * longest))
+
+
+def of_stages_alike(
+    tasks: Ints, own: Floats, variance: Floats, before: Floats
+) -> tuple[Floats, Floats]:
+    """What a stage not seen yet has in common with those seen that have about as many tasks: they
+    are often rounds of one loop, or read the same number of shuffle partitions.
+
+    :param tasks: [B, S] task counts; ``own``, ``variance``: [B, S] each stage's deviation as its
+        own tasks tell it; ``before``: [B, S] its variance when nothing was seen.
+    :returns: [B, S] mean and variance with what the others tell.
+    """
+    logs = np.log(np.maximum(tasks, 1))
+    seen = 1.0 - variance / before
+    alike = np.exp(-0.5 * ((logs[:, :, None] - logs[:, None, :]) / _ALIKE) ** 2) * seen[:, None, :]
+    total = alike.sum(axis=2)
+    others = (alike * own[:, None, :]).sum(axis=2) / (total + _ALIKE_WEIGHT)
+    gain = total / (total + _ALIKE_WEIGHT)
+    left = before * (1.0 - (1.0 - _ALIKE_REST) * gain)
+    mean = seen * own + (1.0 - seen) * others
+    return mean, np.minimum(variance, seen * variance + (1.0 - seen) * left)
 
 
 def cells(view: View, counts: int) -> tuple[Ints, Ints, Ints, Floats, Floats]:

@@ -81,10 +81,6 @@ TARGET_FEATURES: tuple[str, ...] = (
 
 FEATURE_NAMES: tuple[str, ...] = (*GLOBAL_FEATURES, *(f"target_{name}" for name in TARGET_FEATURES))
 
-PATIENCE = 0.03
-"""For this share of the limit the present count is held while nothing tells of the work left; then
-all workers are asked for."""
-
 HOPELESS_Z = -2.0
 """Where no target allowed has a larger ``z``, the limit is given up: the earliest end is sought."""
 
@@ -99,9 +95,9 @@ class State:
     the believed cost of the whole run on the cheapest cluster; ``mask`` [B, W]: targets that the
     constraint and the rules below allow.
 
-    Rules: before a task has ended no worker is let go; where nothing tells of the work left, the
-    present count is held for a while (`PATIENCE`), then N is asked for; where the limit is out of
-    reach (`HOPELESS_Z`), the target with the earliest end is the only one.
+    Rules: before a task has ended no worker is let go; where no work is left that Spark shows, the
+    present count is held; where the limit is out of reach (`HOPELESS_Z`), the target with the
+    earliest end is the only one.
     """
 
     workers: Ints
@@ -150,10 +146,7 @@ def build_state(
     hopeless = np.where(allowed, z, -np.inf).max(axis=1) < HOPELESS_Z
     earliest = np.where(allowed, left_s, np.inf).argmin(axis=1) + 1
     present = np.clip(view.workers, 1, np.minimum(view.max_workers, counts))
-    # Tasks that have run for so long without an end are long: to wait on would lose the limit.
-    slow = (view.active.sum(axis=1) > 0) & (view.now >= PATIENCE * view.limit_s)
-    most = np.minimum(view.max_workers, counts)
-    only = np.where(believed.known, earliest, np.where(slow, most, present))
+    only = np.where(believed.known, earliest, present)
     one = hopeless | ~believed.known
     return State(
         workers=view.workers,

@@ -15,7 +15,7 @@ those that PEERS' data show (flat ends, memory cliffs, serial parts, skew).
 | | iterations: 4..16 alike stages of 16..128 tasks; jobs: 1..6 jobs of 1..3 stages |
 | serial part | in a third of the families, one stage of one task, 2..60 s |
 | tasks | of size 64..256 MB-like blocks: number grows with the size in half of the families |
-| variation | lognormal, its sigma uniform 0.03..0.4 a family; 2 % of x 2..5 in a tenth |
+| variation | lognormal, its sigma log-uniform 0.01..0.4 a family; 2 % of x 2..5 in a tenth |
 | driver gap | none in half, else exponential, its mean log-uniform 0.1..8 s a stage |
 | contention | (slots / 10)^b beyond a knee of 1..12 slots, b uniform 0..0.9; none in a fifth |
 | memory cliff | in .4 of the families: 1 + k x (1 - slots / need)^1..2 below ``need`` slots, |
@@ -75,7 +75,7 @@ def _family(name: str, rng: np.random.Generator) -> list[ApplicationProfile]:
     levels = np.sort(rng.uniform(0.2, 1.0, size=int(rng.integers(2, 6))))
     by_level, memory_level = rng.uniform(-1.0, 1.0), rng.choice([0.0, 1.0])
     cores = int(rng.choice([2, 2, 2, 2, 2, 2, 2, 1, 1, 4]))
-    sigma = rng.uniform(0.03, 0.4)
+    sigma = _log_uniform(rng, 0.01, 0.4)
     skewed = rng.random() < 0.1
     gap_s = 0.0 if rng.random() < 0.5 else _log_uniform(rng, 0.1, 8.0)
     gap_by_size = rng.random() < 0.3
