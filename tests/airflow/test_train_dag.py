@@ -129,7 +129,10 @@ def test_tensorflow_is_imported_by_the_train_task_alone(setup, backfilled):
         loaded.setdefault(record["task_id"], set()).update(record["loaded"])
     assert set(loaded) == {"ingest", "collect", "train", "evaluate", "promote"}
     assert {task for task, modules in loaded.items() if "tensorflow" in modules} == {"train"}
-    assert {task for task, modules in loaded.items() if "matplotlib" in modules} <= {"evaluate", "train"}
+    assert {task for task, modules in loaded.items() if "matplotlib" in modules} <= {
+        "evaluate",
+        "train",
+    }
 
 
 def test_days_trained_again_side_by_side_one_killed_give_the_same_versions(setup, backfilled):
