@@ -92,7 +92,7 @@ FRESH = observation(2, application(stage(), elapsed_s=1.0))
         (SEEN, [run(cores=4)], {}, "of another worker shape"),
         (SEEN, [run()], {"target": 11, "mode": Mode.AUTO}, "its target is none of the network's"),
         (SEEN, [run()], {"target": None, "mode": Mode.AUTO}, "its target is none of the network's"),
-        (FRESH, [run()], {"target": 9, "mode": Mode.AUTO}, "its target is not allowed today"),
+        (FRESH, [run()], {"target": 1, "mode": Mode.AUTO}, "its target is not allowed today"),
     ],
 )
 def test_a_step_that_does_not_fit_is_counted_and_not_used(store, seen, runs, changes, why):
