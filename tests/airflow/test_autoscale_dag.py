@@ -110,7 +110,8 @@ def test_xcom_carries_small_json_only(setup):
 def test_no_task_process_imports_what_it_does_not_need(setup):
     setup.run(clusters=[CLUSTER])
     records = [json.loads(path.read_text()) for path in setup.modules.glob("*.json")]
-    parts = {record["task_id"] for record in records if record["dag_id"] == DAG_ID}
+    records = [record for record in records if record["dag_id"] == DAG_ID]
+    parts = {record["task_id"] for record in records}
     assert parts == {"step.observe", "step.decide", "step.scale"}
     for record in records:
         heavy = {"tensorflow", "keras", "docker", "matplotlib", "pyspark"} & set(record["loaded"])
