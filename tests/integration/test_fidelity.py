@@ -7,7 +7,8 @@ import pytest
 from kitwai.bench.fidelity import Plan, simulate
 from kitwai.bench.spark_run import CORES, real_cluster
 from kitwai.observe.event_log import read_event_log
-from kitwai.observe.event_profile import first_task_cost_ms, profile_of
+from kitwai.observe.event_profile import profile_of
+from kitwai.observe.event_warmup import first_task_cost_ms
 from kitwai.sim.constants import spark_config
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(240)]

@@ -1,110 +1,18 @@
 from __future__ import annotations
 
-import gzip
-import json
-from pathlib import Path
+import os
 
 import pytest
+from event_writer import EVENT_LOGS, event, executor, job, submitted, task, two_jobs, write
 
 from kitwai.errors import InvalidInputError
 from kitwai.observe.event_log import read_event_log
-from kitwai.observe.event_profile import first_task_cost_ms, profile_of
-
-EVENT_LOGS = Path(__file__).resolve().parents[3] / "shared" / "data" / "event_logs"
-
-
-def event(name, **fields):
-    return {"Event": f"SparkListener{name}"} | fields
-
-
-def executor(name, at, cores=2):
-    info = {"Host": f"host-{name}", "Total Cores": cores}
-    return event("ExecutorAdded", **{"Timestamp": at, "Executor ID": name, "Executor Info": info})
-
-
-def job(number, at, until, stages):
-    """A job of ``stages``: number → parents, whether they run or not."""
-    infos = [{"Stage ID": one, "Parent IDs": parents} for one, parents in stages.items()]
-    start = {"Job ID": number, "Submission Time": at, "Stage IDs": [*stages], "Stage Infos": infos}
-    end = {"Job ID": number, "Completion Time": until}
-    return event("JobStart", **start), event("JobEnd", **end)
-
-
-def submitted(stage, at):
-    return event("StageSubmitted", **{"Stage Info": {"Stage ID": stage, "Submission Time": at}})
-
-
-def task(stage, index, launch, finish, run=None, name="1", reason="Success", **more):
-    info = {
-        "Index": index,
-        "Launch Time": launch,
-        "Finish Time": finish,
-        "Executor ID": name,
-        "Failed": reason not in ("Success", "TaskKilled"),
-        "Killed": reason == "TaskKilled",
-    }
-    metrics = {
-        "Executor Run Time": finish - launch if run is None else run,
-        "Input Metrics": {"Bytes Read": 10},
-        "Shuffle Read Metrics": {"Remote Bytes Read": 3, "Local Bytes Read": 4},
-        "Shuffle Write Metrics": {"Shuffle Bytes Written": 5},
-    }
-    return event(
-        "TaskEnd",
-        **{
-            "Stage ID": stage,
-            "Stage Attempt ID": 0,
-            "Task End Reason": {"Reason": reason},
-            "Task Info": info | more,
-            "Task Metrics": metrics,
-        },
-    )
-
-
-def write(path, *events, end=99_000, properties=None):
-    start = {"App Name": "count", "App ID": "app-1", "Timestamp": 1_000}
-    lines = [
-        {"Event": "SparkListenerLogStart", "Spark Version": "4.3.0"},
-        event("EnvironmentUpdate", **{"Spark Properties": properties or {}}),
-        event("ApplicationStart", **start),
-        *events,
-    ]
-    if end is not None:
-        lines.append(event("ApplicationEnd", Timestamp=end))
-    text = "".join(json.dumps(one, separators=(",", ":")) + "\n" for one in lines)
-    if path.suffix == ".gz":
-        path.write_bytes(gzip.compress(text.encode()))
-    else:
-        path.write_text(text)
-    return path
+from kitwai.observe.event_profile import profile_of
+from kitwai.observe.event_warmup import first_task_cost_ms
 
 
 def profile(path, *events, **more):
     return profile_of(read_event_log(write(path, *events, **more)), source="test")
-
-
-def two_jobs():
-    """Job 0: two stages; job 1, after 0.5 s of the driver: a stage on what stage 1 has left."""
-    begin, end = job(0, 3_000, 9_050, {0: [], 1: [0]})
-    again, over = job(1, 9_500, 13_000, {2: [0], 3: [2]})
-    return [
-        executor("1", 2_500),
-        begin,
-        submitted(0, 3_010),
-        # The executor's first two tasks take 2 s more; the others 1 s; one slot is free at the end.
-        task(0, 0, 3_200, 6_200),
-        task(0, 1, 3_200, 6_210, 3_000),
-        task(0, 2, 6_200, 7_200),
-        task(0, 3, 6_210, 7_210),
-        task(0, 4, 7_210, 8_210),
-        submitted(1, 8_220),
-        task(1, 0, 8_250, 9_000, 700),
-        end,
-        again,
-        submitted(3, 9_550),
-        task(3, 0, 9_600, 13_000),
-        over,
-    ]
 
 
 def test_a_log_gives_its_application(tmp_path):
@@ -130,10 +38,13 @@ def test_gaps_are_the_drivers_time_before_a_stage(tmp_path):
     assert [stage.gap_ms for stage in stages] == [2_200, 40, 600]
 
 
-def test_first_tasks_lose_what_being_first_costs(tmp_path):
+def test_what_being_first_costs_is_told_apart_from_the_work(tmp_path):
     read = read_event_log(write(tmp_path / "log", *two_jobs()))
     assert first_task_cost_ms(read) == 2_000
-    assert profile_of(read, source="test").stages[0].task_ms == (1_000,) * 5
+    stage = profile_of(read, source="test").stages[0]
+    assert stage.task_ms == (3_000, 3_000, 1_000, 1_000, 1_000)
+    assert stage.first_ms == {0: 2_000, 1: 2_000}
+    assert stage.work_ms == (1_000,) * 5
 
 
 def test_without_later_tasks_there_is_no_first_task_cost(tmp_path):
@@ -220,6 +131,13 @@ def test_a_task_may_need_several_cores(tmp_path):
     events = [executor("1", 1_500, 8), begin, task(0, 0, 3_000, 4_000), end]
     found = profile(tmp_path / "log", *events, properties={"spark.task.cpus": "4"})
     assert found.cores_per_worker == 2
+    later = event("EnvironmentUpdate", **{"Spark Properties": {"spark.task.cpus": "4"}})
+    assert profile(tmp_path / "log", *events, later).cores_per_worker == 2
+
+
+def another():
+    start = {"App Name": "count", "App ID": "app-2", "Timestamp": 1_000}
+    return event("ApplicationStart", **start)
 
 
 def test_compressed_logs_read_the_same(tmp_path):
@@ -229,13 +147,16 @@ def test_compressed_logs_read_the_same(tmp_path):
 @pytest.mark.parametrize(
     ("make", "fault"),
     [
-        (lambda path: path, "cannot be read"),
-        (lambda path: path.mkdir() or path, "cannot be read"),
-        (lambda path: path.write_text('{"Event":"SparkListenerJobStart"}\n'), "line 1 is no event"),
+        (lambda path: path, "does not exist"),
+        (lambda path: path.mkdir() or path, "no file events_"),
+        (lambda path: os.mkfifo(path), "it is no file"),
+        (lambda path: path.write_text('{"Event":"SparkListenerJobStart"}\n'), "line 1 is no Spark"),
         (lambda path: path.write_text("once upon a time\n"), "line 1 is no event"),
-        (lambda path: path.write_bytes(b"\xff\xfe\x00"), "cannot be read"),
-        (lambda path: path.write_text(""), "does not hold the end"),
+        (lambda path: path.write_bytes(b"\xff\xfe\x00\n"), "line 1 is no event"),
+        (lambda path: path.write_text(""), "does not hold the start"),
         (lambda path: write(path, *two_jobs(), end=None), "does not hold the end"),
+        (lambda path: write(path, *two_jobs(), end=999), "ends before it starts"),
+        (lambda path: write(path, *two_jobs(), another()), "more than one application"),
     ],
 )
 def test_what_is_no_event_log_is_one_clear_error(make, fault, tmp_path):
@@ -260,9 +181,10 @@ def test_an_application_without_stages_has_no_profile(tmp_path):
         profile_of(read, source="test")
 
 
-def test_an_input_that_is_no_number_is_one_clear_error(tmp_path):
+@pytest.mark.parametrize("value", ["big", "", "nan", "inf", "1" * 400])
+def test_an_input_that_is_no_number_is_one_clear_error(value, tmp_path):
     with pytest.raises(InvalidInputError, match=r"spark\.kitwai\.inputs\.size"):
-        profile(tmp_path / "log", *two_jobs(), properties={"spark.kitwai.inputs.size": "big"})
+        profile(tmp_path / "log", *two_jobs(), properties={"spark.kitwai.inputs.size": value})
 
 
 @pytest.mark.skipif(not EVENT_LOGS.is_dir(), reason="the event logs of others are not there")
@@ -285,9 +207,9 @@ def test_reads_logs_of_real_applications(name, stages, tasks, cores):
     # On as many slots as it likes it would end no later than it did, in the order it ran in.
     ends = {}
     before = 0.0
-    for job in found.jobs:
-        for stage in job:
+    for stages_of_job in found.jobs:
+        for stage in stages_of_job:
             began = max((ends[one] for one in stage.parents), default=before) + stage.gap_ms
             ends[stage.id] = began + max(stage.task_ms)
-        before = max(ends[stage.id] for stage in job)
+        before = max(ends[stage.id] for stage in stages_of_job)
     assert 0.5 * read.finish_s < before / 1000.0 < 1.01 * read.finish_s

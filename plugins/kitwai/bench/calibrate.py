@@ -17,7 +17,7 @@ import numpy as np
 
 from kitwai.bench.spark_run import Asked, Change, RealRun, machine, real_cluster
 from kitwai.observe.event_log import EventLog, Task, read_event_log
-from kitwai.observe.event_profile import first_tasks
+from kitwai.observe.event_warmup import first_tasks
 
 Samples = dict[str, list[float]]
 
@@ -94,7 +94,7 @@ _TOGETHER = {
 
 def samples_of(log: EventLog, asked: Sequence[Asked]) -> Samples:
     """What one run of the workload ``steady`` tells, by constant."""
-    tasks: dict[str, list[Task]] = {}
+    tasks: dict[int, list[Task]] = {}
     for stage in log.ran:
         for task in stage.tasks:
             tasks.setdefault(task.executor, []).append(task)
@@ -132,10 +132,21 @@ def samples_of(log: EventLog, asked: Sequence[Asked]) -> Samples:
     return samples
 
 
-def _first_task_costs(log: EventLog) -> dict[str, list[float]]:
-    """By executor, what its first tasks took more than is usual in their stage."""
+def _first_tasks(log: EventLog) -> set[tuple[int, int]]:
+    """Stage and index of the tasks with which the slots of executors began."""
     first = first_tasks(log)
-    costs: dict[str, list[float]] = {}
+    return {
+        (task.stage, task.index)
+        for stage in log.ran
+        for task, one in zip(stage.tasks, first[stage.id], strict=True)
+        if one
+    }
+
+
+def _first_task_costs(log: EventLog) -> dict[int, list[float]]:
+    """By executor, what its first tasks took more than is usual in their stage."""
+    first = _first_tasks(log)
+    costs: dict[int, list[float]] = {}
     for stage in log.ran:
         rest = [t.finish_ms - t.launch_ms for t in stage.tasks if (t.stage, t.index) not in first]
         for task in stage.tasks:
@@ -151,7 +162,7 @@ def _task_overheads(tasks: Sequence[Task], log: EventLog) -> Iterator[float]:
     :param tasks: those of one executor in the order of their launch.
     """
     slots = log.executors[tasks[0].executor].slots
-    first = first_tasks(log)
+    first = _first_tasks(log)
     for stage in {task.stage for task in tasks}:
         mine = [task for task in tasks if task.stage == stage]
         ends = sorted(task.finish_ms for task in mine)
@@ -166,7 +177,7 @@ def _stage_overheads(log: EventLog) -> Samples:
     and what the first tasks of an executor in a stage take more than the others.
     """
     overheads: Samples = {"stage_overhead_s": [], "job_overhead_s": [], "stage_first_task_s": []}
-    ran, first = log.ran, first_tasks(log)
+    ran, first = log.ran, _first_tasks(log)
     for before, stage in pairwise(ran):
         began = min(task.launch_ms for task in stage.tasks)
         name = "stage_overhead_s" if before.job == stage.job else "job_overhead_s"

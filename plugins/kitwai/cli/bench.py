@@ -1,5 +1,5 @@
 """``kitwai bench``: what a step costs, how soon the loop acts, how true and how fast the simulator
-is, and how fast the trainer learns.
+is, how fast event logs are read, and how fast the trainer learns.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from kitwai.errors import InvalidInputError
+
+_MOST_MB = 3_000
+"""A larger log of the benchmark would hold more tasks than a profile may."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -73,6 +76,17 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--episodes", type=int, default=2048, help="side by side (default: %(default)s)"
     )
     sim.set_defaults(run=_sim)
+
+    event_log = benchmarks.add_parser(
+        "eventlog", parents=[common], help="speed and memory of reading a Spark event log"
+    )
+    event_log.add_argument(
+        "--mb", type=int, default=1000, help="size before compression (default: %(default)s)"
+    )
+    event_log.add_argument(
+        "--codec", choices=("plain", "zstd", "gz"), default="plain", help="default: %(default)s"
+    )
+    event_log.set_defaults(run=_event_log)
 
     train = benchmarks.add_parser(
         "train",
@@ -214,6 +228,31 @@ def _sim(arguments: argparse.Namespace) -> int:
         f"{figures['episodes']} episodes side by side; "
         f"{figures['decisions']} decisions of one application."
     )
+    _write(arguments.json, figures)
+    return 0
+
+
+def _event_log(arguments: argparse.Namespace) -> int:
+    if not 1 <= arguments.mb <= _MOST_MB:
+        raise InvalidInputError(f"--mb must lie in 1..{_MOST_MB}, not be {arguments.mb}.")
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from kitwai.bench.event_log import measure_event_log
+
+    console = Console(highlight=False)
+    figures = measure_event_log(arguments.mb, arguments.codec, progress=console.print)
+    wanted = figures["wanted"]
+    table = Table("kitwai profile", "measured", "wanted")
+    table.add_row("tasks", f"{figures['tasks']:,}", "-")
+    table.add_row("s", f"{figures['wall_s']:.1f}", "-")
+    for name, key, sign in (
+        ("MB/s a core", "mb_per_s_a_core", "≥"),
+        ("MB of memory at most", "peak_mb", "≤"),
+    ):
+        table.add_row(name, f"{figures[key]:,.0f}", f"{sign} {wanted[key]:g}")
+    console.print(table)
     _write(arguments.json, figures)
     return 0
 

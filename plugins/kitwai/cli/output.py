@@ -18,7 +18,7 @@ def check_writable(path: Path) -> None:
         raise InvalidInputError(f"{path} cannot be written: name a file in an existing folder.")
 
 
-def write_json(path: Path, data: dict[str, Any]) -> None:
+def write_json(path: Path, data: dict[str, Any], *, indent: int | None = 2) -> None:
     """Write results so that a reader never finds half of them.
 
     :raises InvalidInputError: they cannot be written.
@@ -26,6 +26,6 @@ def write_json(path: Path, data: dict[str, Any]) -> None:
     from kitwai.store.files import replace_text
 
     try:
-        replace_text(path, json.dumps(data, indent=2, allow_nan=False) + "\n")
+        replace_text(path, json.dumps(data, indent=indent, allow_nan=False) + "\n")
     except OSError as error:
         raise InvalidInputError(f"{path} cannot be written: {error.strerror or error}.") from error

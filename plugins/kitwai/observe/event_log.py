@@ -1,25 +1,45 @@
-"""Spark event logs, read line by line: one JSON object a line, plain or compressed.
+"""What a Spark event log tells of an application: jobs, stages, executors, successful tasks.
 
-Compressed is ``.gz``, and ``.zst`` where the package zstandard is installed. Times in a log are
-epoch milliseconds.
+A log is read line by line; times in it are epoch milliseconds. Field names of Spark 1.2 to 4.x are
+known. Tasks are kept as rows of one array: a log of a gigabyte holds some hundred thousand.
 """
 
 from __future__ import annotations
 
-import gzip
-import importlib
-import json
-import re
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from kitwai.errors import InvalidInputError
+import numpy as np
+from numpy.typing import NDArray
 
-_EVENT = re.compile(r'\{"Event":"([\w.$]+)"')
+from kitwai.errors import InvalidInputError, SourceError
+from kitwai.observe import event_types as types
+from kitwai.observe.event_codec import decompressed
+from kitwai.observe.event_files import LogFiles, files_of
+from kitwai.observe.event_lines import wanted_lines
+from kitwai.sim.profile import MAX_TASKS
+
+MAX_STAGES = 100_000
+"""Stages that a log may name, those that never ran among them."""
+
+MAX_EXECUTORS = 100_000
+MAX_JOBS = 100_000
+MAX_PROPERTIES = 1_000
+
+_ROW = struct.Struct("<iiqqqqqqq")
+_ROWS = np.dtype(
+    [
+        ("stage", "<i4"),
+        ("executor", "<i4"),
+        *((name, "<i8") for name in ("index", "launch_ms", "finish_ms", "run_ms")),
+        *((f"{name}_bytes", "<i8") for name in ("input", "shuffle_read", "shuffle_write")),
+    ]
+)
+# Added to the index of a task whose partition is not told: the same index of another attempt of
+# its stage may be another partition.
+_ATTEMPT = 2**32
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +47,11 @@ class Task:
     """A task's first success; times in epoch ms, ``run_ms`` is the executor's run time."""
 
     stage: int
+    executor: int
     index: int
-    executor: str
-    launch_ms: float
-    finish_ms: float
-    run_ms: float
+    launch_ms: int
+    finish_ms: int
+    run_ms: int
     input_bytes: int
     shuffle_read_bytes: int
     shuffle_write_bytes: int
@@ -41,44 +61,49 @@ class Task:
 class Stage:
     """A stage as Spark numbers it, with the first success of each of its tasks.
 
-    ``submitted_ms``: of its first attempt, None where the log does not say; ``done``: the numbers
-    of the tasks that have succeeded.
+    ``submitted_ms``: of its first attempt, None where the log does not say; ``size``: how many
+    tasks that had; ``table``: one record a task, fields as `Task`'s, in the order of their launch.
     """
 
     id: int
     parents: tuple[int, ...]
     job: int
     submitted_ms: float | None = None
-    tasks: list[Task] = field(default_factory=list)
-    done: set[int] = field(default_factory=set)
+    size: int | None = None
+    table: NDArray[Any] = field(default_factory=lambda: np.empty(0, _ROWS))
+
+    @property
+    def tasks(self) -> list[Task]:
+        """The records of ``table`` one by one."""
+        return [Task(*row) for row in self.table.tolist()]
 
     @property
     def began_ms(self) -> float:
         """When it was submitted, else when its first task was launched."""
-        if self.submitted_ms is not None:
-            return self.submitted_ms
-        return min(task.launch_ms for task in self.tasks)
+        return float(self.table["launch_ms"][0]) if self.submitted_ms is None else self.submitted_ms
 
     @property
     def end_ms(self) -> float:
         """End of its last task."""
-        return max(task.finish_ms for task in self.tasks)
+        return float(self.table["finish_ms"].max())
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """``end_ms`` is None where the log does not hold its end."""
+    """``end_ms`` and ``succeeded`` are None where the log does not hold its end."""
 
     id: int
     submitted_ms: float
-    end_ms: float | None
+    end_ms: float | None = None
+    succeeded: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Executor:
-    """``slots``: tasks it runs at once."""
+    """``id``: its number here, as tasks name it; ``name``: Spark's; ``slots``: tasks at once."""
 
-    id: str
+    id: int
+    name: str
     host: str
     slots: int
     added_ms: float
@@ -87,7 +112,10 @@ class Executor:
 
 @dataclass(slots=True)
 class EventLog:
-    """What was read of one application. ``stages`` and ``executors`` are keyed by their ids."""
+    """What was read of one application. ``stages`` and ``executors`` are keyed by their ids.
+
+    ``properties``: those that Kitwai uses.
+    """
 
     name: str = ""
     app: str = ""
@@ -96,167 +124,268 @@ class EventLog:
     properties: dict[str, str] = field(default_factory=dict)
     jobs: dict[int, Job] = field(default_factory=dict)
     stages: dict[int, Stage] = field(default_factory=dict)
-    executors: dict[str, Executor] = field(default_factory=dict)
-
-    @property
-    def ran(self) -> list[Stage]:
-        """The stages that ran, in the order of their submission."""
-        ran = [stage for stage in self.stages.values() if stage.tasks]
-        return sorted(ran, key=lambda stage: (stage.began_ms, stage.id))
+    executors: dict[int, Executor] = field(default_factory=dict)
+    ran: list[Stage] = field(default_factory=list)
+    """The stages that ran, in the order of their submission."""
 
     @property
     def finish_s(self) -> float:
         """Seconds from the application's start to the end of its last task."""
         return (max(stage.end_ms for stage in self.ran) - self.start_ms) / 1000.0
 
+    @property
+    def succeeded(self) -> bool:
+        """Whether the job that was submitted last did, as far as the log says."""
+        last = max(self.jobs.values(), key=lambda job: (job.submitted_ms, job.id), default=None)
+        return last is None or last.succeeded is not False
 
-def read_event_log(path: Path) -> EventLog:
-    """Read one event log.
+
+def read_event_log(path: Any) -> EventLog:
+    """Read the event log at ``path``: a file, or the folder of a rolling log.
 
     :raises InvalidInputError: it cannot be read, is no event log, or its application has not ended.
     """
-    log = EventLog()
+    files = files_of(path)
     try:
-        with _opened(path) as lines:
-            for number, line in enumerate(lines, start=1):
-                head = _EVENT.match(line)
-                if not line.strip() or (head is not None and head[1] not in _HANDLERS):
-                    continue
+        return read_files(files)
+    except (InvalidInputError, SourceError) as error:
+        raise InvalidInputError(f"The event log {files.source} is refused: {error}.") from error
+
+
+def read_files(files: LogFiles) -> EventLog:
+    """Read one event log.
+
+    :raises InvalidInputError: as `read_event_log`, but the message is the reason alone.
+    :raises SourceError: likewise, where another attempt may succeed: the storage failed.
+    """
+    if files.reason is not None:
+        raise InvalidInputError(files.reason)
+    reader = _Reader()
+    for part in files.parts:
+        if not part.name.startswith("appstatus_"):
+            _read_part(part, reader, named=len(files.parts) > 1)
+    return reader.finished(files)
+
+
+def _read_part(part: Any, reader: _Reader, *, named: bool) -> None:
+    where = f" of {part.name}" if named else ""
+    try:
+        with part.open("rb") as file:
+            for number, event, line in wanted_lines(decompressed(file), _EVENTS):
                 try:
-                    event = json.loads(line)
-                    handler = _HANDLERS.get(event["Event"])
-                    if handler is not None:
-                        handler(log, event)
-                except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+                    _EVENTS[event](reader, line)
+                # msgspec's errors are ValueErrors.
+                except (ValueError, OverflowError, RecursionError) as error:
                     raise InvalidInputError(
-                        f"The event log {path} is refused: line {number} is no event of Spark."
+                        f"line {number}{where} is no {event.decode()} of Spark"
                     ) from error
-    # zlib and zstandard raise errors of their own, which are neither OSError nor ValueError.
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise InvalidInputError(f"The event log {path} cannot be read: {error}.") from error
-    if log.end_ms is None:
-        raise InvalidInputError(
-            f"The event log {path} is refused: it does not hold the end of an application."
+    except OSError as error:
+        raise SourceError(f"it cannot be read ({error})") from error
+
+
+class _Reader:
+    """Collects what the events say."""
+
+    def __init__(self) -> None:
+        self.log = EventLog()
+        self.started = False
+        self._rows = bytearray()
+        self._numbers: dict[str, int] = {}
+        self._task_cpus = 1
+
+    def application_start(self, line: bytes) -> None:
+        event = types.application_start(line)
+        # No database takes the character NUL.
+        name, app = (text.replace("\0", "") for text in (event.name, event.id or event.name))
+        if self.started and (self.log.name, self.log.app) != (name, app):
+            raise InvalidInputError("it holds more than one application")
+        self.started = True
+        self.log.name, self.log.app, self.log.start_ms = name, app, float(event.at)
+
+    def application_end(self, line: bytes) -> None:
+        self.log.end_ms = float(types.application_end(line).at)
+
+    def environment(self, line: bytes) -> None:
+        properties = types.environment(line).properties
+        self._task_cpus = max(1, int(properties.get("spark.task.cpus", "1")))
+        self.log.properties |= {
+            name.replace("\0", ""): value
+            for name, value in properties.items()
+            if name.startswith("spark.kitwai.")
+        }
+        _check_count(len(self.log.properties), MAX_PROPERTIES, "properties of Kitwai")
+
+    def executor_added(self, line: bytes) -> None:
+        event = types.executor_added(line)
+        number, info = self._number(event.name), event.info
+        # Slots follow when all is read: what a task needs may be told later.
+        added = Executor(number, event.name, info.host, info.cores, float(event.at))
+        self.log.executors[number] = added
+
+    def executor_removed(self, line: bytes) -> None:
+        event = types.executor_removed(line)
+        known = self.log.executors.get(self._number(event.name))
+        if known is not None:
+            self.log.executors[known.id] = replace(known, removed_ms=float(event.at))
+
+    def job_start(self, line: bytes) -> None:
+        event = types.job_start(line)
+        # Spark 1.2 names no time: such jobs count as overlapping, and their stages tell the order.
+        at_ms = self.log.start_ms if event.at is None else float(event.at)
+        self.log.jobs.setdefault(event.id, Job(event.id, at_ms))
+        _check_count(len(self.log.jobs), MAX_JOBS, "jobs")
+        for info in event.infos:
+            self._stage(info, event.id)
+        for number in event.stages:
+            self._stage(types.StageInfo(number), event.id)
+
+    def job_end(self, line: bytes) -> None:
+        event = types.job_end(line)
+        job = self.log.jobs.get(event.id)
+        if job is not None and job.end_ms is None:
+            result = event.result
+            succeeded = None if result is None else result.name == "JobSucceeded"
+            end_ms = None if event.at is None else float(event.at)
+            self.log.jobs[event.id] = replace(job, end_ms=end_ms, succeeded=succeeded)
+
+    def stage(self, line: bytes) -> None:
+        """Of its submission or its end, which both tell when it was submitted."""
+        info = types.stage(line).info
+        stage = self._stage(info, None)
+        if info.attempt == 0:
+            stage.size = info.size if stage.size is None else stage.size
+            if stage.submitted_ms is None and info.submitted is not None:
+                stage.submitted_ms = float(info.submitted)
+
+    def task_end(self, line: bytes) -> None:
+        event = types.task_end(line)
+        task, metrics = event.info, event.metrics or _NO_METRICS
+        if event.reason.name != "Success" or task.failed or task.killed:
+            return
+        if event.stage not in self.log.stages:
+            self._stage(types.StageInfo(event.stage), None)
+        # A later attempt of a stage counts its tasks anew; the partition stays (Spark 3.3 on).
+        index = task.index + _ATTEMPT * event.attempt if task.partition < 0 else task.partition
+        run_ms = task.finish - task.launch if metrics.run is None else metrics.run
+        self._rows += _ROW.pack(
+            event.stage,
+            self._number(task.executor),
+            index,
+            task.launch,
+            task.finish,
+            run_ms,
+            metrics.input.bytes_read if metrics.input else 0,
+            metrics.read.remote + metrics.read.local if metrics.read else 0,
+            metrics.written.written if metrics.written else 0,
         )
-    return log
+        _check_count(len(self._rows) // _ROW.size, 2 * MAX_TASKS, "ended tasks")
 
+    def finished(self, files: LogFiles) -> EventLog:
+        """What was read of a whole log.
 
-def _application_start(log: EventLog, event: dict[str, Any]) -> None:
-    log.name = str(event["App Name"])
-    log.app = str(event.get("App ID") or event["App Name"])
-    log.start_ms = float(event["Timestamp"])
-
-
-def _application_end(log: EventLog, event: dict[str, Any]) -> None:
-    log.end_ms = float(event["Timestamp"])
-
-
-def _environment(log: EventLog, event: dict[str, Any]) -> None:
-    log.properties |= {str(k): str(v) for k, v in event["Spark Properties"].items()}
-
-
-def _executor_added(log: EventLog, event: dict[str, Any]) -> None:
-    cores = int(event["Executor Info"]["Total Cores"])
-    slots = max(1, cores // max(1, int(log.properties.get("spark.task.cpus", "1"))))
-    name, host = str(event["Executor ID"]), str(event["Executor Info"]["Host"])
-    log.executors[name] = Executor(name, host, slots, float(event["Timestamp"]))
-
-
-def _executor_removed(log: EventLog, event: dict[str, Any]) -> None:
-    name = str(event["Executor ID"])
-    if name in log.executors:
-        log.executors[name] = replace(log.executors[name], removed_ms=float(event["Timestamp"]))
-
-
-def _job_start(log: EventLog, event: dict[str, Any]) -> None:
-    job = int(event["Job ID"])
-    # Spark 1.2 names no time: such jobs count as overlapping, and their stages tell the order.
-    log.jobs[job] = Job(job, float(event.get("Submission Time", log.start_ms)), None)
-    parents = {int(info["Stage ID"]): info for info in event.get("Stage Infos", ())}
-    for one in {*map(int, event["Stage IDs"]), *parents}:
-        info = parents.get(one, {})
-        stage = Stage(one, tuple(map(int, info.get("Parent IDs", ()))), job)
-        log.stages.setdefault(one, stage)
-
-
-def _job_end(log: EventLog, event: dict[str, Any]) -> None:
-    job = int(event["Job ID"])
-    if job in log.jobs and "Completion Time" in event:
-        log.jobs[job] = replace(log.jobs[job], end_ms=float(event["Completion Time"]))
-
-
-def _stage_submitted(log: EventLog, event: dict[str, Any]) -> None:
-    info = event["Stage Info"]
-    stage = log.stages.get(int(info["Stage ID"]))
-    time_ms = info.get("Submission Time")
-    if stage is not None and stage.submitted_ms is None and time_ms is not None:
-        stage.submitted_ms = float(time_ms)
-
-
-def _task_end(log: EventLog, event: dict[str, Any]) -> None:
-    info = event["Task Info"]
-    stage = log.stages.get(int(event["Stage ID"]))
-    failed = info.get("Failed") or info.get("Killed")
-    if stage is None or failed or event["Task End Reason"]["Reason"] != "Success":
-        return
-    # A later attempt of a stage counts its tasks anew; the partition is the same (Spark 3.3 on).
-    index = int(info.get("Partition ID", -1))
-    index = index if index >= 0 else int(info["Index"])
-    if index in stage.done:
-        return
-    stage.done.add(index)
-    metrics = event.get("Task Metrics") or {}
-    read, fetched = metrics.get("Input Metrics") or {}, metrics.get("Shuffle Read Metrics") or {}
-    written = metrics.get("Shuffle Write Metrics") or {}
-    launch_ms, finish_ms = float(info["Launch Time"]), float(info["Finish Time"])
-    stage.tasks.append(
-        Task(
-            stage=stage.id,
-            index=index,
-            executor=str(info["Executor ID"]),
-            launch_ms=launch_ms,
-            finish_ms=finish_ms,
-            run_ms=float(metrics.get("Executor Run Time", finish_ms - launch_ms)),
-            input_bytes=int(read.get("Bytes Read", 0)),
-            shuffle_read_bytes=int(fetched.get("Remote Bytes Read", 0))
-            + int(fetched.get("Local Bytes Read", 0)),
-            shuffle_write_bytes=int(written.get("Shuffle Bytes Written", 0)),
+        :raises InvalidInputError: it is not whole.
+        """
+        log = self.log
+        if not self.started:
+            raise InvalidInputError("it does not hold the start of an application")
+        if log.end_ms is None:
+            ended = "it does not hold the end of an application"
+            raise InvalidInputError(
+                f"{ended}, which is running or has died" if files.in_progress else ended
+            )
+        if log.end_ms < log.start_ms:
+            raise InvalidInputError("its application ends before it starts")
+        if files.compacted and set(log.jobs) != set(range(len(log.jobs))):
+            raise InvalidInputError("Spark has compacted it: events of ended jobs are not there")
+        log.executors = {
+            number: replace(executor, slots=max(1, executor.slots // self._task_cpus))
+            for number, executor in log.executors.items()
+        }
+        self._hand_out_tasks()
+        log.ran = sorted(
+            (stage for stage in log.stages.values() if len(stage.table)),
+            key=lambda stage: (stage.began_ms, stage.id),
         )
-    )
+        _give_jobs(log)
+        return log
+
+    def _hand_out_tasks(self) -> None:
+        """To each stage the first success of each of its tasks, in the order of their launch."""
+        rows = np.frombuffer(self._rows, _ROWS)
+        if not len(rows):
+            return
+        order = np.lexsort((rows["index"], rows["stage"]))  # stable: the first success first
+        stage, index = rows["stage"][order], rows["index"][order]
+        first = np.ones(len(rows), dtype=np.bool_)
+        first[1:] = (stage[1:] != stage[:-1]) | (index[1:] != index[:-1])
+        order = order[first]
+        launch = rows["launch_ms"][order]
+        order = order[np.lexsort((rows["index"][order], launch, rows["stage"][order]))]
+        rows = rows[order]
+        self._rows = bytearray()
+        numbers, begins = np.unique(rows["stage"], return_index=True)
+        for number, table in zip(numbers.tolist(), np.split(rows, begins[1:]), strict=True):
+            known = self.log.stages[number]
+            known.table = _without_repeated(table, known.size)
+
+    def _number(self, executor: str) -> int:
+        number = self._numbers.setdefault(executor, len(self._numbers))
+        _check_count(len(self._numbers), MAX_EXECUTORS, "executors")
+        return number
+
+    def _stage(self, info: types.StageInfo, job: int | None) -> Stage:
+        """The stage of this number; what is known of it already stays."""
+        stages = self.log.stages
+        known = stages.setdefault(info.id, Stage(info.id, (), _UNKNOWN))
+        _check_count(len(stages), MAX_STAGES, "stages")
+        if not known.parents:
+            # Spark numbers a stage after its parents.
+            known.parents = tuple(sorted({one for one in info.parents if one < info.id}))
+        if known.job == _UNKNOWN and job is not None:
+            known.job = job
+        return known
 
 
-_HANDLERS: dict[str, Callable[[EventLog, dict[str, Any]], None]] = {
-    "SparkListenerApplicationStart": _application_start,
-    "SparkListenerApplicationEnd": _application_end,
-    "SparkListenerEnvironmentUpdate": _environment,
-    "SparkListenerExecutorAdded": _executor_added,
-    "SparkListenerExecutorRemoved": _executor_removed,
-    "SparkListenerJobStart": _job_start,
-    "SparkListenerJobEnd": _job_end,
-    "SparkListenerStageSubmitted": _stage_submitted,
-    "SparkListenerStageCompleted": _stage_submitted,
-    "SparkListenerTaskEnd": _task_end,
+_UNKNOWN = -1
+_NO_METRICS = types.TaskMetrics()
+
+_EVENTS: dict[bytes, Callable[[_Reader, bytes], None]] = {
+    b"SparkListenerApplicationStart": _Reader.application_start,
+    b"SparkListenerApplicationEnd": _Reader.application_end,
+    b"SparkListenerEnvironmentUpdate": _Reader.environment,
+    b"SparkListenerExecutorAdded": _Reader.executor_added,
+    b"SparkListenerExecutorRemoved": _Reader.executor_removed,
+    b"SparkListenerJobStart": _Reader.job_start,
+    b"SparkListenerJobEnd": _Reader.job_end,
+    b"SparkListenerStageSubmitted": _Reader.stage,
+    b"SparkListenerStageCompleted": _Reader.stage,
+    b"SparkListenerTaskEnd": _Reader.task_end,
 }
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[IO[str]]:
-    """The log's lines, whatever it is compressed with."""
-    if path.suffix == ".gz":
-        with gzip.open(path, "rt", encoding="utf-8") as lines:
-            yield lines
-    elif path.suffix in (".zst", ".zstd"):
-        try:
-            zstandard = importlib.import_module("zstandard")
-        except ImportError as error:
-            raise InvalidInputError(
-                f"The event log {path} needs the Python package zstandard, which is not installed."
-            ) from error
-        try:
-            with zstandard.open(path, "rt", encoding="utf-8") as lines:
-                yield lines
-        except zstandard.ZstdError as error:
-            raise InvalidInputError(f"The event log {path} cannot be read: {error}.") from error
-    else:
-        with path.open(encoding="utf-8") as lines:
-            yield lines
+def _check_count(count: int, most: int, what: str) -> None:
+    if count > most:
+        raise InvalidInputError(f"it names more than {most} {what}")
+
+
+def _without_repeated(table: NDArray[Any], size: int | None) -> NDArray[Any]:
+    """A stage's tasks without those of later attempts that ran again what had succeeded.
+
+    Before Spark 3.3 they do not tell their partition: as many count as the first attempt lacked.
+    """
+    later = table["index"] >= _ATTEMPT
+    if size is None or not later.any():
+        return table
+    lacking = max(0, size - int((~later).sum()))
+    again = np.flatnonzero(later)
+    later[again[np.argsort(table["finish_ms"][again], kind="stable")[:lacking]]] = False
+    kept: NDArray[Any] = table[~later]
+    return kept
+
+
+def _give_jobs(log: EventLog) -> None:
+    """Stages whose job's start is not in the log get a job of their own each."""
+    for stage in log.ran:
+        if stage.job == _UNKNOWN:
+            stage.job = -2 - stage.id
+            log.jobs[stage.job] = Job(stage.job, stage.began_ms, stage.end_ms)

@@ -6,25 +6,38 @@
   is replaced by its nearest ancestors that ran.
 - Jobs that overlapped in time (adaptive execution submits a query's stages so) are one whole: a
   stage without parents there waits for those that had ended when it was submitted.
-- An executor's first tasks are slower, whatever they do: `first_task_cost_ms` says by how much,
-  and the profile's task times are without it.
+- A slot's first tasks, of all and of a stage, are slower (`kitwai.observe.event_warmup`).
+  ``task_ms`` are as the log has them, ``first_ms`` tells how much of them came from being first.
+- ``inputs`` are what the application itself announced (``spark.kitwai.inputs.*``): what it read is
+  known only afterwards, so it cannot be compared with a run to come. ``family`` is its name as it
+  stands, by which decisions look for past runs. ``slowdown`` is left out: one run does not tell a
+  change of speed from a change of what there is to do.
 """
 
 from __future__ import annotations
 
-import statistics
-from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from kitwai.errors import InvalidInputError
-from kitwai.observe.event_log import EventLog, Stage, Task
-from kitwai.sim.profile import ApplicationProfile, StageProfile
+from kitwai.observe.event_log import EventLog, Stage
+from kitwai.observe.event_order import parents_of
+from kitwai.observe.event_warmup import (
+    columns,
+    first_task_cost_ms,
+    first_tasks,
+    slots_of_an_executor,
+    stage_beginnings,
+)
+from kitwai.sim.profile import MAX_STAGES, ApplicationProfile, StageProfile
 
 INPUT_PREFIX = "spark.kitwai.inputs."
 """Spark properties that say what differs between the runs of a family, as numbers."""
-
-_MOST_COMPARED = 200
 
 
 def profile_of(log: EventLog, *, source: str) -> ApplicationProfile:
@@ -33,20 +46,20 @@ def profile_of(log: EventLog, *, source: str) -> ApplicationProfile:
     :param source: where the log is from, for the profile's reader.
     :raises InvalidInputError: no stage of it ran, or a value cannot be (see `ApplicationProfile`).
     """
-    ran = log.ran
-    if not ran:
-        raise InvalidInputError(f"The application {log.app} ran no stage.")
-    parents = _parents(log, ran)
-    cost_ms = first_task_cost_ms(log) or 0.0
-    first = first_tasks(log)
+    if not log.ran:
+        raise InvalidInputError("its application ran no stage")
+    if len(log.ran) > MAX_STAGES:
+        raise InvalidInputError(f"its application ran more than {MAX_STAGES} stages")
+    parents = parents_of(log)
+    first_ms = _first_ms(log)
     profile = ApplicationProfile(
         app=log.app,
         family=log.name,
         inputs=_inputs(log),
-        cores_per_worker=_slots_of_an_executor(log),
+        cores_per_worker=slots_of_an_executor(log),
         stages=tuple(
-            _stage_profile(stage, parents[stage.id], first, cost_ms)
-            for stage in sorted(ran, key=lambda one: one.id)
+            _stage_profile(stage, parents[stage.id], *first_ms[stage.id])
+            for stage in sorted(log.ran, key=lambda one: one.id)
         ),
         source=source,
     )
@@ -55,171 +68,79 @@ def profile_of(log: EventLog, *, source: str) -> ApplicationProfile:
     return replace(profile, stages=stages)
 
 
-def first_task_cost_ms(log: EventLog) -> float | None:
-    """How much longer an executor's first tasks ran than its later ones; None: the log can't tell.
-
-    Median of the differences between the first tasks and the others of a stage (Hodges and
-    Lehmann's estimator, which a few slow tasks do not move), over the stages that have both, each
-    by the number of its first tasks.
+def _first_ms(log: EventLog) -> dict[int, tuple[NDArray[np.float64], float]]:
+    """By stage, how much of each task's time came from being first, and what a slot's first task of
+    this stage takes more.
     """
-    first = first_tasks(log)
-    costs: list[float] = []
+    cost_ms = first_task_cost_ms(log) or 0.0
+    first, began = first_tasks(log), stage_beginnings(log)
+    found = {}
     for stage in log.ran:
-        slow = [task.run_ms for task in stage.tasks if (task.stage, task.index) in first]
-        rest = [task.run_ms for task in stage.tasks if (task.stage, task.index) not in first]
-        if slow and rest:
-            pairs = [a - b for a in _spread(slow) for b in _spread(rest)]
-            costs += [statistics.median(pairs)] * len(slow)
-    return max(0.0, statistics.median(costs)) if costs else None
-
-
-def first_tasks(log: EventLog) -> set[tuple[int, int]]:
-    """Stage and index of the tasks with which each slot of an executor began: those launched there
-    before any other had ended.
-    """
-    by_executor: dict[str, list[Task]] = {}
-    for stage in log.ran:
-        for task in stage.tasks:
-            by_executor.setdefault(task.executor, []).append(task)
-    slots = _slots_of_an_executor(log)
-    first = set()
-    for tasks in by_executor.values():
-        until = min(task.finish_ms for task in tasks)
-        began = sorted((t for t in tasks if t.launch_ms < until), key=lambda task: task.launch_ms)
-        first |= {(task.stage, task.index) for task in began[:slots]}
-    return first
-
-
-def _stage_profile(
-    stage: Stage, parents: tuple[int, ...], first: set[tuple[int, int]], cost_ms: float
-) -> StageProfile:
-    tasks = sorted(stage.tasks, key=lambda task: (task.launch_ms, task.index))
-    # What is left of a first task is no shorter than the shortest of the others.
-    least = min((t.run_ms for t in tasks if (t.stage, t.index) not in first), default=1.0)
-    return StageProfile(
-        id=stage.id,
-        parents=parents,
-        task_ms=tuple(
-            min(task.run_ms, max(task.run_ms - cost_ms, least))
-            if (task.stage, task.index) in first
-            else task.run_ms
-            for task in tasks
-        ),
-        input_bytes=sum(task.input_bytes for task in tasks),
-        shuffle_read_bytes=sum(task.shuffle_read_bytes for task in tasks),
-        shuffle_write_bytes=sum(task.shuffle_write_bytes for task in tasks),
-    )
-
-
-def _parents(log: EventLog, ran: Sequence[Stage]) -> dict[int, tuple[int, ...]]:
-    """The stages, among those that ran, that each one waits for; none where it waits for the end
-    of what ran before it.
-    """
-    together = _overlapping_jobs(log, ran)
-    parents: dict[int, tuple[int, ...]] = {}
-    current, before, inside = -1, set[int](), set[int]()
-    for stage in ran:
-        if together[stage.job] != current:
-            # Ends that nothing joined must be named, or they would count as one after the other.
-            open_ends = _last(inside, parents)
-            before = open_ends if len(open_ends) > 1 else set()
-            current, inside = together[stage.job], set()
-        near = _ran_before(log, stage) & inside
-        if not near:
-            near = _last(
-                {
-                    one
-                    for one in inside
-                    if log.stages[one].job != stage.job and log.stages[one].end_ms <= stage.began_ms
-                },
-                parents,
-            )
-        parents[stage.id] = tuple(sorted(near or before))
-        inside.add(stage.id)
-    return parents
-
-
-def _ran_before(log: EventLog, stage: Stage) -> set[int]:
-    """The nearest ancestors of a stage that ran."""
-    found, looked_at, waiting = set[int](), set[int](), list(stage.parents)
-    while waiting:
-        one = waiting.pop()
-        if one in looked_at or one not in log.stages:
-            continue
-        looked_at.add(one)
-        if log.stages[one].tasks:
-            found.add(one)
-        else:
-            waiting += log.stages[one].parents
+        of_slot = first[stage.id]
+        of_stage, stage_ms = began[stage.id]
+        run_ms = stage.table["run_ms"].astype(np.float64)
+        # What is left of a first task is no shorter than the shortest of the others.
+        rest = run_ms[~of_slot]
+        least = rest.min() if len(rest) else 1.0
+        most = np.where(of_slot, max(cost_ms, stage_ms), np.where(of_stage, stage_ms, 0.0))
+        found[stage.id] = np.minimum(most, np.maximum(run_ms - least, 0.0)), stage_ms
     return found
 
 
-def _last(stages: set[int], parents: Mapping[int, tuple[int, ...]]) -> set[int]:
-    """Those of ``stages`` that no other of them waits for."""
-    return stages - {parent for one in stages for parent in parents[one]}
+def _stage_profile(
+    stage: Stage, parents: tuple[int, ...], first_ms: NDArray[np.float64], stage_first_ms: float
+) -> StageProfile:
+    table = stage.table
+    return StageProfile(
+        id=stage.id,
+        parents=parents,
+        task_ms=tuple(table["run_ms"].astype(np.float64).tolist()),
+        first_ms={int(at): float(first_ms[at]) for at in np.flatnonzero(first_ms)},
+        stage_first_ms=stage_first_ms,
+        input_bytes=_total(table["input_bytes"]),
+        shuffle_read_bytes=_total(table["shuffle_read_bytes"]),
+        shuffle_write_bytes=_total(table["shuffle_write_bytes"]),
+    )
 
 
-def _overlapping_jobs(log: EventLog, ran: Sequence[Stage]) -> dict[int, int]:
-    """By job, the first of the jobs with which it overlaps, directly or by others in between."""
-    ends = {job.id: job.end_ms or job.submitted_ms for job in log.jobs.values()}
-    for stage in ran:
-        ends[stage.job] = max(ends[stage.job], stage.end_ms)
-    group: dict[int, int] = {}
-    current, until = -1, -1.0
-    for job in sorted(log.jobs.values(), key=lambda job: (job.submitted_ms, job.id)):
-        if job.submitted_ms >= until:
-            current = job.id
-        until = max(until, ends[job.id])
-        group[job.id] = current
-    return group
+def _total(sizes: NDArray[Any]) -> int:
+    """Their sum, in floating point: it cannot overflow, and is exact below 8 PiB."""
+    return max(0, int(sizes.sum(dtype=np.float64)))
 
 
 def _gaps_ms(log: EventLog, profile: ApplicationProfile) -> dict[int, float]:
     """Driver time before each stage, after what the simulator lets it wait for: its parents, or
     the last stages of the job before, or the application's start.
     """
-    launches = sorted(task.launch_ms for stage in log.ran for task in stage.tasks)
-    finishes = sorted(task.finish_ms for stage in log.ran for task in stage.tasks)
+    launches, finishes = (np.sort(one) for one in columns(log, "launch_ms", "finish_ms"))
+    slots_at = _slots_over_time(log)
+    ends = {stage.id: stage.end_ms for stage in log.ran}
     gaps = {}
     before = log.start_ms
     for job in profile.jobs:
         for stage in job:
             real = log.stages[stage.id]
-            ended = max((log.stages[one].end_ms for one in stage.parents), default=before)
+            ended = max((ends[one] for one in stage.parents), default=before)
             submitted = real.began_ms
-            running = bisect_right(launches, submitted) - bisect_right(finishes, submitted)
+            running = np.searchsorted(launches, submitted, "right") - np.searchsorted(
+                finishes, submitted, "right"
+            )
             # Where no slot was free, the wait from there on was not the driver's.
-            full = 0 < _slots_at(log, submitted) <= running
-            began = submitted if full else min(task.launch_ms for task in real.tasks)
+            full = 0 < slots_at(submitted) <= running
+            began = submitted if full else float(real.table["launch_ms"][0])
             gaps[stage.id] = max(0.0, began - ended)
         parents = {one for stage in job for one in stage.parents}
-        before = max(log.stages[stage.id].end_ms for stage in job if stage.id not in parents)
+        before = max(ends[stage.id] for stage in job if stage.id not in parents)
     return gaps
 
 
-def _slots_at(log: EventLog, at_ms: float) -> int:
-    return sum(
-        executor.slots
-        for executor in log.executors.values()
-        if executor.added_ms <= at_ms < (executor.removed_ms or float("inf"))
-    )
-
-
-def _slots_of_an_executor(log: EventLog) -> int:
-    """Task slots of a worker: an executor's, or what the tasks of the busiest show."""
-    slots = [executor.slots for executor in log.executors.values()]
-    if slots:
-        return max(1, round(statistics.median(slots)))
-    busiest = 1
-    by_executor: dict[str, list[Task]] = {}
-    for stage in log.ran:
-        for task in stage.tasks:
-            by_executor.setdefault(task.executor, []).append(task)
-    for tasks in by_executor.values():
-        ends = sorted(task.finish_ms for task in tasks)
-        for number, launch in enumerate(sorted(task.launch_ms for task in tasks), start=1):
-            busiest = max(busiest, number - bisect_right(ends, launch))
-    return busiest
+def _slots_over_time(log: EventLog) -> Callable[[float], int]:
+    """From a moment to the slots of the executors that were there."""
+    there = list(log.executors.values())
+    added = np.array([one.added_ms for one in there])
+    removed = np.array([np.inf if one.removed_ms is None else one.removed_ms for one in there])
+    slots = np.array([one.slots for one in there])
+    return lambda at_ms: int(slots[(added <= at_ms) & (at_ms < removed)].sum())
 
 
 def _inputs(log: EventLog) -> dict[str, float]:
@@ -227,16 +148,12 @@ def _inputs(log: EventLog) -> dict[str, float]:
     for name, value in log.properties.items():
         if name.startswith(INPUT_PREFIX):
             try:
-                inputs[name.removeprefix(INPUT_PREFIX)] = float(value)
-            except ValueError as error:
+                number = float(value)
+            except ValueError:
+                number = math.nan
+            if not math.isfinite(number):
                 raise InvalidInputError(
-                    f"The property {name} of {log.app} must be a number, not {value!r}."
-                ) from error
+                    f"the property {name} of its application must be a number, not {value!r}"
+                )
+            inputs[name.removeprefix(INPUT_PREFIX)] = number
     return inputs
-
-
-def _spread(values: list[float]) -> list[float]:
-    """At most `_MOST_COMPARED` of the values, evenly spread over their order."""
-    ordered = sorted(values)
-    step = max(1.0, len(ordered) / _MOST_COMPARED)
-    return [ordered[int(at * step)] for at in range(int(len(ordered) / step))]

@@ -44,7 +44,7 @@ class Rows(NamedTuple):
     slot_run: Floats  # [B, L] its run time
     slot_stage: Ints  # [B, L] its stage, or IDLE
     slot_count: Ints  # [B, L] workers serving when it was launched
-    slot_used: Any  # [B, L] bool, whether the slot has run a task
+    slot_last: Ints  # [B, L] stage of the last task it was given, or IDLE before the first
     next_task: Ints  # [B, S] first task not launched yet, counted in the stage
     redo: Ints  # [B, S] tasks to run again because their worker was lost
     active: Ints  # [B, S] tasks under way
@@ -71,6 +71,7 @@ class Shapes(NamedTuple):
     stages: Ints
     cores: Ints
     slowdown: Floats
+    stage_first_s: Floats
 
 
 class Constants(NamedTuple):
@@ -165,7 +166,7 @@ def scale(b: Any, target: Any, warm: Any, lib: Any, rows: Any, constants: Any) -
         rows.leave[b, w] = np.inf
         for c in range(width):
             rows.slot_stage[b, w * width + c] = IDLE
-            rows.slot_used[b, w * width + c] = False
+            rows.slot_last[b, w * width + c] = IDLE
         for s in range(rows.held.shape[2]):
             rows.held[b, w, s] = 0
         started += 1
@@ -302,9 +303,11 @@ def run(b: Any, until: Any, lib: Any, rows: Any, constants: Any) -> None:
                         if _hash(seed, _STRAGGLER, task) < rows.stragglers[b]:
                             time *= 3.0 + 5.0 * _hash(seed, _STRAGGLE_BY, task)
                         time += constants.task_overhead
-                        if not rows.slot_used[b, slot]:
-                            time += constants.first_task
-                            rows.slot_used[b, slot] = True
+                        if rows.slot_last[b, slot] == IDLE:
+                            time += max(constants.first_task, lib.stage_first_s[p, s])
+                        elif rows.slot_last[b, slot] != s:
+                            time += lib.stage_first_s[p, s]
+                        rows.slot_last[b, slot] = s
                         rows.slot_stage[b, slot] = s
                         rows.slot_run[b, slot] = time
                         rows.slot_end[b, slot] = now + time
@@ -378,7 +381,7 @@ def start(which: Ints, workers: Ints, lib: Any, rows: Any) -> None:
         rows.ready[b] = np.inf
         rows.leave[b] = np.inf
         rows.slot_stage[b] = IDLE
-        rows.slot_used[b] = False
+        rows.slot_last[b] = IDLE
         rows.launch[b, : workers[index]] = 0.0
         rows.ready[b, : workers[index]] = 0.0
         rows.next_task[b] = 0

@@ -19,20 +19,21 @@ NONE = -1
 class Library:
     """P profiles; stages stand in the order in which they run, S is the most stages of any.
 
-    ========== ============== =======================================================
-    array      shape          meaning
-    ========== ============== =======================================================
-    task_s     [all tasks]    run time in seconds at the reference, stage after stage
-    first_task [P, S + 1]     index of a stage's first task in ``task_s``
-    tasks      [P, S]         number of tasks, 0 beyond the last stage
-    gap_s      [P, S]         driver time before the stage
-    waits_for  [P, S, D]      positions of the stages that must end before, or NONE
-    job        [P, S]         number of the stage's job, or NONE
-    stages     [P]            number of stages
-    cores      [P]            task slots a worker
-    slowdown   [P, slots + 1] factor on task times at that many slots
-    work_s     [P]            total task time at the reference
-    ========== ============== =======================================================
+    ============= ============== =======================================================
+    array         shape          meaning
+    ============= ============== =======================================================
+    task_s        [all tasks]    `work_ms` in seconds at the reference, stage after stage
+    first_task    [P, S + 1]     index of a stage's first task in ``task_s``
+    tasks         [P, S]         number of tasks, 0 beyond the last stage
+    gap_s         [P, S]         driver time before the stage
+    waits_for     [P, S, D]      positions of the stages that must end before, or NONE
+    job           [P, S]         number of the stage's job, or NONE
+    stages        [P]            number of stages
+    cores         [P]            task slots a worker
+    slowdown      [P, slots + 1] factor on task times at that many slots
+    work_s        [P]            total task time at the reference
+    stage_first_s [P, S]         what its first task on a slot takes more
+    ============= ============== =======================================================
     """
 
     def __init__(self, profiles: Sequence[ApplicationProfile], max_workers: int = 10) -> None:
@@ -48,16 +49,19 @@ class Library:
         self.work_s: Floats = np.array([profile.work_s for profile in profiles])
         self.tasks: Ints = np.zeros((count, most), dtype=np.int64)
         self.gap_s: Floats = np.zeros((count, most))
+        self.stage_first_s: Floats = np.zeros((count, most))
         self.waits_for: Ints = np.full((count, most, depth), NONE)
         self.job: Ints = np.full((count, most), NONE)
         for row, (profile, stages) in enumerate(zip(profiles, ordered, strict=True)):
             self.tasks[row, : len(stages)] = [len(stage.task_ms) for stage in stages]
             self.gap_s[row, : len(stages)] = [stage.gap_ms / 1000.0 for stage in stages]
+            firsts = [stage.stage_first_ms / 1000.0 for stage in stages]
+            self.stage_first_s[row, : len(stages)] = firsts
             self.job[row, : len(stages)] = [n for n, job in enumerate(profile.jobs) for _ in job]
             for position, earlier in enumerate(waits[row]):
                 self.waits_for[row, position, : len(earlier)] = earlier
         self.task_s: Floats = np.concatenate(
-            [np.asarray(stage.task_ms) for stages in ordered for stage in stages]
+            [np.asarray(stage.work_ms) for stages in ordered for stage in stages]
         )
         self.task_s /= 1000.0
         ends = np.cumsum(self.tasks.ravel()).reshape(self.tasks.shape)

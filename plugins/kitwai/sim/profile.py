@@ -19,7 +19,7 @@ from kitwai.errors import InvalidInputError
 
 MAX_FILE_BYTES = 64 * 2**20
 MAX_STAGES = 2_000
-MAX_TASKS = 200_000
+MAX_TASKS = 1_000_000
 MAX_CORES = 64
 MAX_TIME_MS = 7 * 24 * 3_600_000.0
 
@@ -28,6 +28,10 @@ MAX_TIME_MS = 7 * 24 * 3_600_000.0
 class StageProfile:
     """One stage. ``task_ms``: every task's run time in launch order, in ms. ``gap_ms``: driver time
     between the end of its last parent and its first task. Bytes are None where not measured.
+
+    A slot's first task of all, and its first task of a stage, are slower. ``first_ms``: by position
+    in ``task_ms``, how much of the time came from that; ``stage_first_ms``: what a slot's first
+    task of this stage takes more than its later ones there.
     """
 
     id: int
@@ -37,6 +41,15 @@ class StageProfile:
     input_bytes: int | None = None
     shuffle_read_bytes: int | None = None
     shuffle_write_bytes: int | None = None
+    first_ms: Mapping[int, float] = field(default_factory=dict)
+    stage_first_ms: float = 0.0
+
+    @property
+    def work_ms(self) -> tuple[float, ...]:
+        """The task times without ``first_ms``: what they take on slots that are warm."""
+        if not self.first_ms:
+            return self.task_ms
+        return tuple(ms - self.first_ms.get(at, 0.0) for at, ms in enumerate(self.task_ms))
 
 
 @dataclass(frozen=True)
@@ -105,8 +118,8 @@ class ApplicationProfile:
 
     @property
     def work_s(self) -> float:
-        """Total task time in seconds at the reference."""
-        return sum(sum(stage.task_ms) for stage in self.stages) / 1000.0
+        """Total task time in seconds at the reference, without ``first_ms``."""
+        return sum(sum(stage.work_ms) for stage in self.stages) / 1000.0
 
     @cached_property
     def jobs(self) -> tuple[tuple[StageProfile, ...], ...]:
@@ -185,10 +198,15 @@ def _check_stage(stage: StageProfile, known: set[int]) -> None:
             raise InvalidInputError("the parents of its stages form a cycle")
     if not stage.task_ms:
         raise InvalidInputError(f"stage {stage.id} has no tasks")
-    for time_ms in (stage.gap_ms, *stage.task_ms):
+    for time_ms in (stage.gap_ms, stage.stage_first_ms, *stage.task_ms):
         if not (math.isfinite(time_ms) and 0 <= time_ms <= MAX_TIME_MS):
             raise InvalidInputError(
                 f"stage {stage.id} holds the time {time_ms} ms, which is not in 0 ms..7 days"
+            )
+    for at, first_ms in stage.first_ms.items():
+        if not (0 <= at < len(stage.task_ms) and 0 <= first_ms <= stage.task_ms[at]):
+            raise InvalidInputError(
+                f"stage {stage.id} has no task {at} of at least {first_ms} ms, as first_ms says"
             )
 
 
@@ -201,6 +219,8 @@ def _stage(data: Any) -> StageProfile:
         input_bytes=_bytes(data.get("input_bytes")),
         shuffle_read_bytes=_bytes(data.get("shuffle_read_bytes")),
         shuffle_write_bytes=_bytes(data.get("shuffle_write_bytes")),
+        first_ms={int(k): _number(v) for k, v in data.get("first_ms", {}).items()},
+        stage_first_ms=_number(data.get("stage_first_ms", 0.0)),
     )
 
 

@@ -41,15 +41,18 @@ def records_of(library: Library) -> tuple[Record, ...]:
         slowdown = library.slowdown[row, slots]
         rates = makespan(tasks[None], slots[None].astype(np.float64))[0]
         gap = library.gap_s[row, :stages]
+        # A stage's first task on each slot takes more: in all, the more slots there are.
+        firsts = library.stage_first_s[row, :stages, None] * np.minimum(tasks[:, None], slots)
         by_rates = (rates * (work / tasks)[:, None]).sum(axis=0) * slowdown
+        by_rates += (rates * firsts / tasks[:, None]).sum(axis=0)
         loss = np.log(np.maximum(finish_s[row] - gap.sum(), 1e-3) / np.maximum(by_rates, 1e-3))
         records.append(
             Record(
                 inputs=profile.inputs,
-                stage_work_s=np.maximum(work, 1e-6),
+                stage_work_s=np.maximum(work + firsts.mean(axis=1), 1e-6),
                 stage_tasks=tasks,
                 gap_s=gap,
-                level=np.log(work.sum() * slowdown),
+                level=np.log(work.sum() * slowdown + firsts.sum(axis=0)),
                 loss=np.clip(loss, -1.0, 1.0),
                 cores=int(library.cores[row]),
             )

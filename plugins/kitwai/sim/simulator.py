@@ -31,9 +31,10 @@ class SimulatorConfig:
 
     ``start_delay_s``: from the launch request until a worker takes tasks, ``start_stagger_s`` more
     for each further one launched at the same moment; ``drain_s``: from a leaving worker's last task
-    until it is gone; ``first_task_s``: added to the first task of each slot of a worker;
-    ``task_overhead_s`` to every task; ``stage_overhead_s`` between stages, where the profile's own
-    gaps do not hold it. ``recompute``: outputs of a lost worker are computed again.
+    until it is gone; ``first_task_s``: added to the first task of each slot of a worker (or what
+    the profile says of its stage, where that is more); ``task_overhead_s`` to every task;
+    ``stage_overhead_s`` between stages, where the profile's own gaps do not hold it;
+    ``recompute``: outputs of a lost worker are computed again.
     """
 
     step_s: float = 15.0
@@ -115,6 +116,7 @@ class Simulator:
             library.stages,
             library.cores,
             library.slowdown,
+            library.stage_first_s,
         )
         self._constants = engine.Constants(
             self.config.start_delay_s,
@@ -315,7 +317,7 @@ def _empty_rows(library: Library, rows: int) -> engine.Rows:
         slot_run=floats(slots),
         slot_stage=ints(slots) + NONE,
         slot_count=ints(slots),
-        slot_used=np.zeros((rows, slots), dtype=np.bool_),
+        slot_last=np.zeros((rows, slots), dtype=np.int64),
         next_task=ints(stages),
         redo=ints(stages),
         active=ints(stages),
