@@ -15,7 +15,17 @@ from typing import NoReturn
 from kitwai import __version__
 from kitwai.errors import KitwaiError
 
-_MODULES = ("cluster", "train", "evaluate", "day", "history", "models", "demo", "bench")
+_MODULES = (
+    "cluster",
+    "parse_log",
+    "train",
+    "evaluate",
+    "day",
+    "history",
+    "models",
+    "demo",
+    "bench",
+)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -95,12 +95,37 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class DriverLog:
+    """What a driver's log has told since its beginning, and up to where it was read.
+
+    ``features``: lines by logger, the 34 of `kitwai.observe.log_lines`; ``levels``: lines by level;
+    ``unparsed``: lines that name no logger. ``action_bytes`` (m_a) and ``transformation_bytes``
+    (m_t) are totals (`kitwai.observe.driver_log`), None where no line of their logger was seen.
+    ``complete``: nothing more was there to read. ``tail`` is a hash of what stands before
+    ``offset``, by which a file that was rotated or written anew is told from one that grew.
+    """
+
+    lines: int
+    unparsed: int
+    features: Mapping[str, int]
+    levels: Mapping[str, int]
+    action_bytes: float | None
+    transformation_bytes: float | None
+    complete: bool
+    offset: int
+    tail: str
+    in_long_line: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Application:
     """One running application. ``stages`` holds those of submitted jobs that were not skipped.
 
     ``limit_s`` and ``max_workers`` are the application's own (Spark conf ``spark.kitwai.*``).
     ``idle_s``: time since its last job ended, or since its start; None while a job runs.
     ``inputs``: what it says its run differs by (Spark conf ``spark.kitwai.inputs.NAME``).
+    ``log``: what its driver's log tells, None where none is configured or it could not be read; it
+    is recorded and no part of a policy's state.
     ``error`` says why the driver could not be read; then executors and stages are None.
     """
 
@@ -115,6 +140,7 @@ class Application:
     stages: tuple[Stage, ...] | None = None
     inputs: Mapping[str, float] = field(default_factory=dict)
     error: str | None = None
+    log: DriverLog | None = None
 
 
 @dataclass(frozen=True, slots=True)
