@@ -51,7 +51,10 @@ class PoolWorker:
 
 @dataclass(frozen=True, slots=True)
 class Executor:
-    """One executor as its driver lists it (the driver's own entry is left out)."""
+    """One executor as its driver lists it (the driver's own entry is left out).
+
+    ``memory_bytes`` of at most ``max_memory_bytes`` hold its blocks.
+    """
 
     id: str
     host: str
@@ -59,6 +62,8 @@ class Executor:
     active_tasks: int
     stored_bytes: int
     shuffle_write_bytes: int
+    memory_bytes: int | None = None
+    max_memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +131,7 @@ class Application:
     ``inputs``: what it says its run differs by (Spark conf ``spark.kitwai.inputs.NAME``).
     ``log``: what its driver's log tells, None where none is configured or it could not be read; it
     is recorded and no part of a policy's state.
+    ``cpu_s``: CPU time that its tasks have used, None where Spark does not tell.
     ``error`` says why the driver could not be read; then executors and stages are None.
     """
 
@@ -140,6 +146,7 @@ class Application:
     stages: tuple[Stage, ...] | None = None
     inputs: Mapping[str, float] = field(default_factory=dict)
     error: str | None = None
+    cpu_s: float | None = None
     log: DriverLog | None = None
 
 

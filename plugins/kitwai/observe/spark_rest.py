@@ -114,6 +114,7 @@ class _Stage(_Spark):
     num_failed_tasks: Count
     num_completed_indices: Count | None = None  # since Spark 2.3
     executor_run_time: Count
+    executor_cpu_time: Count | None = None  # nanoseconds, since Spark 2.1
     input_bytes: Count
     shuffle_read_bytes: Count
     shuffle_write_bytes: Count
@@ -129,6 +130,7 @@ class _Executor(_Spark):
     total_cores: Count
     active_tasks: Count
     memory_used: Count
+    max_memory: Count | None = None
     disk_used: Count
     total_shuffle_write: Count
 
@@ -272,6 +274,7 @@ async def read_application(
             executors=parse_executors(executors),
             stages=parse_stages(stages, jobs, parse_start(application)),
             inputs=parse_inputs(environment),
+            cpu_s=parse_cpu(stages),
         ),
         limits.faults,
     )
@@ -316,6 +319,8 @@ def parse_executors(answer: Answer) -> tuple[Executor, ...]:
             active_tasks=executor.active_tasks,
             stored_bytes=executor.memory_used + executor.disk_used,
             shuffle_write_bytes=executor.total_shuffle_write,
+            memory_bytes=executor.memory_used,
+            max_memory_bytes=executor.max_memory,
         )
         for executor in decode(_EXECUTORS, answer)
         if executor.is_active and executor.id not in ("driver", "<driver>")
@@ -371,6 +376,14 @@ def parse_stages(
         for stage_id, stage in sorted(newest.items())
         if stage_id in submitted and stage.status != "SKIPPED" and not will_be_skipped(stage)
     )
+
+
+def parse_cpu(stages: Answer) -> float | None:
+    """CPU seconds that the tasks of all listed attempts have used; None if one does not tell."""
+    times = [stage.executor_cpu_time for stage in decode(_STAGES, stages)]
+    if any(time is None for time in times):
+        return None
+    return sum(time for time in times if time is not None) / 1e9
 
 
 def _stage(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class ObserveOperator(ClusterOperator):
-    """Reads master, drivers, host and pool of one cluster into the store.
+    """Reads master, drivers and their logs, metrics and pool of one cluster into the store.
 
     :param cluster: connection id of the cluster. (templated)
 
@@ -27,10 +27,9 @@ class ObserveOperator(ClusterOperator):
 
         _ = hook.config  # a wrong setting must fail here, before anything else is asked
         store = self.store()
-        observation = with_counts(
-            hook.observe(store.past(self.cluster, time.time())),
-            store.newest_observation(self.cluster),
-        )
+        previous = store.newest_observation(self.cluster)
+        past = store.past(self.cluster, time.time())
+        observation = with_counts(hook.observe(past, previous=previous, logs=True), previous)
         missing = [part.name for part in observation.parts if part.error]
         for part in observation.parts:
             if part.error:
