@@ -131,6 +131,7 @@ class Application:
     ``inputs``: what it says its run differs by (Spark conf ``spark.kitwai.inputs.NAME``).
     ``log``: what its driver's log tells, None where none is configured or it could not be read; it
     is recorded and no part of a policy's state.
+    ``endless``: it names no limit and is not expected to end (a stream, a shell, or so it says).
     ``cpu_s``: CPU time that its tasks have used, None where Spark does not tell.
     ``error`` says why the driver could not be read; then executors and stages are None.
     """
@@ -146,6 +147,7 @@ class Application:
     stages: tuple[Stage, ...] | None = None
     inputs: Mapping[str, float] = field(default_factory=dict)
     error: str | None = None
+    endless: bool = False
     cpu_s: float | None = None
     log: DriverLog | None = None
 
