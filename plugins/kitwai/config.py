@@ -27,6 +27,11 @@ OPTIONS: dict[str, tuple[str, str]] = {
         f"Time between two steps of the autoscale DAG, or {CONTINUOUS} for one after another.",
     ),
     "store": ("", "Database URL of the store; empty: kitwai.db in AIRFLOW_HOME."),
+    "retention": (
+        "30d",
+        "Observations, decisions and scalings older than this leave the store; 0 keeps all.",
+    ),
+    "metrics_port": ("", "Port on which `kitwai metrics` serves Prometheus; empty: it prints."),
     "models": ("", "Folder of the checkpoints; empty: include/models beside the plugins folder."),
 }
 """Options of the `[kitwai]` section: default and meaning."""
@@ -54,6 +59,22 @@ def step_seconds() -> float | None:
 def store_url() -> str:
     """Database URL of the store."""
     return option("store") or f"sqlite:///{airflow_home() / 'kitwai.db'}"
+
+
+def retention_seconds() -> float | None:
+    """How long the store remembers; None for ever."""
+    retention = option("retention").strip()
+    return None if retention in ("", "0") else parse_duration(retention)
+
+
+def metrics_port() -> int | None:
+    """The port to serve metrics on; None: they are not served."""
+    port = option("metrics_port").strip()
+    if not port:
+        return None
+    if not port.isdecimal() or not 0 <= int(port) <= 65535:
+        raise InvalidInputError(f"[kitwai] metrics_port must be a port's number, not {port!r}.")
+    return int(port)
 
 
 def models_root() -> Path:

@@ -23,6 +23,7 @@ _MODULES = (
     "day",
     "history",
     "models",
+    "publish",
     "demo",
     "bench",
 )
