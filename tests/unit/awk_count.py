@@ -71,6 +71,11 @@ _JSON = r"""
         split(substr($0, RSTART, RLENGTH), parts, " ")
         memory[name] += parts[3] * (parts[4] == "" ? 1 : 1024 ^ index("KMGT", parts[4]))
     }
+    if (name == "BlockManagerInfo" && match($0, /"msg":"Added [^ ]+ in memory on [^ ]+ \(size: /)) {
+        split(substr($0, RSTART + RLENGTH, 20), parts, " ")
+        power = index("KMGT", substr(parts[2], 1, 1))
+        memory[name] += parts[1] * (power == 0 ? 1 : 1024 ^ power)
+    }
 }
 END {
     printf "lines %d\nunparsed %d\n", lines, unparsed
