@@ -204,6 +204,19 @@ def test_a_line_without_an_end_takes_no_memory(tmp_path):
     assert parse_log(str(path)).lines == 3
 
 
+def test_the_benchmark_counts_what_it_wrote(tmp_path, capsys):
+    out = tmp_path / "figures.json"
+    assert main(["bench", "log", "--megabytes", "8", "--json", str(out)]) == 0
+    layouts = json.loads(out.read_text())["layouts"]
+    assert set(layouts) == {"pattern", "json"}
+    for one in layouts.values():
+        assert one["mb"] > 5
+        assert 0 < one["unparsed"] < 0.1 * one["lines"]
+        assert one["mb_per_cpu_s"] > 0
+    assert main(["bench", "log", "--megabytes", "0"]) == 1
+    assert "--megabytes must lie in" in capsys.readouterr().err
+
+
 def test_a_log_that_is_not_there_is_one_sentence(tmp_path):
     with pytest.raises(SourceError, match=r"The driver log .* cannot be read: No such file"):
         read_on(str(tmp_path / "driver.log"), None, max_bytes=ENOUGH)

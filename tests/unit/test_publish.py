@@ -104,7 +104,8 @@ def samples(text: str) -> dict[str, float]:
 
 
 def test_the_text_holds_what_is_known_and_no_zero_for_the_rest(store):
-    step(store, 1000.0)
+    seen_id, _ = step(store, 1000.0)
+    assert store.observation(seen_id) == SEEN
     text = prometheus_text(store, ["test", "never seen"])
     found = samples(text)
     app = 'cluster="test",application="app-say \\"hi\\"\\\\\\n",name="say \\"hi\\"\\\\\\n"'
