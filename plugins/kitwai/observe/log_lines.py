@@ -9,7 +9,7 @@ logger, in the forms of Spark 1 to 4 and the usual own ones (thread or class wit
 in brackets, `` - `` for the colon), also behind the header of a second logger, as Airflow's
 SparkSubmitHook writes them; and JSON, one object a line (Spark 4's structured logging, and layouts
 with the same fields under log4j's or Elastic's names). A line in Spark's own JSON layout is known
-by its first fields and its last; what stands between is not checked, which would take as long again.
+by its first fields and its last; what stands between is not checked: that would take as long again.
 """
 
 from __future__ import annotations
