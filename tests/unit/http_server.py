@@ -94,7 +94,16 @@ def serve(handler: Handler, host: str = "127.0.0.1"):
 @contextmanager
 def _running(connected, host: str):
     loop = asyncio.new_event_loop()
-    server = loop.run_until_complete(asyncio.start_server(connected, host, 0))
+    held: set[object] = set()  # the loop itself refers to its tasks only weakly
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held.add(asyncio.current_task())
+        try:
+            await connected(reader, writer)
+        finally:
+            held.discard(asyncio.current_task())
+
+    server = loop.run_until_complete(asyncio.start_server(hold, host, 0))
     port = server.sockets[0].getsockname()[1]
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
