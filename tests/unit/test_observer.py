@@ -385,3 +385,19 @@ def test_credentials_of_the_master_appear_nowhere():
         observation = look(url.replace("http://", "http://user:geheim@"))
     assert "status 401" in errors(observation)["master"]
     assert "geheim" not in repr(observation)
+
+
+def test_a_masters_page_that_hangs_costs_no_log(tmp_path):
+    cluster = Cluster(["a"])
+    (tmp_path / "a.log").write_text("26/01/01 10:00:00 INFO DAGScheduler: Submitting\n")
+
+    async def handle(path, writer):
+        await (http_server.hangs if path == "/" else cluster)(path, writer)
+
+    with http_server.serve(handle) as url:
+        sources = Sources(read_metrics, driver_log=f"{tmp_path}/{{id}}.log")
+        seen = look(url, sources=sources, timeout_s=2.0)
+    (application,) = seen.applications
+    assert (application.log.lines, application.log.complete) == (1, True)
+    assert "no complete answer" in application.error
+    assert set(errors(seen)) == {"driver addresses", "driver a"}

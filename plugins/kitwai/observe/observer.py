@@ -176,20 +176,23 @@ class _Look:
     ) -> tuple[tuple[Worker, ...] | None, tuple[Application, ...] | None]:
         master = partial(spark_rest.get_master, client, self._master_url)
         page = partial(spark_rest.get_driver_urls, client, self._master_url)
-        answer, driver_urls = await asyncio.gather(
-            self._read("master", master(timeout_s=_left(self._deadline))),
-            self._read("driver addresses", page(timeout_s=_left(self._drivers_deadline))),
+        addresses = asyncio.create_task(
+            self._read("driver addresses", page(timeout_s=_left(self._drivers_deadline)))
         )
+        answer = await self._read("master", master(timeout_s=_left(self._deadline)))
         if answer is None:
+            await addresses
             self._errors["applications"] = self._errors["master"]
             return None, None
         workers = await self._read("master", _parsed(spark_rest.parse_workers, answer))
         active = await self._read("applications", _parsed(spark_rest.parse_applications, answer))
         if active is None:
+            await addresses
             return workers, None
-        applications, logs = await asyncio.gather(
-            asyncio.gather(*(self._read_application(client, one, driver_urls) for one in active)),
+        applications, logs, _ = await asyncio.gather(
+            asyncio.gather(*(self._read_application(client, one, addresses) for one in active)),
             asyncio.gather(*(self._read_log(one.id, len(active)) for one in active)),
+            addresses,
         )
         found = (
             replace(application, log=log)
@@ -201,10 +204,10 @@ class _Look:
         self,
         client: httpx.AsyncClient,
         active: ActiveApplication,
-        driver_urls: dict[str, str] | None,
+        addresses: Awaitable[dict[str, str] | None],
     ) -> Application:
         part = _driver_part(active.id)
-        read = await self._read(part, self._ask_driver(client, active, driver_urls))
+        read = await self._read(part, self._ask_driver(client, active, addresses))
         if read is None:
             error = self._errors[part]
             return Application(active.id, active.name, active.cores, active.elapsed_s, error=error)
@@ -237,8 +240,9 @@ class _Look:
         self,
         client: httpx.AsyncClient,
         active: ActiveApplication,
-        driver_urls: dict[str, str] | None,
+        addresses: Awaitable[dict[str, str] | None],
     ) -> tuple[Application, tuple[str, ...]]:
+        driver_urls = await addresses
         if driver_urls is None:
             raise SourceError(self._errors["driver addresses"])
         if active.id not in driver_urls:
