@@ -22,6 +22,28 @@ if ! command -v java >/dev/null; then
     fi
 fi
 
+# The daemons that clusters are measured with, for the test that compares them. It starts its own:
+# none may run as a service because of it.
+daemons="ganglia-monitor gmetad prometheus prometheus-node-exporter"
+if ! { command -v gmond && command -v gmetad && command -v prometheus \
+        && command -v prometheus-node-exporter; } >/dev/null; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        policy=/usr/sbin/policy-rc.d
+        if [ ! -e "$policy" ]; then
+            trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+            printf '#!/bin/sh\nexit 101\n' > "$policy"
+            chmod +x "$policy"
+        fi
+        # shellcheck disable=SC2086
+        { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+            apt-get install -y -qq --no-install-recommends $daemons >/dev/null; } \
+            || echo "setup: without $daemons the test of metric sources is skipped." >&2
+        systemctl disable $daemons >/dev/null 2>&1 || true
+    else
+        echo "setup: without $daemons the test of metric sources is skipped." >&2
+    fi
+fi
+
 [ -x .venv/bin/python ] || python3.11 -m venv .venv
 .venv/bin/pip install --quiet --upgrade uv
 .venv/bin/uv pip install --quiet --python .venv/bin/python --compile-bytecode \

@@ -5,6 +5,7 @@ connection says of its cluster. Every value is checked here, before anything is 
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +27,11 @@ OPTIONS: dict[str, tuple[str, str]] = {
         f"Time between two steps of the autoscale DAG, or {CONTINUOUS} for one after another.",
     ),
     "store": ("", "Database URL of the store; empty: kitwai.db in AIRFLOW_HOME."),
+    "retention": (
+        "30d",
+        "Observations, decisions and scalings older than this leave the store; 0 keeps all.",
+    ),
+    "metrics_port": ("", "Port on which `kitwai metrics` serves Prometheus; empty: it prints."),
     "models": ("", "Folder of the checkpoints; empty: include/models beside the plugins folder."),
     "event_logs": (
         "",
@@ -70,6 +76,22 @@ def step_seconds() -> float | None:
 def store_url() -> str:
     """Database URL of the store."""
     return option("store") or f"sqlite:///{airflow_home() / 'kitwai.db'}"
+
+
+def retention_seconds() -> float | None:
+    """How long the store remembers; None for ever."""
+    retention = option("retention").strip()
+    return None if retention in ("", "0") else parse_duration(retention)
+
+
+def metrics_port() -> int | None:
+    """The port to serve metrics on; None: they are not served."""
+    port = option("metrics_port").strip()
+    if not port:
+        return None
+    if not port.isdecimal() or not 0 <= int(port) <= 65535:
+        raise InvalidInputError(f"[kitwai] metrics_port must be a port's number, not {port!r}.")
+    return int(port)
 
 
 def models_root() -> Path:
@@ -123,6 +145,12 @@ class _Extra(BaseModel):
     margin: float = 1.0
     miss_probability: float = 0.01
     history: str | None = None
+    driver_log: str | None = None
+    metrics: Literal["psutil", "ganglia", "prometheus", "spark"] = "psutil"
+    metrics_address: str | None = None
+    metrics_master: str | None = None
+    metrics_filter: str | None = None
+    metrics_window: str | float = "1min"
     pool: Literal["none", "local"] = "none"
     pool_directory: str | None = None
     worker_cores: int = Field(2, strict=True)
@@ -143,17 +171,36 @@ class PoolConfig:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class MetricsConfig:
+    """Where a cluster's CPU, memory and network are measured (`kitwai.observe.metric_source`).
+
+    ``address``: ``host:port`` of Ganglia, URL of Prometheus, otherwise empty. ``master``: the name
+    or address under which the source knows the master's node. ``filter``: Ganglia's name of the
+    cluster, or further label matchers for Prometheus, which rates over ``window_s``.
+    """
+
+    kind: str = "psutil"
+    address: str = ""
+    master: str = "localhost"
+    filter: str | None = None
+    window_s: float = 60.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class ClusterConfig:
     """Everything one Airflow connection says of its cluster.
 
     ``web_url`` is the master's web UI; an observation is complete within ``timeout_s``;
-    ``history`` is the file of past runs (`kitwai.store.history`).
+    ``history`` is the file of past runs (`kitwai.store.history`); ``driver_log`` the location of
+    drivers' logs, in which ``{id}`` stands for the application's id.
     """
 
     settings: ClusterSettings
     web_url: str
     timeout_s: float
     pool: PoolConfig
+    metrics: MetricsConfig = MetricsConfig()
+    driver_log: str | None = None
     history: Path | None = None
 
 
@@ -220,6 +267,8 @@ def cluster_config(
     return ClusterConfig(
         settings=settings,
         timeout_s=parse_duration(fields.timeout),
+        metrics=_metrics(where, host, fields),
+        driver_log=_driver_log(where, fields.driver_log),
         history=Path(fields.history) if fields.history else None,
         web_url=f"{schema or 'http'}://{host}:{port or 8080}",
         pool=PoolConfig(
@@ -231,6 +280,44 @@ def cluster_config(
             spark_home=Path(fields.spark_home) if fields.spark_home else None,
         ),
     )
+
+
+_GANGLIA_ADDRESS = re.compile(r"[^\s/@]+:\d{1,5}")
+_MATCHERS = re.compile(r'\w+(=|!=|=~|!~)"[^"{}]*"(,\w+(=|!=|=~|!~)"[^"{}]*")*')
+
+
+def _metrics(where: str, host: str, fields: _Extra) -> MetricsConfig:
+    address = fields.metrics_address
+    if fields.metrics == "ganglia" and not _GANGLIA_ADDRESS.fullmatch(address or ""):
+        raise InvalidInputError(
+            f"{where}: metrics ganglia needs metrics_address as host:port of a gmond or gmetad."
+        )
+    if fields.metrics == "prometheus":
+        if not (address or "").startswith(("http://", "https://")):
+            raise InvalidInputError(
+                f"{where}: metrics prometheus needs metrics_address as http://host:port."
+            )
+        if fields.metrics_filter and not _MATCHERS.fullmatch(fields.metrics_filter):
+            raise InvalidInputError(
+                f"{where}: metrics_filter must be label matchers for Prometheus, such as "
+                'job="node".'
+            )
+    return MetricsConfig(
+        kind=fields.metrics,
+        address=address or "",
+        master=fields.metrics_master or host,
+        filter=fields.metrics_filter,
+        window_s=_seconds(where, "metrics_window", fields.metrics_window),
+    )
+
+
+def _driver_log(where: str, location: str | None) -> str | None:
+    if location is not None and "{id}" not in location:
+        raise InvalidInputError(
+            f"{where}: driver_log must hold {{id}}, which stands for the application's id, such as "
+            "/var/log/spark/{id}.log."
+        )
+    return location
 
 
 def _mode(asked: str | None, configured: Mode) -> Mode:

@@ -107,6 +107,21 @@ def test_xcom_carries_small_json_only(setup):
         assert len(value if isinstance(value, str) else json.dumps(value)) < 1000, part
 
 
+def test_every_step_is_an_asset_event(setup):
+    run_id, _ = setup.run(clusters=[CLUSTER])
+    answer = setup.airflow.api.get(
+        "/api/v2/assets/events", params={"source_dag_id": DAG_ID, "source_run_id": run_id}
+    )
+    (event,) = answer.json()["asset_events"]
+    assert event["source_task_id"] == "step.scale"
+    newest = setup.store.decisions(CLUSTER)[-1]
+    extra = event["extra"]
+    assert (extra["cluster"], extra["decision_id"]) == (CLUSTER, newest.id)
+    assert (extra["target"], extra["mode"]) == (newest.decision.target, "suggest")
+    assert extra["done"] == "nothing"
+    assert extra["reason"] == newest.decision.reason[:500]
+
+
 def test_no_task_process_imports_what_it_does_not_need(setup):
     setup.run(clusters=[CLUSTER])
     records = [json.loads(path.read_text()) for path in setup.modules.glob("*.json")]

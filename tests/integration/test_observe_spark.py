@@ -7,8 +7,11 @@ import time
 import psutil
 import pytest
 
+from kitwai.core.constraint import Constraint
+from kitwai.core.decide import decide
+from kitwai.core.decision import ClusterSettings
 from kitwai.core.observation import Observation, Past
-from kitwai.observe.observer import observe
+from kitwai.observe.observer import Sources, observe
 from kitwai.pools.local import LocalWorkerPool
 from kitwai.sandbox.processes import stop_trees
 from kitwai.sandbox.spark import SparkMaster, submit
@@ -54,9 +57,9 @@ def test_a_real_cluster(tmp_path):
         master.start()
         pool = LocalWorkerPool(master.url, tmp_path / "workers", cores=2, memory_mb=1024)
 
-        def look() -> Observation:
+        def look(**options) -> Observation:
             # Longer than the default: this machine also starts Java processes meanwhile.
-            return observe("real", master.web_url, pool, Past(), timeout_s=5.0)
+            return observe("real", master.web_url, pool, Past(), timeout_s=5.0, **options)
 
         empty = look()
         assert (empty.workers, empty.applications, empty.present) == ((), (), 0)
@@ -74,6 +77,7 @@ def test_a_real_cluster(tmp_path):
                 "spark.kitwai.timeLimit": "3min",
                 "spark.kitwai.maxWorkers": "4",
                 "spark.executor.memory": "512m",
+                "spark.log.level": "INFO",
             },
         )
         seen = wait_for(
@@ -102,6 +106,25 @@ def test_a_real_cluster(tmp_path):
         assert (reduced.status, reduced.tasks, reduced.complete) == ("PENDING", 4, 0)
         assert 0.0 <= seen.host.memory <= 1.0
 
+        # Its own limit counts, not the cluster's.
+        reason = decide(seen, ClusterSettings("real", Constraint(4, 600.0))).reason
+        assert "of 180 s (its own limit" in reason
+
+        # Its log, and what Spark measures itself, from one look to the next.
+        (tmp_path / f"{application.id}.log").symlink_to(tmp_path / "application.log")
+        sources = Sources(metrics=None, driver_log=f"{tmp_path}/{{id}}.log")
+        first = look(sources=sources)
+        second = wait_for(
+            lambda: look(sources=sources, previous=first),
+            lambda seen: seen.applications[0].log.lines > first.applications[0].log.lines,
+        )
+        assert faults(second) == {}
+        assert first.applications[0].log.features["DAGScheduler"] > 0
+        assert second.applications[0].log.complete
+        assert 0.0 <= second.host.cpu_user <= 1.0
+        assert 0.0 <= second.host.memory <= 1.0
+        assert second.host.net_in is None
+
         stop_trees([psutil.Process(driver.pid)], grace_s=0.1)
         gone = wait_for(look, lambda seen: seen.applications == ())
         assert faults(gone) == {}
@@ -118,3 +141,31 @@ def test_a_real_cluster(tmp_path):
         for worker in pool.workers() if pool else ():
             pool.stop(worker)
         master.stop()
+
+
+STREAM = """
+from pyspark.sql import SparkSession
+
+session = SparkSession.builder.appName("stream").getOrCreate()
+numbers = session.readStream.format("rate").option("rowsPerSecond", 20).load()
+numbers.writeStream.format("noop").trigger(processingTime="1 second").start().awaitTermination()
+"""
+
+
+def test_a_real_stream_has_no_end(spark_master, pool, tmp_path):
+    script = tmp_path / "stream.py"
+    script.write_text(STREAM)
+    pool.start(1)
+    driver = submit(spark_master.url, script, log=tmp_path / "stream.log")
+    try:
+
+        def look() -> Observation:
+            return observe("real", spark_master.web_url, pool, Past(), timeout_s=10.0)
+
+        seen = wait_for(look, lambda seen: any(app.endless for app in seen.applications or ()))
+        decision = decide(seen, ClusterSettings("real", Constraint(4, 600.0)))
+        assert decision.target == 1
+        assert seen.applications[0].limit_s is None
+    finally:
+        if psutil.pid_exists(driver.pid):
+            stop_trees([psutil.Process(driver.pid)], grace_s=0.1)

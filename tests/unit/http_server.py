@@ -59,10 +59,26 @@ async def resets(path: str, writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
 
 
+Writer = Callable[[asyncio.StreamWriter], Awaitable[None]]
+
+
+@contextmanager
+def serve_tcp(write: Writer, host: str = "127.0.0.1"):
+    """A server that writes to whoever connects, then closes; gives its ``(host, port)``."""
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.CancelledError):
+            await write(writer)
+            await writer.drain()
+            writer.close()
+
+    with _running(connected, host) as port:
+        yield host, port
+
+
 @contextmanager
 def serve(handler: Handler, host: str = "127.0.0.1"):
     """Serve on a free port while the block runs; gives the server's ``http://host:port``."""
-    loop = asyncio.new_event_loop()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
@@ -71,12 +87,28 @@ def serve(handler: Handler, host: str = "127.0.0.1"):
                 await handler(head.split()[1].decode(), writer)
                 await writer.drain()
 
-    server = loop.run_until_complete(asyncio.start_server(connected, host, 0))
+    with _running(connected, host) as port:
+        yield f"http://{host}:{port}"
+
+
+@contextmanager
+def _running(connected, host: str):
+    loop = asyncio.new_event_loop()
+    held: set[object] = set()  # the loop itself refers to its tasks only weakly
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held.add(asyncio.current_task())
+        try:
+            await connected(reader, writer)
+        finally:
+            held.discard(asyncio.current_task())
+
+    server = loop.run_until_complete(asyncio.start_server(hold, host, 0))
     port = server.sockets[0].getsockname()[1]
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://{host}:{port}"
+        yield port
     finally:
 
         async def stop() -> None:

@@ -10,6 +10,7 @@ import pytest
 from kitwai.cli.main import build_parser, main
 
 COMMANDS = ["observe", "decide", "scale", "train", "models", "demo", "bench"]
+COMMANDS += ["parse-log", "metrics", "export", "import"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from kitwai.config import cluster_config
+from kitwai.config import MetricsConfig, cluster_config
 from kitwai.core.constraint import Constraint
 from kitwai.core.decision import Mode
 from kitwai.errors import InvalidInputError
@@ -69,3 +70,45 @@ def test_wrong_settings_are_one_clear_sentence(extra, asked, words):
         config(extra, **asked)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_where_a_connection_measures():
+    assert config().metrics == MetricsConfig(master="spark")
+    assert config({"metrics": "ganglia", "metrics_address": "g:8651"}).metrics.address == "g:8651"
+    made = config(
+        {
+            "metrics": "prometheus",
+            "metrics_address": "http://p:9090",
+            "metrics_filter": 'job="node",dc=~"a|b"',
+            "metrics_master": "m",
+            "metrics_window": "30s",
+            "driver_log": "s3://logs/{id}.log",
+        }
+    )
+    assert made.metrics == MetricsConfig(
+        "prometheus", "http://p:9090", "m", 'job="node",dc=~"a|b"', 30.0
+    )
+    assert made.driver_log == "s3://logs/{id}.log"
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        ({"metrics": "collectd"}, "extra field 'metrics'"),
+        ({"metrics": "ganglia"}, "host:port"),
+        ({"metrics": "ganglia", "metrics_address": "http://g"}, "host:port"),
+        ({"metrics": "prometheus", "metrics_address": "p:9090"}, "http://host:port"),
+        (
+            {
+                "metrics": "prometheus",
+                "metrics_address": "http://p",
+                "metrics_filter": 'a="b"} or x',
+            },
+            "label matchers",
+        ),
+        ({"driver_log": "/var/log/driver.log"}, "{id}"),
+    ],
+)
+def test_wrong_sources_are_named(extra, words):
+    with pytest.raises(InvalidInputError, match=re.escape(words)):
+        config(extra)

@@ -9,12 +9,15 @@ import threading
 import time
 from pathlib import Path
 
+import builders
 import http_server
 import pytest
 
+from kitwai.core.decide import decide
 from kitwai.core.observation import HostMetrics, Past, PoolWorker
 from kitwai.errors import PoolError, SourceError
-from kitwai.observe.observer import observe
+from kitwai.observe.metric_source import Node
+from kitwai.observe.observer import Sources, observe
 
 RECORDED = Path(__file__).parents[1] / "data" / "spark_rest"
 PAST = Past(idle_s=7.0)
@@ -85,13 +88,13 @@ class Pool:
     drain = stop = start
 
 
-async def read_host() -> HostMetrics:
-    return HostMetrics(0.5, 0.1, 1.0, 2.0, 0.3)
+async def read_metrics() -> tuple[Node, ...]:
+    return (Node(frozenset({"here"}), HostMetrics(0.5, 0.1, 1.0, 2.0, 0.3)),)
 
 
 def look(url: str, pool=None, **options):
     pool = Pool(lambda: WORKERS) if pool is None else pool
-    options = {"timeout_s": ENOUGH_S, "read_host": read_host, **options}
+    options = {"timeout_s": ENOUGH_S, "sources": Sources(read_metrics), **options}
     return observe("spark", url, pool, PAST, **options)
 
 
@@ -140,12 +143,12 @@ def test_twenty_applications_of_which_five_hang_and_five_answer_garbage():
     faulty[f"/driver/{ids[4]}/"] = http_server.drips
     faulty |= {f"/driver/{one}/": bad for one, bad in zip(ids[5:10], garbage, strict=True)}
 
-    async def metrics_down() -> HostMetrics:
+    async def metrics_down() -> tuple[Node, ...]:
         raise SourceError("The metrics are down.")
 
     with http_server.serve(Cluster(ids, faulty)) as url:
         started = time.monotonic()
-        observation = look(url, timeout_s=4.0, read_host=metrics_down)
+        observation = look(url, timeout_s=4.0, sources=Sources(metrics_down))
         took = time.monotonic() - started
     with http_server.serve(Cluster(ids[10:])) as url:
         without = look(url)
@@ -162,6 +165,66 @@ def test_twenty_applications_of_which_five_hang_and_five_answer_garbage():
     assert observation.applications[10:] == without.applications
     assert observation.workers == without.workers
     assert observation.host is None
+    decision, alone = (decide(one, builders.settings(40)) for one in (observation, without))
+    assert decision.applications[10:] == alone.applications
+    assert all(one.predicted_finish_s for one in alone.applications)
+    assert all("is held at" in one.reason for one in decision.applications[:10])
+
+
+def test_drivers_logs_are_read_on_from_the_look_before(tmp_path):
+    line = "26/01/01 10:00:00 INFO DAGScheduler: Submitting\n"
+    log = tmp_path / "app-1.log"
+    log.write_text(3 * line)
+    (tmp_path / "app-2.log").mkdir()
+    sources = Sources(read_metrics, driver_log=f"{tmp_path}/{{id}}.log")
+    with http_server.serve(Cluster(["app-1", "app-2", "../app-1"])) as url:
+        first = look(url, sources=sources)
+        log.write_text(5 * line)
+        second = look(url, sources=sources, previous=first)
+        log.unlink()
+        third = look(url, sources=sources, previous=second)
+    assert [one.applications[0].log.lines for one in (first, second, third)] == [3, 5, 5]
+    assert second.applications[0].log.features["DAGScheduler"] == 5
+    assert [one.applications[0].log.complete for one in (first, second, third)] == [
+        True,
+        True,
+        False,
+    ]
+    assert first.applications[1].log is first.applications[2].log is None
+    assert "log app-1" not in errors(second)
+    assert "No such file" in errors(third)["log app-1"]
+    assert "Is a directory" in errors(first)["log app-2"]
+    assert "cannot be part of a log's name" in errors(first)["log ../app-1"]
+
+
+def test_the_metrics_of_a_cluster_of_nodes():
+    async def read_nodes() -> tuple[Node, ...]:
+        return (
+            Node(frozenset({"127.0.7.2"}), HostMetrics(0.5, 0.1, 1.0, 2.0, 0.3)),
+            Node(frozenset({"elsewhere"}), HostMetrics(0.1, 0.1, 3.0, 4.0, 0.1)),
+        )
+
+    with http_server.serve(Cluster([])) as url:
+        named = look(url, sources=Sources(read_nodes, "elsewhere"))
+        unnamed = look(url, sources=Sources(read_nodes, "spark-master"))
+    assert named.host == HostMetrics(0.5, 0.1, 3.0, 4.0, 0.3)
+    assert errors(named) == {}
+    assert unnamed.host == HostMetrics(0.5, 0.1, None, None, 0.3)
+    assert "metrics_master" in errors(unnamed)["master's network"]
+
+
+def test_sparks_own_metrics_are_made_of_two_looks():
+    with http_server.serve(Cluster(["app-1"])) as url:
+        ticks = iter(range(1000, 2000, 10))
+        first = look(url, sources=Sources(None), now=lambda: float(next(ticks)))
+        second = look(url, sources=Sources(None), previous=first, now=lambda: float(next(ticks)))
+    assert first.host.cpu_user is None
+    assert second.host.cpu_user == 0.0  # the recorded driver answered the same twice
+    assert 0.0 <= second.host.memory < 1.0
+    with http_server.serve(Cluster(["app-1"], {"/driver/app-1/": http_server.resets})) as url:
+        broken = look(url, sources=Sources(None), previous=first)
+    assert broken.host is None
+    assert "from every driver" in errors(broken)["host"]
 
 
 def test_a_master_that_is_down():
@@ -322,3 +385,19 @@ def test_credentials_of_the_master_appear_nowhere():
         observation = look(url.replace("http://", "http://user:geheim@"))
     assert "status 401" in errors(observation)["master"]
     assert "geheim" not in repr(observation)
+
+
+def test_a_masters_page_that_hangs_costs_no_log(tmp_path):
+    cluster = Cluster(["a"])
+    (tmp_path / "a.log").write_text("26/01/01 10:00:00 INFO DAGScheduler: Submitting\n")
+
+    async def handle(path, writer):
+        await (http_server.hangs if path == "/" else cluster)(path, writer)
+
+    with http_server.serve(handle) as url:
+        sources = Sources(read_metrics, driver_log=f"{tmp_path}/{{id}}.log")
+        seen = look(url, sources=sources, timeout_s=2.0)
+    (application,) = seen.applications
+    assert (application.log.lines, application.log.complete) == (1, True)
+    assert "no complete answer" in application.error
+    assert set(errors(seen)) == {"driver addresses", "driver a"}

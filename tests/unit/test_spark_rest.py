@@ -13,18 +13,18 @@ from hypothesis import strategies as st
 from kitwai.core.observation import Stage, Worker, WorkerState
 from kitwai.errors import SourceError
 from kitwai.observe.http import Answer
+from kitwai.observe.spark_conf import Properties, parse_properties
 from kitwai.observe.spark_rest import (
     ActiveApplication,
-    Limits,
     parse_applications,
+    parse_cpu,
     parse_driver_urls,
     parse_elapsed,
     parse_executors,
     parse_idle,
-    parse_inputs,
-    parse_limits,
     parse_stages,
     parse_start,
+    parse_streaming,
     parse_workers,
 )
 
@@ -326,7 +326,7 @@ def test_elapsed_without_a_start_is_an_error(attempts):
 
 
 def test_limits_of_a_real_application():
-    assert parse_limits(recorded("environment.json")) == Limits(180.0, 4)
+    assert parse_properties(recorded("environment.json")) == Properties(180.0, 4)
 
 
 @pytest.mark.parametrize(
@@ -344,7 +344,7 @@ def test_limits_of_a_real_application():
     ],
 )
 def test_limits(properties, limit_s, max_workers, faults):
-    limits = parse_limits(answer({"sparkProperties": properties}))
+    limits = parse_properties(answer({"sparkProperties": properties}))
     assert (limits.limit_s, limits.max_workers, len(limits.faults)) == (
         limit_s,
         max_workers,
@@ -377,7 +377,47 @@ def test_a_job_under_way_is_not_idle():
     ],
 )
 def test_inputs_that_an_application_announces(properties, inputs):
-    assert parse_inputs(answer({"sparkProperties": properties})) == inputs
+    assert parse_properties(answer({"sparkProperties": properties})).inputs == inputs
+
+
+@pytest.mark.parametrize(
+    ("properties", "endless", "limit_s", "faults"),
+    [
+        ({}, False, None, 0),
+        ({"spark.kitwai.timeLimit": " None "}, True, None, 0),
+        ({"spark.app.name": "PySparkShell"}, True, None, 0),
+        ({"spark.repl.class.uri": "spark://h:1/classes"}, True, None, 0),
+        ({"spark.app.name": "PySparkShell", "spark.kitwai.timeLimit": "1h"}, False, 3600.0, 0),
+        ({"spark.app.name": "Spark shell", "spark.kitwai.timeLimit": "never"}, False, None, 1),
+    ],
+)
+def test_applications_without_an_end(properties, endless, limit_s, faults):
+    found = parse_properties(answer({"sparkProperties": list(map(list, properties.items()))}))
+    assert (found.endless, found.limit_s, len(found.faults)) == (endless, limit_s, faults)
+
+
+@pytest.mark.parametrize(
+    ("description", "streaming"),
+    [
+        (None, False),
+        ("count at job.py:3", False),
+        ("id = 4e1b\nrunId = 12345678-90ab-cdef-1234-567890abcdef\nbatch = 7", True),
+        ('Streaming job from <a href="/streaming/batch?id=1">[output operation 0]</a>', True),
+    ],
+)
+def test_a_stream_is_known_by_its_batches(description, streaming):
+    job = {"status": "RUNNING", "stageIds": [1], "description": description}
+    assert parse_streaming(answer([job])) is streaming
+    assert not parse_streaming(recorded("jobs.json"))
+
+
+def test_cpu_time_of_all_stages():
+    stages = json.loads(recorded("stages.json").body)
+    assert parse_cpu(recorded("stages.json")) == pytest.approx(
+        sum(stage["executorCpuTime"] for stage in stages) / 1e9
+    )
+    del stages[0]["executorCpuTime"]
+    assert parse_cpu(answer(stages)) is None
 
 
 # --- older versions
@@ -430,9 +470,10 @@ PARSERS = [
     parse_workers,
     parse_applications,
     parse_executors,
-    parse_limits,
+    parse_properties,
     parse_start,
-    parse_inputs,
+    parse_streaming,
+    parse_cpu,
     lambda a: parse_stages(a, recorded("jobs.json"), 1.8e9),
     lambda a: parse_stages(recorded("stages.json"), a),
     lambda a: parse_elapsed(a, 1.8e9),
@@ -454,8 +495,8 @@ def only_source_errors(body: bytes) -> None:
         except SourceError:
             continue
         assert not isinstance(result, float) or math.isfinite(result)
-        if parse is parse_inputs:
-            assert all(map(math.isfinite, result.values()))
+        if parse is parse_properties:
+            assert all(map(math.isfinite, result.inputs.values()))
 
 
 @given(st.binary(max_size=200))

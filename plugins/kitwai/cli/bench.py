@@ -88,6 +88,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     event_log.set_defaults(run=_event_log)
 
+    log = benchmarks.add_parser(
+        "log", parents=[common], help="speed and memory of counting a driver's log"
+    )
+    log.add_argument(
+        "--megabytes", type=float, default=1000.0, help="of each layout (default: %(default)s)"
+    )
+    log.set_defaults(run=_log)
+
     train = benchmarks.add_parser(
         "train",
         parents=[common],
@@ -261,6 +269,28 @@ def _event_log(arguments: argparse.Namespace) -> int:
     ):
         table.add_row(name, f"{figures[key]:,.0f}", f"{sign} {wanted[key]:g}")
     console.print(table)
+    _write(arguments.json, figures)
+    return 0
+
+
+def _log(arguments: argparse.Namespace) -> int:
+    if not 1 <= arguments.megabytes <= 100_000:
+        raise InvalidInputError(f"--megabytes must lie in 1..100000, not {arguments.megabytes:g}.")
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from kitwai.bench.driver_log import measure_log
+
+    figures = measure_log(round(arguments.megabytes * 1e6))
+    table = Table("layout", "MB", "lines", "MB/s of a core", "wanted", "memory grew by MB")
+    for name, one in figures["layouts"].items():
+        table.add_row(
+            name,
+            *(f"{one['mb']:,.0f}", f"{one['lines']:,}", f"{one['mb_per_cpu_s']:.0f}"),
+            *(f"≥ {figures['wanted_mb_per_s']:.0f}", f"{one['memory_growth_mb']:.1f}"),
+        )
+    Console(highlight=False).print(table)
     _write(arguments.json, figures)
     return 0
 

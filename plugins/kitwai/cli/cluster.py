@@ -83,7 +83,12 @@ def _observe(arguments: argparse.Namespace) -> tuple[Any, bool]:
     from kitwai.store.store import Store
 
     hook = _hook(arguments)
-    observation = hook.observe(Store(store_url()).past(arguments.cluster, time.time()))
+    store = Store(store_url())
+    observation = hook.observe(
+        store.past(arguments.cluster, time.time()),
+        previous=store.newest_observation(arguments.cluster),
+        logs=True,
+    )
     # A master that gives no answer is a failure of the command, not of a part.
     return observation, observation.workers is not None
 

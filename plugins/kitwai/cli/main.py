@@ -18,11 +18,13 @@ from kitwai.errors import KitwaiError
 _MODULES = (
     "cluster",
     "profile",
+    "parse_log",
     "train",
     "evaluate",
     "day",
     "history",
     "models",
+    "publish",
     "demo",
     "bench",
 )

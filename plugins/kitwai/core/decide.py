@@ -9,6 +9,7 @@ import numpy as np
 
 from kitwai.core.constraint import Constraint
 from kitwai.core.decision import ApplicationDecision, ClusterSettings, Decision, GuardrailNote
+from kitwai.core.endless import decide_endless
 from kitwai.core.guardrails import guard_application, guard_cluster
 from kitwai.core.history import Record, prior_of
 from kitwai.core.live import view_of
@@ -168,6 +169,8 @@ def _decide_application(
         )
     if application.idle_s is not None:
         return _between_jobs(decided, application.idle_s, settings.quiet_s)
+    if application.endless and not own_limit:
+        return decide_endless(decided, application, settings, present=present)
     chosen: Policy = analytic
     most = constraint.max_workers
     if policy is not None and (policy.max_targets is None or most <= policy.max_targets):

@@ -85,8 +85,8 @@ class ApplicationDecision:
 
     ``miss_probability`` is the policy's for each target. It, ``q_values`` and
     ``predicted_finish_s`` are None when nothing is known of the work left.
-    ``limit_source`` is "application" or "cluster"; ``policy`` names what recommended the target,
-    ``checkpoint`` its version.
+    ``limit_source`` is "application", "cluster" or "none"; ``policy`` names what recommended the
+    target, ``checkpoint`` its version.
     """
 
     id: str

@@ -51,7 +51,10 @@ class PoolWorker:
 
 @dataclass(frozen=True, slots=True)
 class Executor:
-    """One executor as its driver lists it (the driver's own entry is left out)."""
+    """One executor as its driver lists it (the driver's own entry is left out).
+
+    ``memory_bytes`` of at most ``max_memory_bytes`` hold its blocks.
+    """
 
     id: str
     host: str
@@ -59,6 +62,8 @@ class Executor:
     active_tasks: int
     stored_bytes: int
     shuffle_write_bytes: int
+    memory_bytes: int | None = None
+    max_memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +100,39 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class DriverLog:
+    """What a driver's log has told since its beginning, and up to where it was read.
+
+    ``features``: lines by logger, the 34 of `kitwai.observe.log_lines`; ``levels``: lines by level;
+    ``unparsed``: lines that name no logger. ``action_bytes`` (m_a) and ``transformation_bytes``
+    (m_t) are totals (`kitwai.observe.driver_log`), None where no line of their logger was seen.
+    ``complete``: nothing more was there to read. ``tail`` is a hash of what stands before
+    ``offset``, by which a file that was rotated or written anew is told from one that grew.
+    """
+
+    lines: int
+    unparsed: int
+    features: Mapping[str, int]
+    levels: Mapping[str, int]
+    action_bytes: float | None
+    transformation_bytes: float | None
+    complete: bool
+    offset: int
+    tail: str
+    in_long_line: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Application:
     """One running application. ``stages`` holds those of submitted jobs that were not skipped.
 
     ``limit_s`` and ``max_workers`` are the application's own (Spark conf ``spark.kitwai.*``).
     ``idle_s``: time since its last job ended, or since its start; None while a job runs.
     ``inputs``: what it says its run differs by (Spark conf ``spark.kitwai.inputs.NAME``).
+    ``log``: what its driver's log tells, None where none is configured or it could not be read; it
+    is recorded and no part of a policy's state.
+    ``endless``: it names no limit and is not expected to end (a stream, a shell, or so it says).
+    ``cpu_s``: CPU time that its tasks have used, None where Spark does not tell.
     ``error`` says why the driver could not be read; then executors and stages are None.
     """
 
@@ -115,6 +147,9 @@ class Application:
     stages: tuple[Stage, ...] | None = None
     inputs: Mapping[str, float] = field(default_factory=dict)
     error: str | None = None
+    endless: bool = False
+    cpu_s: float | None = None
+    log: DriverLog | None = None
 
 
 @dataclass(frozen=True, slots=True)

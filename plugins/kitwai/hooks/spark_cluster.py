@@ -92,16 +92,31 @@ class SparkClusterHook(BaseHook):
 
         return load_history(self.config.history)
 
-    def observe(self, past: Past | None = None) -> Observation:
-        """What the cluster shows now. Sources that fail are named in it, never raised."""
-        from kitwai.observe.observer import observe
+    def observe(
+        self, past: Past | None = None, *, previous: Observation | None = None, logs: bool = False
+    ) -> Observation:
+        """What the cluster shows now. Sources that fail are named in it, never raised.
 
+        :param previous: the look before this one, None if there was none.
+        :param logs: read the drivers' logs as well, where the connection says where they are.
+        """
+        from kitwai.observe.metric_source import make_source
+        from kitwai.observe.observer import Sources, observe
+
+        config = self.config
+        sources = Sources(
+            metrics=make_source(config.metrics),
+            metrics_master=config.metrics.master,
+            driver_log=config.driver_log if logs else None,
+        )
         return observe(
             self.conn_id,
-            self.config.web_url,
+            config.web_url,
             self.pool,
             past or Past(),
-            timeout_s=self.config.timeout_s,
+            sources=sources,
+            previous=previous,
+            timeout_s=config.timeout_s,
         )
 
     def test_connection(self) -> tuple[bool, str]:

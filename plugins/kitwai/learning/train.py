@@ -64,7 +64,7 @@ class DQNConfig:
     """width of both ReLU layers"""
     updates: int = 24
     """gradient updates a round"""
-    batch_size: int = 256
+    batch_size: int = 1024
     """states of one update"""
     learning_rate: float = 2e-3
     """of Adam at the first update; falls to nothing by half a cosine"""

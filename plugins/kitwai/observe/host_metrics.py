@@ -6,6 +6,7 @@ The source of host metrics where the cluster lives on one machine.
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ import psutil
 
 from kitwai.core.observation import HostMetrics
 from kitwai.errors import SourceError
+from kitwai.observe.metric_source import Node
 
 INTERVAL_S = 0.2
 """Time between the two readings of which rates are made; a CPU tick is 0.01 s."""
@@ -41,6 +43,11 @@ async def read_host(interval_s: float = INTERVAL_S) -> HostMetrics:
         return rates(before, _read(), memory=psutil.virtual_memory().percent / 100.0)
     except (psutil.Error, OSError) as fault:
         raise SourceError(f"The metrics of this machine could not be read: {fault}.") from fault
+
+
+async def read_nodes(interval_s: float = INTERVAL_S) -> tuple[Node, ...]:
+    """This machine as the only node (`kitwai.observe.metric_source`)."""
+    return (Node(frozenset({socket.gethostname()}), await read_host(interval_s)),)
 
 
 def rates(before: Reading, after: Reading, *, memory: float | None) -> HostMetrics:

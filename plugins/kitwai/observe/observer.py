@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -19,6 +20,7 @@ import httpx
 
 from kitwai.core.observation import (
     Application,
+    DriverLog,
     HostMetrics,
     Observation,
     Part,
@@ -27,9 +29,11 @@ from kitwai.core.observation import (
     Worker,
 )
 from kitwai.errors import KitwaiError, PoolError, SourceError
-from kitwai.observe import spark_rest
-from kitwai.observe.host_metrics import read_host as read_this_host
+from kitwai.observe import driver_log, spark_rest
+from kitwai.observe.host_metrics import read_nodes as read_this_host
 from kitwai.observe.http import Answer, open_client
+from kitwai.observe.metric_source import MetricSource, Node, over_cluster
+from kitwai.observe.spark_metrics import spark_metrics
 from kitwai.observe.spark_rest import ActiveApplication
 from kitwai.pools.base import WorkerPool
 
@@ -43,40 +47,70 @@ _SOURCES_SHARE = 0.85
 T = TypeVar("T")
 
 
+_LOG_BYTES = 32 * 1024 * 1024
+"""Read of all drivers' logs in one look, a third of a second's work; the next goes on there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What is asked besides Spark and the pool.
+
+    ``metrics``: None for Spark's own metrics; ``metrics_master``: under what name they know the
+    master's node. ``driver_log``: the location of a driver's log with ``{id}`` for the
+    application's id, None where they cannot be reached.
+    """
+
+    metrics: MetricSource | None = read_this_host
+    metrics_master: str = "localhost"
+    driver_log: str | None = None
+
+
 def observe(
     cluster: str,
     master_url: str,
     pool: WorkerPool | None,
     past: Past,
     *,
+    sources: Sources | None = None,
+    previous: Observation | None = None,
     now: Callable[[], float] = time.time,
     timeout_s: float = 2.0,
-    read_host: Callable[[], Awaitable[HostMetrics]] = read_this_host,
 ) -> Observation:
     """Look at ``cluster`` once; call it where no event loop runs.
 
-    Parts of the observation: ``master``, ``applications``, ``pool``, ``host``,
-    ``driver addresses``, for each application ``driver <id>``, and ``application <id> limit``
-    where its own limit is unreadable.
+    Parts of the observation: ``master``, ``applications``, ``pool``, ``host`` (the metrics),
+    ``driver addresses``, for each application ``driver <id>`` and ``log <id>`` where logs are read,
+    ``application <id> limit`` where its own limit is unreadable, and ``master's network`` where the
+    metrics do not name its node.
 
     :param master_url: the master's web address, ``http://host:8080``; credentials in it are used
         and never shown.
     :param pool: None where the cluster has no pool.
+    :param sources: None: this machine's metrics, and no driver's log.
+    :param previous: the look before, from which logs are read on and Spark's own rates are made.
     :param now: the clock (epoch seconds).
     :param timeout_s: the observation is complete within this time, whatever hangs.
-    :param read_host: the source of host metrics.
     """
     with asyncio.Runner() as runner:
         runner.get_loop().set_default_executor(_UnwaitedExecutor())
-        look = _Look(master_url, now, timeout_s)
-        return runner.run(look.observe(cluster, pool, past, read_host))
+        look = _Look(master_url, sources or Sources(), previous, now, timeout_s)
+        return runner.run(look.observe(cluster, pool, past))
 
 
 class _Look:
     """One look under way: its deadlines, and what each part gave so far."""
 
-    def __init__(self, master_url: str, now: Callable[[], float], timeout_s: float) -> None:
+    def __init__(
+        self,
+        master_url: str,
+        sources: Sources,
+        previous: Observation | None,
+        now: Callable[[], float],
+        timeout_s: float,
+    ) -> None:
         self._master_url = master_url
+        self._sources = sources
+        self._previous = previous
         self._now = now
         started = time.monotonic()
         self._drivers_deadline = started + _DRIVERS_SHARE * timeout_s
@@ -84,20 +118,19 @@ class _Look:
         self._read_at: dict[str, float] = {}
         self._errors: dict[str, str] = {}
 
-    async def observe(
-        self,
-        cluster: str,
-        pool: WorkerPool | None,
-        past: Past,
-        read_host: Callable[[], Awaitable[HostMetrics]],
-    ) -> Observation:
+    async def observe(self, cluster: str, pool: WorkerPool | None, past: Past) -> Observation:
         async with open_client() as client:
-            (workers, applications), pool_workers, host = await asyncio.gather(
+            (workers, applications), pool_workers, nodes = await asyncio.gather(
                 self._read_cluster(client),
                 self._read("pool", self._in_time("The pool", _pool_workers(pool))),
-                self._read("host", self._in_time("The source of host metrics", read_host())),
+                self._read_nodes(),
             )
         at = self._now()
+        host = (
+            await self._read("host", self._spark_metrics(applications, workers, at))
+            if self._sources.metrics is None
+            else self._of_cluster(nodes, workers)
+        )
         return Observation(
             cluster=cluster,
             at=at,
@@ -109,35 +142,72 @@ class _Look:
             parts=self._parts(at),
         )
 
+    async def _read_nodes(self) -> tuple[Node, ...] | None:
+        if self._sources.metrics is None:
+            return None
+        return await self._read(
+            "host", self._in_time("The source of host metrics", self._sources.metrics())
+        )
+
+    async def _spark_metrics(
+        self,
+        applications: tuple[Application, ...] | None,
+        workers: tuple[Worker, ...] | None,
+        at: float,
+    ) -> HostMetrics:
+        return spark_metrics(applications, workers, at, self._previous)
+
+    def _of_cluster(
+        self, nodes: tuple[Node, ...] | None, workers: tuple[Worker, ...] | None
+    ) -> HostMetrics | None:
+        if nodes is None:
+            return None
+        master = self._sources.metrics_master
+        metrics = over_cluster(nodes, (worker.host for worker in workers or ()), master)
+        if metrics.net_in is None and len(nodes) > 1:
+            self._errors["master's network"] = (
+                f"The metrics tell no network of a node {master!r}: give its name there as "
+                "metrics_master."
+            )
+        return metrics
+
     async def _read_cluster(
         self, client: httpx.AsyncClient
     ) -> tuple[tuple[Worker, ...] | None, tuple[Application, ...] | None]:
         master = partial(spark_rest.get_master, client, self._master_url)
         page = partial(spark_rest.get_driver_urls, client, self._master_url)
-        answer, driver_urls = await asyncio.gather(
-            self._read("master", master(timeout_s=_left(self._deadline))),
-            self._read("driver addresses", page(timeout_s=_left(self._drivers_deadline))),
+        addresses = asyncio.create_task(
+            self._read("driver addresses", page(timeout_s=_left(self._drivers_deadline)))
         )
+        answer = await self._read("master", master(timeout_s=_left(self._deadline)))
         if answer is None:
+            await addresses
             self._errors["applications"] = self._errors["master"]
             return None, None
         workers = await self._read("master", _parsed(spark_rest.parse_workers, answer))
         active = await self._read("applications", _parsed(spark_rest.parse_applications, answer))
         if active is None:
+            await addresses
             return workers, None
-        applications = await asyncio.gather(
-            *(self._read_application(client, one, driver_urls) for one in active)
+        applications, logs, _ = await asyncio.gather(
+            asyncio.gather(*(self._read_application(client, one, addresses) for one in active)),
+            asyncio.gather(*(self._read_log(one.id, len(active)) for one in active)),
+            addresses,
         )
-        return workers, await self._without_ended(client, applications)
+        found = (
+            replace(application, log=log)
+            for application, log in zip(applications, logs, strict=True)
+        )
+        return workers, await self._without_ended(client, found)
 
     async def _read_application(
         self,
         client: httpx.AsyncClient,
         active: ActiveApplication,
-        driver_urls: dict[str, str] | None,
+        addresses: Awaitable[dict[str, str] | None],
     ) -> Application:
         part = _driver_part(active.id)
-        read = await self._read(part, self._ask_driver(client, active, driver_urls))
+        read = await self._read(part, self._ask_driver(client, active, addresses))
         if read is None:
             error = self._errors[part]
             return Application(active.id, active.name, active.cores, active.elapsed_s, error=error)
@@ -146,12 +216,33 @@ class _Look:
             self._errors[f"application {active.id} limit"] = " ".join(faults)
         return application
 
+    async def _read_log(self, app_id: str, count: int) -> DriverLog | None:
+        """The log of one of ``count`` drivers; what an earlier look has read of it if it fails."""
+        location = self._sources.driver_log
+        if location is None:
+            return None
+        applications = self._previous.applications if self._previous is not None else None
+        before = next((one.log for one in applications or () if one.id == app_id), None)
+
+        def read() -> DriverLog:
+            return driver_log.read_on(
+                driver_log.log_of(location, app_id),
+                before,
+                max_bytes=max(driver_log.BLOCK_BYTES, _LOG_BYTES // count),
+                deadline=self._drivers_deadline,
+            )
+
+        source = self._in_time("The driver's log", _in_daemon_thread(read))
+        log = await self._read(_log_part(app_id), source)
+        return replace(before, complete=False) if log is None and before is not None else log
+
     async def _ask_driver(
         self,
         client: httpx.AsyncClient,
         active: ActiveApplication,
-        driver_urls: dict[str, str] | None,
+        addresses: Awaitable[dict[str, str] | None],
     ) -> tuple[Application, tuple[str, ...]]:
+        driver_urls = await addresses
         if driver_urls is None:
             raise SourceError(self._errors["driver addresses"])
         if active.id not in driver_urls:
@@ -184,6 +275,7 @@ class _Look:
         ended = {one.id for one in found if one.error is not None} - active
         for app_id in ended:
             self._errors.pop(_driver_part(app_id))
+            self._errors.pop(_log_part(app_id), None)
         return tuple(one for one in found if one.id not in ended)
 
     async def _read(self, part: str, source: Awaitable[T]) -> T | None:
@@ -245,7 +337,7 @@ async def _in_daemon_thread(call: Callable[[], T]) -> T:
         except Exception as fault:
             outcome.set_exception(fault)
 
-    threading.Thread(target=work, name="kitwai-pool", daemon=True).start()
+    threading.Thread(target=work, name="kitwai-look", daemon=True).start()
     return await asyncio.wrap_future(outcome)
 
 
@@ -255,6 +347,10 @@ async def _parsed(parse: Callable[[Answer], T], answer: Answer) -> T:
 
 def _driver_part(app_id: str) -> str:
     return f"driver {app_id}"
+
+
+def _log_part(app_id: str) -> str:
+    return f"log {app_id}"
 
 
 def _left(deadline: float) -> float:

@@ -8,28 +8,23 @@ so that nothing unknown is ever taken for zero. Spark 1.6 to 4.3 are understood.
 from __future__ import annotations
 
 import html
-import math
 import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import parse_qs, quote, urljoin, urlsplit
 
 import httpx
 from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter
 from pydantic.alias_generators import to_camel
 
-from kitwai.core.constraint import parse_duration
 from kitwai.core.observation import Application, Executor, Stage, Worker, WorkerState
-from kitwai.errors import InvalidInputError, SourceError
+from kitwai.errors import SourceError
 from kitwai.observe.http import Answer, decode, get
-
-LIMIT_KEY = "spark.kitwai.timeLimit"
-MAX_WORKERS_KEY = "spark.kitwai.maxWorkers"
-INPUTS_KEY = "spark.kitwai.inputs."
+from kitwai.observe.spark_conf import parse_properties
 
 _MAX_PAGE_BYTES = 4 * 1024 * 1024
 
@@ -45,15 +40,6 @@ class ActiveApplication:
     name: str
     cores: int
     elapsed_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """An application's own limits, None where it sets none; ``faults`` are those unreadable."""
-
-    limit_s: float | None = None
-    max_workers: int | None = None
-    faults: tuple[str, ...] = ()
 
 
 class _Spark(BaseModel):
@@ -101,6 +87,7 @@ class _Application(_Spark):
 class _Job(_Spark):
     status: str
     stage_ids: list[int]
+    description: str | None = None
     completion_time: str | None = None  # absent while the job runs
 
 
@@ -114,6 +101,7 @@ class _Stage(_Spark):
     num_failed_tasks: Count
     num_completed_indices: Count | None = None  # since Spark 2.3
     executor_run_time: Count
+    executor_cpu_time: Count | None = None  # nanoseconds, since Spark 2.1
     input_bytes: Count
     shuffle_read_bytes: Count
     shuffle_write_bytes: Count
@@ -129,12 +117,9 @@ class _Executor(_Spark):
     total_cores: Count
     active_tasks: Count
     memory_used: Count
+    max_memory: Count | None = None
     disk_used: Count
     total_shuffle_write: Count
-
-
-class _Environment(_Spark):
-    spark_properties: Annotated[list[tuple[str, str]], FailFast()]
 
 
 _MASTER_WORKERS = TypeAdapter(_MasterWorkers)
@@ -143,7 +128,6 @@ _APPLICATION = TypeAdapter(_Application)
 _JOBS: TypeAdapter[list[_Job]] = TypeAdapter(Annotated[list[_Job], FailFast()])
 _STAGES: TypeAdapter[list[_Stage]] = TypeAdapter(Annotated[list[_Stage], FailFast()])
 _EXECUTORS: TypeAdapter[list[_Executor]] = TypeAdapter(Annotated[list[_Executor], FailFast()])
-_ENVIRONMENT = TypeAdapter(_Environment)
 
 
 async def get_master(client: httpx.AsyncClient, master_url: str, *, timeout_s: float) -> Answer:
@@ -258,7 +242,7 @@ async def read_application(
         await get(client, base + path, timeout_s=max(0.0, deadline - time.monotonic()))
         for path in paths
     ]
-    limits = parse_limits(environment)
+    properties = parse_properties(environment)
     elapsed_s = parse_elapsed(application, now())
     return (
         Application(
@@ -266,14 +250,16 @@ async def read_application(
             name=active.name,
             cores=active.cores,
             elapsed_s=elapsed_s,
-            limit_s=limits.limit_s,
-            max_workers=limits.max_workers,
+            limit_s=properties.limit_s,
+            max_workers=properties.max_workers,
+            endless=properties.limit_s is None and (properties.endless or parse_streaming(jobs)),
             idle_s=parse_idle(application, jobs, elapsed_s),
             executors=parse_executors(executors),
             stages=parse_stages(stages, jobs, parse_start(application)),
-            inputs=parse_inputs(environment),
+            inputs=properties.inputs,
+            cpu_s=parse_cpu(stages),
         ),
-        limits.faults,
+        properties.faults,
     )
 
 
@@ -291,6 +277,16 @@ def parse_elapsed(application: Answer, now: float) -> float:
     if application.server_time is not None:
         now = min(max(now, application.server_time), application.server_time + 1.0)
     return max(0.0, now - started_at)
+
+
+# What Structured Streaming and DStreams give as the description of a batch's jobs.
+_BATCH = re.compile(r"\brunId = [0-9a-f-]{36}\b|^Streaming job from ")
+
+
+def parse_streaming(jobs: Answer) -> bool:
+    """Whether the newest jobs are batches of a stream, which has no end. Spark lists them first."""
+    newest = decode(_JOBS, jobs)[:10]
+    return any(_BATCH.search((job.description or "")[:10_000]) for job in newest)
 
 
 def parse_idle(application: Answer, jobs: Answer, elapsed_s: float) -> float | None:
@@ -316,6 +312,8 @@ def parse_executors(answer: Answer) -> tuple[Executor, ...]:
             active_tasks=executor.active_tasks,
             stored_bytes=executor.memory_used + executor.disk_used,
             shuffle_write_bytes=executor.total_shuffle_write,
+            memory_bytes=executor.memory_used,
+            max_memory_bytes=executor.max_memory,
         )
         for executor in decode(_EXECUTORS, answer)
         if executor.is_active and executor.id not in ("driver", "<driver>")
@@ -373,6 +371,14 @@ def parse_stages(
     )
 
 
+def parse_cpu(stages: Answer) -> float | None:
+    """CPU seconds that the tasks of all listed attempts have used; None if one does not tell."""
+    times = [stage.executor_cpu_time for stage in decode(_STAGES, stages)]
+    if any(time is None for time in times):
+        return None
+    return sum(time for time in times if time is not None) / 1e9
+
+
 def _stage(
     stage: _Stage, *, will_be_retried: bool, since_start: Callable[[str | None], float | None]
 ) -> Stage:
@@ -395,49 +401,6 @@ def _stage(
         began_s=since_start(stage.first_task_launched_time),
         ended_s=since_start(stage.completion_time),
     )
-
-
-def parse_limits(environment: Answer) -> Limits:
-    """The application's own limits from its Spark properties.
-
-    One that cannot be read is left None and named in ``faults``: it must be seen, and must not
-    make everything else about the application unknown.
-    """
-    properties = dict(decode(_ENVIRONMENT, environment).spark_properties)
-    limits = Limits()
-    for key, field, parse in (
-        (LIMIT_KEY, "limit_s", parse_duration),
-        (MAX_WORKERS_KEY, "max_workers", _parse_count),
-    ):
-        if key not in properties:
-            continue
-        try:
-            value: Any = parse(properties[key][:100])
-        except InvalidInputError as fault:
-            limits = replace(limits, faults=(*limits.faults, f"{key} is not used: {fault}"))
-        else:
-            limits = replace(limits, **{field: value})
-    return limits
-
-
-def parse_inputs(environment: Answer) -> dict[str, float]:
-    """The numbers that the application announces under ``spark.kitwai.inputs.``; what is no finite
-    number is left out.
-    """
-    inputs: dict[str, float] = {}
-    for key, value in decode(_ENVIRONMENT, environment).spark_properties:
-        if key.startswith(INPUTS_KEY):
-            with suppress(ValueError):
-                number = float(value)
-                if math.isfinite(number):
-                    inputs[key.removeprefix(INPUTS_KEY)] = number
-    return inputs
-
-
-def _parse_count(text: str) -> int:
-    if not re.fullmatch(r"\s*0*[1-9][0-9]{0,5}\s*", text):
-        raise InvalidInputError(f"{text[:40]!r} is not a whole number of at least 1.")
-    return int(text)
 
 
 def _parse_time(text: str, answer: Answer) -> float:

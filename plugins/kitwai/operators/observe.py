@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class ObserveOperator(ClusterOperator):
-    """Reads master, drivers, host and pool of one cluster into the store.
+    """Reads master, drivers and their logs, metrics and pool of one cluster into the store.
 
     :param cluster: connection id of the cluster. (templated)
 
@@ -23,14 +23,19 @@ class ObserveOperator(ClusterOperator):
 
     def step(self, hook: SparkClusterHook) -> dict[str, Any]:
         """Observe; a source that fails is named, and the observation is kept without it."""
+        from kitwai.config import retention_seconds
         from kitwai.core.live import with_counts
+        from kitwai.store.retention import prune
 
         _ = hook.config  # a wrong setting must fail here, before anything else is asked
         store = self.store()
-        observation = with_counts(
-            hook.observe(store.past(self.cluster, time.time())),
-            store.newest_observation(self.cluster),
-        )
+        previous = store.newest_observation(self.cluster)
+        past = store.past(self.cluster, time.time())
+        observation = with_counts(hook.observe(past, previous=previous, logs=True), previous)
+        observation_id = store.add_observation(observation)
+        retention_s = retention_seconds()
+        if retention_s is not None:
+            prune(store, self.cluster, observation.at - retention_s)
         missing = [part.name for part in observation.parts if part.error]
         for part in observation.parts:
             if part.error:
@@ -43,7 +48,7 @@ class ObserveOperator(ClusterOperator):
             None if applications is None else len(applications),
         )
         return {
-            "observation_id": store.add_observation(observation),
+            "observation_id": observation_id,
             "present": observation.present,
             "applications": None if applications is None else len(applications),
             "missing": missing,

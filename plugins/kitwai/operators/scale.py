@@ -6,11 +6,20 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk import Asset
+
 from kitwai.errors import LeaseError
 from kitwai.operators.base import ClusterOperator
 
 if TYPE_CHECKING:
+    from airflow.sdk import Context
+
     from kitwai.hooks.spark_cluster import SparkClusterHook
+
+STEP = Asset("kitwai_step")
+"""Has an event for every step that ended. Its extra: ``cluster``, ``decision_id``, ``present``,
+``target``, ``mode``, ``reason``, ``done``.
+"""
 
 
 class ScaleOperator(ClusterOperator):
@@ -28,9 +37,19 @@ class ScaleOperator(ClusterOperator):
     ui_color = "#f4e1e1"
 
     def __init__(self, *, decision: Any, wait_s: float = 30.0, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(outlets=[STEP], **kwargs)
         self.decision = decision
         self.wait_s = wait_s
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Do it, and say so in the event of `STEP`."""
+        outcome = super().execute(context)
+        context["outlet_events"][STEP].extra = {
+            "cluster": self.cluster,
+            **self.decision,
+            "done": outcome["done"],
+        }
+        return outcome
 
     def step(self, hook: SparkClusterHook) -> dict[str, Any]:
         """Reach the target of the stored decision."""

@@ -1,0 +1,103 @@
+"""What an application says of itself in its Spark properties: its limits, its inputs, its kind."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, TypeVar
+
+from pydantic import BaseModel, ConfigDict, FailFast, TypeAdapter
+from pydantic.alias_generators import to_camel
+
+from kitwai.core.constraint import parse_duration
+from kitwai.errors import InvalidInputError
+from kitwai.observe.http import Answer, decode
+
+LIMIT_KEY = "spark.kitwai.timeLimit"
+MAX_WORKERS_KEY = "spark.kitwai.maxWorkers"
+INPUTS_KEY = "spark.kitwai.inputs."
+NO_LIMIT = "none"
+
+_SHELLS = frozenset(("Spark shell", "PySparkShell", "SparkR", "Thrift JDBC/ODBC Server"))
+"""Names that Spark gives to applications which wait for a person."""
+
+T = TypeVar("T")
+
+
+class _Environment(BaseModel):
+    model_config = ConfigDict(strict=True, alias_generator=to_camel)
+
+    spark_properties: Annotated[list[tuple[str, str]], FailFast()]
+
+
+_ENVIRONMENT = TypeAdapter(_Environment)
+
+
+@dataclass(frozen=True, slots=True)
+class Properties:
+    """What an application sets, None where it does not; ``faults`` are what is unreadable.
+
+    ``endless``: it says that it has no limit (``spark.kitwai.timeLimit=none``), or is one of
+    Spark's shells. ``inputs``: the finite numbers under ``spark.kitwai.inputs.``.
+    """
+
+    limit_s: float | None = None
+    max_workers: int | None = None
+    endless: bool = False
+    inputs: Mapping[str, float] = field(default_factory=dict)
+    faults: tuple[str, ...] = ()
+
+
+def parse_properties(environment: Answer) -> Properties:
+    """The properties that Kitwai reads.
+
+    A limit that cannot be read is left None and named in ``faults``: it must be seen, and must not
+    make everything else about the application unknown.
+    """
+    properties = dict(decode(_ENVIRONMENT, environment).spark_properties)
+    faults: list[str] = []
+
+    def read(key: str, parse: Callable[[str], T]) -> T | None:
+        if key not in properties:
+            return None
+        try:
+            return parse(properties[key][:100])
+        except InvalidInputError as fault:
+            faults.append(f"{key} is not used: {fault}")
+            return None
+
+    says_none = properties.get(LIMIT_KEY, "").strip().lower() == NO_LIMIT
+    shell = (
+        properties.get("spark.app.name") in _SHELLS
+        or "spark.repl.class.outputDir" in properties
+        or "spark.repl.class.uri" in properties
+    )
+    return Properties(
+        limit_s=None if says_none else read(LIMIT_KEY, parse_duration),
+        max_workers=read(MAX_WORKERS_KEY, _parse_count),
+        # One with an unreadable limit has a limit.
+        endless=says_none or (shell and LIMIT_KEY not in properties),
+        inputs=_inputs(properties),
+        faults=tuple(faults),
+    )
+
+
+def _inputs(properties: Mapping[str, str]) -> dict[str, float]:
+    inputs: dict[str, float] = {}
+    for key, value in properties.items():
+        if key.startswith(INPUTS_KEY):
+            try:
+                number = float(value)
+            except ValueError:
+                continue
+            if math.isfinite(number):
+                inputs[key.removeprefix(INPUTS_KEY)] = number
+    return inputs
+
+
+def _parse_count(text: str) -> int:
+    if not re.fullmatch(r"\s*0*[1-9][0-9]{0,5}\s*", text):
+        raise InvalidInputError(f"{text[:40]!r} is not a whole number of at least 1.")
+    return int(text)
