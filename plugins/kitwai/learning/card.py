@@ -99,7 +99,9 @@ def _page(
 
 def _changes(manifest: Mapping[str, Any], parent: Mapping[str, Any] | None) -> list[str]:
     if parent is None:
-        return ["It has no parent."]
+        if manifest["parent"] is None:
+            return ["It has no parent."]
+        return [f"Its parent {manifest['parent']} was made by another Kitwai: not compared."]
     lines = [f"Its parent is {parent['version']}.", ""]
     before = parent.get("runs") or {}
     for family, count in sorted(manifest["runs"].items()):

@@ -23,6 +23,7 @@ import numpy as np
 from kitwai import __version__
 from kitwai.core.policy import PRIOR
 from kitwai.core.state import FEATURE_NAMES, TARGETS
+from kitwai.errors import CheckpointError
 from kitwai.learning.card import card
 from kitwai.learning.network import weights_of
 from kitwai.learning.selection import Selection
@@ -154,11 +155,10 @@ def export(
         "table": dict(table) if table else None,
         "runs": {} if runs is None else _runs_of_each(runs),
     }
-    before = read_manifest(root, parent) if parent is not None else None
     files = {WEIGHTS: network.weights, MODEL: network.model}
     if runs is not None:
         files[RUNS] = runs.encode()
-    files |= card({"version": version, **manifest}, before)
+    files |= card({"version": version, **manifest}, _readable(root, parent))
 
     def write(folder: Path) -> None:
         for name, content in files.items():
@@ -166,6 +166,16 @@ def export(
 
     save_version(root, version, manifest, write)
     return version
+
+
+def _readable(root: Path, version: str | None) -> dict[str, Any] | None:
+    """Its manifest; None where this Kitwai cannot read it, as after an update: a parent is lineage,
+    and no reason to lose what was trained.
+    """
+    try:
+        return None if version is None else read_manifest(root, version)
+    except CheckpointError:
+        return None
 
 
 def _runs_of_each(runs: str) -> dict[str, int]:
