@@ -13,7 +13,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 # Lets tests of several folders import what stands beside this file.
 sys.path.insert(0, str(Path(__file__).parent))
-pytest.register_assert_rewrite("pool_contract")
+pytest.register_assert_rewrite("pool_contract", "shuffle_job")
 
 
 @pytest.fixture(autouse=True)

@@ -19,6 +19,7 @@ from docker_engine import (
     DockerEngine,
     NoEngine,
     build,
+    forwarded,
     import_base,
     remove_leftovers,
 )
@@ -30,6 +31,7 @@ from kitwai.pools.docker import DockerWorkerPool
 from kitwai.sandbox.spark import QUICK_JVM
 
 NETWORK = "kitwai-test"
+BRIDGE = "kitwai-test0"
 MASTER = "kitwai-test-master"
 MEMORY_MB = 512
 
@@ -59,9 +61,15 @@ def client(engine: DockerEngine) -> docker.APIClient:
 
 
 @pytest.fixture(scope="session")
-def network(client: docker.APIClient) -> str:
-    client.create_network(NETWORK, driver="bridge", check_duplicate=True)
-    return NETWORK
+def network(client: docker.APIClient) -> Iterator[str]:
+    client.create_network(
+        NETWORK,
+        driver="bridge",
+        check_duplicate=True,
+        options={"com.docker.network.bridge.name": BRIDGE},
+    )
+    with forwarded(BRIDGE):
+        yield NETWORK
 
 
 @pytest.fixture
