@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 import docker
+import psutil
 
 BASE = "kitwai-test-base:bookworm"
 ENGINE_IMAGE = "kitwai-engine"
@@ -39,6 +40,7 @@ class DockerEngine:
         self.run = Path(tempfile.mkdtemp(prefix="kw"))
         self.url = f"unix://{self.run}/docker.sock"
         self.log = folder / "dockerd.log"
+        self._pid_file = folder / "dockerd.pid"
         self._daemon: subprocess.Popen[bytes] | None = None
         self._lock: IO[str] | None = None
 
@@ -53,8 +55,9 @@ class DockerEngine:
             # Two daemons on one folder would destroy it: another test run is waited for.
             self._lock = (self.folder / "lock").open("w")
             fcntl.flock(self._lock, fcntl.LOCK_EX)
+            self._end_orphan()
         command = ["dockerd", "--data-root", self.folder / "data", "--exec-root", self.run / "x"]
-        command += ["--pidfile", self.run / "pid", "--host", self.url, "--bridge=none"]
+        command += ["--pidfile", self._pid_file, "--host", self.url, "--bridge=none"]
         command += ["--iptables=false", "--ip-forward=false", "--ip-masq=false"]
         with self.log.open("wb") as log:
             # In a session of its own: Ctrl-C is for the tests, which stop it in order.
@@ -81,6 +84,14 @@ class DockerEngine:
         shutil.rmtree(self.run, ignore_errors=True)
         if self._lock is not None:
             self._lock.close()
+
+    def _end_orphan(self) -> None:
+        """End the daemon of a test run that was killed: it still has the folder."""
+        with contextlib.suppress(OSError, ValueError, psutil.NoSuchProcess):
+            orphan = psutil.Process(int(self._pid_file.read_text()))
+            if str(self.folder / "data") in orphan.cmdline():
+                orphan.terminate()
+                orphan.wait(60)
 
     def _answers(self) -> bool:
         try:
@@ -147,6 +158,8 @@ def forwarded(bridge: str) -> Iterator[None]:
     if shutil.which("iptables") is None:
         yield
         return
+    # A test run that was killed left it there.
+    subprocess.run(["iptables", "-w", "-D", *rule], stderr=subprocess.DEVNULL, check=False)
     subprocess.run(["iptables", "-w", "-I", *rule], check=True)
     try:
         yield

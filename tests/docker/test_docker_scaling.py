@@ -41,9 +41,18 @@ def run_shuffle(client, network, tmp_path):
         }
         options = [part for item in conf.items() for part in ("--conf", "=".join(item))]
         arguments = ["/shuffle.py", "/out/counts.json", str(maps), str(reduces), str(wait_s)]
+        # The observer reads the driver from outside the network, where its name means nothing.
+        known = 'SPARK_PUBLIC_DNS=$(hostname -i) exec /opt/python/pyspark/bin/spark-class "$@"'
         container = client.create_container(
             ENGINE_IMAGE,
-            ["org.apache.spark.deploy.SparkSubmit", "--master", master, *options, *arguments],
+            entrypoint=["sh", "-c", known, "sh"],
+            command=[
+                "org.apache.spark.deploy.SparkSubmit",
+                "--master",
+                master,
+                *options,
+                *arguments,
+            ],
             host_config=client.create_host_config(
                 network_mode=network, binds=[f"{SCRIPT}:/shuffle.py:ro", f"{out}:/out"]
             ),
@@ -54,6 +63,7 @@ def run_shuffle(client, network, tmp_path):
 
     yield run
     for container in made:
+        print(client.logs(container, tail=60).decode())  # shown where the test failed
         client.remove_container(container, force=True, v=True)
 
 
