@@ -81,6 +81,10 @@ class DockerEngine:
     def close(self) -> None:
         """Stop it and let the next test run have its folder."""
         self.stop()
+        # The daemon leaves this mount where a container had the machine's own network.
+        host_network = self.run / "x" / "netns" / "default"
+        if host_network.exists():
+            subprocess.run(["umount", host_network], stderr=subprocess.DEVNULL, check=False)
         shutil.rmtree(self.run, ignore_errors=True)
         if self._lock is not None:
             self._lock.close()
