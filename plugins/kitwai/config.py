@@ -123,8 +123,8 @@ class ContainerConfig:
 class PoolConfig:
     """Which pool runs the workers of a cluster, and how large one worker is.
 
-    ``name`` tells the cluster's pool from others on the same engine, ``directory`` on the same
-    machine.
+    ``kind``: none, local or docker; ``name`` tells the cluster's pool from others on the same
+    engine, ``directory`` from others on the same machine; ``worker_memory_mb``: MiB.
     """
 
     kind: str

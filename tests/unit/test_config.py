@@ -8,6 +8,8 @@ from kitwai.config import ContainerConfig, cluster_config
 from kitwai.core.constraint import Constraint
 from kitwai.core.decision import Mode
 from kitwai.errors import InvalidInputError
+from kitwai.pools import make_pool
+from kitwai.pools.docker import DockerWorkerPool
 
 LOCAL = {"pool": "local", "mode": "auto"}
 
@@ -46,6 +48,14 @@ def test_a_connection_may_name_an_engine_and_limits():
     limits = {"container_cpus": 1.5, "container_memory_mb": 4096}
     made = config({"pool": "docker"} | extra | limits).pool.containers
     assert made == ContainerConfig("tcp://proxy:2375", "spark:4", "jobs", 1.5, 4096)
+
+
+def test_a_connection_with_containers_gets_a_pool_of_them():
+    made = config({"pool": "docker", "worker_cores": 3, "mode": "auto"}).pool
+    pool = make_pool(made)
+    assert isinstance(pool, DockerWorkerPool)
+    assert (pool.name, pool.master_url, pool.cores) == ("prod", "spark://spark:7077", 3)
+    assert pool.containers == made.containers
 
 
 def test_a_run_may_ask_for_other_limits():
