@@ -44,6 +44,16 @@ if ! { command -v gmond && command -v gmetad && command -v prometheus \
     fi
 fi
 
+# The tests of containers run a Docker engine of their own, which needs root; without it they say so.
+missing=()
+command -v dockerd >/dev/null || missing+=(docker.io iptables)
+command -v debootstrap >/dev/null || missing+=(debootstrap)
+if [ ${#missing[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >/dev/null \
+        || echo "setup: could not install ${missing[*]}: tests of Docker will be skipped." >&2
+fi
+
 [ -x .venv/bin/python ] || python3.11 -m venv .venv
 .venv/bin/pip install --quiet --upgrade uv
 .venv/bin/uv pip install --quiet --python .venv/bin/python --compile-bytecode \

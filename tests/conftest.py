@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 # Lets tests of several folders import what stands beside this file.
 sys.path.insert(0, str(Path(__file__).parent))
+pytest.register_assert_rewrite("pool_contract", "shuffle_job")
 
 
 @pytest.fixture(autouse=True)
@@ -25,3 +28,31 @@ def _own_airflow_home(tmp_path_factory, monkeypatch):
 def repository() -> Path:
     """The root of the checkout."""
     return REPOSITORY
+
+
+class HeldLease:
+    """A lease that nobody else wants; counts how often it was renewed."""
+
+    def __init__(self) -> None:
+        self.renewals = 0
+
+    def renew(self) -> None:
+        self.renewals += 1
+
+
+@pytest.fixture
+def lease() -> HeldLease:
+    return HeldLease()
+
+
+@pytest.fixture
+def wait_for() -> Callable[..., None]:
+    """Polls until a condition holds."""
+
+    def wait(condition: Callable[[], object], timeout_s: float = 90.0) -> None:
+        until = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < until, "waited too long"
+            time.sleep(0.3)
+
+    return wait

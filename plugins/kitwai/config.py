@@ -151,23 +151,50 @@ class _Extra(BaseModel):
     metrics_master: str | None = None
     metrics_filter: str | None = None
     metrics_window: str | float = "1min"
-    pool: Literal["none", "local"] = "none"
+    pool: Literal["none", "local", "docker"] = "none"
     pool_directory: str | None = None
     worker_cores: int = Field(2, strict=True)
     worker_memory_mb: int = Field(1024, strict=True, ge=256)
     spark_home: str | None = None
+    docker_url: str = "unix:///var/run/docker.sock"
+    image: str = Field("kitwai-engine", min_length=1)
+    network: str = Field("kitwai", min_length=1)
+    container_cpus: float | None = Field(None, ge=0.1)
+    container_memory_mb: int | None = Field(None, strict=True)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ContainerConfig:
+    """What a worker's container is made of, and where.
+
+    ``engine_url``: of the Docker engine; ``image``: as ``docker/engine`` builds it; ``network``:
+    where master, workers and drivers reach one another by name; ``cpus`` and ``memory_mb`` (MiB):
+    limits of a container.
+    """
+
+    engine_url: str
+    image: str
+    network: str
+    cpus: float
+    memory_mb: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PoolConfig:
-    """Which pool runs the workers of a cluster, and how large one worker is."""
+    """Which pool runs the workers of a cluster, and how large one worker is.
+
+    ``kind``: none, local or docker; ``name`` tells the cluster's pool from others on the same
+    engine, ``directory`` from others on the same machine; ``worker_memory_mb``: MiB.
+    """
 
     kind: str
+    name: str
     master: str
     directory: Path
     worker_cores: int
     worker_memory_mb: int
     spark_home: Path | None
+    containers: ContainerConfig
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -273,11 +300,13 @@ def cluster_config(
         web_url=f"{schema or 'http'}://{host}:{port or 8080}",
         pool=PoolConfig(
             kind=fields.pool,
+            name=conn_id,
             master=master,
             directory=Path(fields.pool_directory or airflow_home() / "kitwai" / "pools" / conn_id),
             worker_cores=fields.worker_cores,
             worker_memory_mb=fields.worker_memory_mb,
             spark_home=Path(fields.spark_home) if fields.spark_home else None,
+            containers=_containers(where, fields),
         ),
     )
 
@@ -318,6 +347,33 @@ def _driver_log(where: str, location: str | None) -> str | None:
             "/var/log/spark/{id}.log."
         )
     return location
+
+
+def _containers(where: str, fields: _Extra) -> ContainerConfig:
+    """A container's limits are by default what its worker offers and what Spark needs beside it."""
+    needed = container_memory_mb(fields.worker_memory_mb)
+    memory_mb = needed if fields.container_memory_mb is None else fields.container_memory_mb
+    if memory_mb < needed:
+        raise InvalidInputError(
+            f"{where}: container_memory_mb must be at least {needed} where worker_memory_mb is "
+            f"{fields.worker_memory_mb}, not {memory_mb}."
+        )
+    return ContainerConfig(
+        engine_url=fields.docker_url,
+        image=fields.image,
+        network=fields.network,
+        cpus=float(fields.worker_cores if fields.container_cpus is None else fields.container_cpus),
+        memory_mb=memory_mb,
+    )
+
+
+def container_memory_mb(worker_memory_mb: int) -> int:
+    """MiB that a worker of ``worker_memory_mb`` MiB needs in all.
+
+    Beside the executors' heaps: what a JVM takes outside its heap (Spark's
+    ``spark.executor.memoryOverhead``: a tenth, at least 384 MiB) and 512 MiB for the worker itself.
+    """
+    return worker_memory_mb + max(384, worker_memory_mb // 10) + 512
 
 
 def _mode(asked: str | None, configured: Mode) -> Mode:

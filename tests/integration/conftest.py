@@ -16,21 +16,6 @@ from kitwai.pools.local import LocalWorkerPool
 from kitwai.sandbox.spark import SparkMaster
 
 
-class HeldLease:
-    """A lease that nobody else wants; counts how often it was renewed."""
-
-    def __init__(self) -> None:
-        self.renewals = 0
-
-    def renew(self) -> None:
-        self.renewals += 1
-
-
-@pytest.fixture
-def lease() -> HeldLease:
-    return HeldLease()
-
-
 @pytest.fixture(autouse=True)
 def _nothing_left(tmp_path: Path) -> Iterator[None]:
     """No process that a test has started outlives it."""
@@ -58,19 +43,6 @@ def pool(spark_master: SparkMaster, tmp_path: Path) -> Iterator[LocalWorkerPool]
 def look(spark_master: SparkMaster, pool: LocalWorkerPool) -> Callable[[], Observation]:
     # The machine may be busy: an observation that is a little late is still one.
     return partial(observe, "test", spark_master.web_url, pool, Past(), timeout_s=10.0)
-
-
-@pytest.fixture
-def wait_for() -> Callable[..., None]:
-    """Polls until a condition holds."""
-
-    def wait(condition: Callable[[], object], timeout_s: float = 90.0) -> None:
-        until = time.monotonic() + timeout_s
-        while not condition():
-            assert time.monotonic() < until, "waited too long"
-            time.sleep(0.3)
-
-    return wait
 
 
 def _at_work_in(folder: Path) -> list[str]:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from pool_contract import PoolContract
 
-from kitwai.core.observation import PoolWorker, WorkerState
+from kitwai.core.observation import PoolWorker
 from kitwai.errors import PoolError
 from kitwai.pools.local import LocalWorkerPool
 from kitwai.sandbox import processes
@@ -51,6 +52,35 @@ def registered(look, count: int) -> bool:
     return serving is not None and len(serving) == count
 
 
+@pytest.fixture
+def again(lone_pool):
+    return lambda: LocalWorkerPool(lone_pool.master_url, lone_pool.directory)
+
+
+@pytest.fixture
+def starter(lone_pool):
+    code = (
+        "import sys; from pathlib import Path; from kitwai.pools.local import LocalWorkerPool\n"
+        "LocalWorkerPool(sys.argv[1], Path(sys.argv[2])).start(int(sys.argv[3]))"
+    )
+    pool = [lone_pool.master_url, str(lone_pool.directory)]
+    return lambda count: [sys.executable, "-c", code, *pool, str(count)]
+
+
+@pytest.fixture
+def kill():
+    return lambda pool, worker: worker_jvm(pool, worker).send_signal(signal.SIGKILL)
+
+
+@pytest.fixture
+def freeze():
+    return lambda pool, worker: worker_jvm(pool, worker).suspend()
+
+
+class TestLocalPool(PoolContract):
+    """The contract that every pool keeps."""
+
+
 def test_start_registers_workers_with_addresses_of_their_own(pool, look, wait_for):
     started = pool.start(2)
     assert [worker.name for worker in started] == ["worker-1", "worker-2"]
@@ -79,64 +109,6 @@ def test_a_second_pool_and_a_second_process_see_the_same_workers(lone_pool):
     )
     assert answer.stdout.split("\n")[:2] == ["worker-1 True", "worker-2 True"]
     assert living(lone_pool) == []
-
-
-def test_names_and_addresses_are_never_used_again(lone_pool):
-    (first,) = lone_pool.start(1)
-    lone_pool.stop(first)
-    (second,) = lone_pool.start(1)
-    assert second.name != first.name
-    assert second.host != first.host
-    assert [worker.alive for worker in lone_pool.workers()] == [False, True]
-
-
-def test_starting_at_once_from_several_processes_gives_every_worker_its_own_name(lone_pool):
-    code = (
-        "import sys; from pathlib import Path; from kitwai.pools.local import LocalWorkerPool\n"
-        "LocalWorkerPool(sys.argv[1], Path(sys.argv[2])).start(1)"
-    )
-    command = [sys.executable, "-c", code, lone_pool.master_url, str(lone_pool.directory)]
-    starters = [subprocess.Popen(command) for _ in range(3)]
-    assert [starter.wait() for starter in starters] == [0, 0, 0]
-    assert len({worker.host for worker in living(lone_pool)}) == 3
-
-
-def test_drain_decommissions_this_worker_alone_and_keeps_its_moment(pool, look, wait_for):
-    first, second = pool.start(2)
-    wait_for(lambda: registered(look, 2))
-    pool.drain(first)
-    since = pool.workers()[0].draining_since
-    assert since is not None
-    pool.drain(first)
-    assert pool.workers()[0].draining_since == since
-    wait_for(lambda: WorkerState.DECOMMISSIONED in {w.state for w in look().workers})
-    states = {worker.host: worker.state for worker in look().workers}
-    assert states == {first.host: WorkerState.DECOMMISSIONED, second.host: WorkerState.ALIVE}
-
-
-def test_draining_a_worker_that_is_not_up_yet_ends_it(lone_pool, wait_for):
-    (worker,) = lone_pool.start(1)
-    lone_pool.drain(worker)
-    wait_for(lambda: not living(lone_pool))
-
-
-def test_stop_ends_a_worker_that_does_not_answer_signals(lone_pool):
-    (worker,) = lone_pool.start(1)
-    worker_jvm(lone_pool, worker).suspend()
-    lone_pool.stop(worker)
-    assert living(lone_pool) == []
-    lone_pool.stop(worker)
-    lone_pool.drain(worker)
-
-
-def test_a_killed_worker_is_known_at_once(pool, look, wait_for):
-    (worker,) = pool.start(1)
-    wait_for(lambda: registered(look, 1))
-    worker_jvm(pool, worker).send_signal(signal.SIGKILL)
-    wait_for(lambda: not living(pool), timeout_s=5)
-    seen = look()
-    assert seen.serving == ()
-    assert seen.lost_hosts == {worker.host}
 
 
 def test_processes_that_only_mention_a_worker_are_none(lone_pool):

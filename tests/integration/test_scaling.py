@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
@@ -10,6 +9,15 @@ from pathlib import Path
 
 import psutil
 import pytest
+from shuffle_job import (
+    SCRIPT,
+    check_counts,
+    check_nothing_was_lost,
+    finished_tasks,
+    holders,
+    properties,
+    task_ends,
+)
 
 from kitwai.core.observation import Past, PoolWorker
 from kitwai.errors import InvalidInputError, LeaseError
@@ -39,43 +47,18 @@ def run_shuffle(spark_master, tmp_path):
         events = tmp_path / "events"
         events.mkdir()
         arguments = [str(tmp_path / "counts.json"), str(maps), str(reduces), str(wait_s)]
-        properties = {
-            "spark.executor.memory": "512m",
-            "spark.eventLog.enabled": "true",
-            "spark.eventLog.dir": events.as_uri(),
-            "spark.eventLog.rolling.enabled": "false",
-            "spark.eventLog.compress": "false",
-        }
         child = submit(
             spark_master.url,
-            APPLICATIONS / "shuffle.py",
+            SCRIPT,
             arguments,
             log=tmp_path / "application.log",
-            conf=properties | conf,
+            conf=properties(events.as_uri()) | conf,
         )
         submitted.append(child)
         return child
 
     yield run
     processes.stop_trees([psutil.Process(c.pid) for c in submitted if c.poll() is None])
-
-
-def check_counts(folder: Path, maps: int) -> None:
-    """The application's result is right."""
-    expected = Counter((task * 7 + number) % 50 for task in range(maps) for number in range(1000))
-    counts = json.loads((folder / "counts.json").read_text())
-    assert {int(key): count for key, count in counts.items()} == expected
-
-
-def task_ends(folder: Path) -> list[dict]:
-    """The task ends in the application's event log."""
-    (log,) = (folder / "events").iterdir()
-    events = (json.loads(line) for line in log.read_text().splitlines())
-    return [event for event in events if event["Event"] == "SparkListenerTaskEnd"]
-
-
-def finished_tasks(look) -> int:
-    return sum(s.complete for app in look().applications or () for s in app.stages or ())
 
 
 @pytest.mark.slow
@@ -91,28 +74,16 @@ def test_1_4_2_while_a_job_shuffles_computes_no_map_task_twice(
     assert len(out.started) == 3
     # Every worker is to hold shuffle blocks before two of them leave, and maps are to be left: a
     # reduce stage that runs already keeps the old addresses, and Spark would run it once more.
-    wait_for(lambda: len(_holders(look())) == 4)
+    wait_for(lambda: len(holders(look())) == 4)
     back = reach(2, pool, look, lease, wait_s=WAIT_S)
     assert back.settled
     assert len(back.drained) == 2
     assert set(back.stopped) == set(back.drained)
     assert finished_tasks(look) < maps, "the scale-in came too late to show anything"
     assert job.wait(180) == 0
-    check_counts(tmp_path, maps)
-    ends = task_ends(tmp_path)
-    assert {end["Task End Reason"]["Reason"] for end in ends} == {"Success"}
-    assert Counter(end["Task Type"] for end in ends) == {
-        "ShuffleMapTask": maps,
-        "ResultTask": reduces,
-    }
-    assert {end["Stage Attempt ID"] for end in ends} == {0}
-    assert len({end["Task Info"]["Host"] for end in ends}) == 4
+    check_nothing_was_lost(tmp_path, maps, reduces)
+    assert len({end["Task Info"]["Host"] for end in task_ends(tmp_path)}) == 4
     assert len(living(pool)) == 2
-
-
-def _holders(seen) -> set[str]:
-    executors = [e for app in seen.applications or () for e in app.executors or ()]
-    return {executor.host for executor in executors if executor.shuffle_write_bytes}
 
 
 @pytest.mark.slow

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from kitwai.config import MetricsConfig, cluster_config
+from kitwai.config import ContainerConfig, MetricsConfig, cluster_config
 from kitwai.core.constraint import Constraint
 from kitwai.core.decision import Mode
 from kitwai.errors import InvalidInputError
+from kitwai.pools import make_pool
+from kitwai.pools.docker import DockerWorkerPool
 
 LOCAL = {"pool": "local", "mode": "auto"}
 
@@ -32,6 +34,29 @@ def test_what_a_connection_says_of_misses_drains_and_past_runs():
     made = config({"miss_probability": 0.2, "drain": "45s", "history": "runs.json"})
     assert (made.settings.constraint.miss, made.settings.drain_s) == (0.2, 45.0)
     assert made.history == Path("runs.json")
+
+
+def test_containers_hold_by_default_what_their_worker_offers_and_needs():
+    made = config({"pool": "docker", "worker_cores": 3, "worker_memory_mb": 8192}).pool
+    assert (made.kind, made.name) == ("docker", "prod")
+    assert (made.containers.cpus, made.containers.memory_mb) == (3.0, 8192 + 819 + 512)
+    assert (made.containers.image, made.containers.network) == ("kitwai-engine", "kitwai")
+    assert made.containers.engine_url == "unix:///var/run/docker.sock"
+
+
+def test_a_connection_may_name_an_engine_and_limits():
+    extra = {"docker_url": "tcp://proxy:2375", "image": "spark:4", "network": "jobs"}
+    limits = {"container_cpus": 1.5, "container_memory_mb": 4096}
+    made = config({"pool": "docker"} | extra | limits).pool.containers
+    assert made == ContainerConfig("tcp://proxy:2375", "spark:4", "jobs", 1.5, 4096)
+
+
+def test_a_connection_with_containers_gets_a_pool_of_them():
+    made = config({"pool": "docker", "worker_cores": 3, "mode": "auto"}).pool
+    pool = make_pool(made)
+    assert isinstance(pool, DockerWorkerPool)
+    assert (pool.name, pool.master_url, pool.cores) == ("prod", "spark://spark:7077", 3)
+    assert pool.containers == made.containers
 
 
 def test_a_run_may_ask_for_other_limits():
@@ -63,6 +88,9 @@ def test_a_run_may_ask_for_other_limits():
         ({"drain": "-3s"}, {}, "'drain'"),
         ({"pool": "kubernetes"}, {}, "'pool'"),
         ({"master": "local[2]"}, {}, "spark://host:7077"),
+        ({"container_cpus": 0}, {}, "'container_cpus'"),
+        ({"container_memory_mb": 1919}, {}, "at least 1920 where worker_memory_mb is 1024"),
+        ({"image": ""}, {}, "'image'"),
     ],
 )
 def test_wrong_settings_are_one_clear_sentence(extra, asked, words):

@@ -21,6 +21,16 @@ def make_pool(config: PoolConfig) -> WorkerPool:
             memory_mb=config.worker_memory_mb,
             spark_home=config.spark_home,
         )
+    if config.kind == "docker":
+        from kitwai.pools.docker import DockerWorkerPool
+
+        return DockerWorkerPool(
+            config.master,
+            config.name,
+            config.containers,
+            cores=config.worker_cores,
+            memory_mb=config.worker_memory_mb,
+        )
     from kitwai.pools.base import UnmanagedPool
 
     return UnmanagedPool()

@@ -22,6 +22,13 @@ import psutil
 
 from kitwai.core.observation import PoolWorker
 from kitwai.errors import PoolError
+from kitwai.pools.worker import (
+    LISTED_AFTER_END_S,
+    LOGS_KEPT,
+    WORKER_CLASS,
+    check_worker,
+    last_said,
+)
 from kitwai.sandbox import processes
 from kitwai.sandbox.spark import (
     DECOMMISSION,
@@ -32,15 +39,8 @@ from kitwai.sandbox.spark import (
     spark_environment,
 )
 
-_WORKER = "org.apache.spark.deploy.worker.Worker"
 _LAUNCHER = "org.apache.spark.launcher.Main"
-_MASTER_URL = re.compile(r"spark://[^\s:/,]+:\d+(,[^\s:/,]+:\d+)*")
-_TRACE = re.compile(r"\s|Caused by:")
 _FOLDER = re.compile(r"worker-(\d+)")
-
-# The master lists a lost worker as alive for another 60 s; its address counts as known that long.
-_LISTED_AFTER_END_S = 120.0
-_FOLDERS_KEPT = 5
 _LOG_TAIL = 8192
 
 
@@ -67,14 +67,7 @@ class LocalWorkerPool:
         :param spark_home: the Spark to run; `find_spark_home` by default.
         :raises PoolError: the master's address or a size cannot be one.
         """
-        if not _MASTER_URL.fullmatch(master_url):
-            raise PoolError(
-                f"The master's address must look like spark://host:port, not {master_url!r}."
-            )
-        if cores < 1 or memory_mb < 1:
-            raise PoolError(
-                f"A worker needs at least 1 core and 1 MiB, not {cores} and {memory_mb} MiB."
-            )
+        check_worker(master_url, cores, memory_mb)
         self.master_url = master_url
         self.directory = Path(directory).resolve()
         self.cores = cores
@@ -140,11 +133,9 @@ class LocalWorkerPool:
         """The last line of the worker's log that does not belong to a stack trace."""
         log = self.directory / worker.name / "worker.log"
         try:
-            lines = log.read_bytes()[-_LOG_TAIL:].decode(errors="replace").splitlines()
+            return last_said(log.read_bytes()[-_LOG_TAIL:]) or f"{log} is empty"
         except OSError as error:
             return f"its log cannot be read: {error}"
-        said = [line for line in lines if line.strip() and not _TRACE.match(line)]
-        return said[-1][:300] if said else f"{log} is empty"
 
     def _look_at(self, folder: Path, process: psutil.Process | None) -> PoolWorker | None:
         """The worker of ``folder``, None when it ended long ago."""
@@ -158,7 +149,7 @@ class LocalWorkerPool:
         elif process is not None and ended is not None:
             # Somebody looked between the folder's making and the process's start.
             (folder / "ended").unlink(missing_ok=True)
-        if process is None and ended is not None and time.time() - ended > _LISTED_AFTER_END_S:
+        if process is None and ended is not None and time.time() - ended > LISTED_AFTER_END_S:
             return None
         return PoolWorker(
             name=folder.name,
@@ -182,7 +173,7 @@ class LocalWorkerPool:
         started = _mark(folder / "started")
         processes.spawn(
             [
-                *(spark_home / "bin" / "spark-class", _WORKER),
+                *(spark_home / "bin" / "spark-class", WORKER_CLASS),
                 *("--host", host, "--webui-port", "0"),
                 *("--cores", str(self.cores), "--memory", f"{self.memory_mb}m"),
                 *("--work-dir", str(folder), self.master_url),
@@ -248,7 +239,7 @@ class LocalWorkerPool:
 
     def _name_in(self, command: list[str]) -> str | None:
         """The name of the worker of this pool that ``command`` runs, None if it is none."""
-        if _WORKER not in command or "--work-dir" not in command[:-1]:
+        if WORKER_CLASS not in command or "--work-dir" not in command[:-1]:
             return None
         folder = Path(command[command.index("--work-dir") + 1])
         return folder.name if folder.parent == self.directory else None
@@ -266,7 +257,7 @@ class LocalWorkerPool:
         """Remove the folders of workers that ended long ago; the last few stay for their logs."""
         listed = {worker.name for worker in self.workers()}
         old = [folder for folder in self._folders() if folder.name not in listed]
-        for folder in old[:-_FOLDERS_KEPT]:
+        for folder in old[:-LOGS_KEPT]:
             shutil.rmtree(folder, ignore_errors=True)
 
 

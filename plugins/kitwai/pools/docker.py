@@ -1,0 +1,309 @@
+"""A pool of Spark workers in containers of one Docker engine.
+
+The engine is the truth. A container belongs to the pool by its labels ``kitwai.pool`` (the pool's
+name) and ``kitwai.worker`` (its number), so any process finds it again; others are never touched.
+The one fact that a running container's labels cannot take, the moment at which it was told to
+leave, is the modification time of an empty file inside it.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import re
+import signal
+import tarfile
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from kitwai.core.observation import PoolWorker
+from kitwai.errors import PoolError
+from kitwai.pools.engine import Engine
+from kitwai.pools.worker import (
+    LISTED_AFTER_END_S,
+    LOGS_KEPT,
+    WORKER_CLASS,
+    check_worker,
+    last_said,
+)
+from kitwai.sandbox.spark import DECOMMISSION, QUICK_JVM, java_options
+
+if TYPE_CHECKING:
+    from kitwai.config import ContainerConfig
+
+POOL_LABEL = "kitwai.pool"
+WORKER_LABEL = "kitwai.worker"
+
+_MARK_FOLDER = "/tmp"  # noqa: S108 - inside the container
+_MARK = "kitwai-draining"
+_GRACE_S = 10
+_NAMES_TRIED = 100
+_LOG_LINES = 60
+_PROCESSES = 4096
+
+
+class DockerWorkerPool:
+    """`kitwai.pools.base.WorkerPool` of containers, one Spark worker each.
+
+    A worker is known to Spark by its container's name, which the network's name service resolves:
+    master, workers and drivers have to be in that network. Numbers, and with them names, only grow:
+    the master may still list an ended worker under its name. The image's entry point takes the
+    class to run and its arguments, as Spark's ``spark-class`` does, and hands SIGPWR on to it
+    (``docker/engine``). Containers run without capabilities and never gain any.
+    """
+
+    def __init__(
+        self,
+        master_url: str,
+        name: str,
+        containers: ContainerConfig,
+        cores: int = 2,
+        memory_mb: int = 1024,
+    ) -> None:
+        """
+        :param master_url: ``spark://host:port``, as containers in the network reach it.
+        :param name: what makes two pools of one engine the same one.
+        :param cores: cores that each worker offers; ``memory_mb``: memory in MiB.
+        :raises PoolError: the master's address or a size cannot be one.
+        """
+        check_worker(master_url, cores, memory_mb)
+        self.master_url = master_url
+        self.name = name
+        self.containers = containers
+        self.cores = cores
+        self.memory_mb = memory_mb
+        self.engine = Engine(containers.engine_url)
+        # A Java URI's host takes letters, digits and hyphens.
+        self._prefix = f"kitwai-{re.sub('[^a-z0-9]+', '-', name.lower()).strip('-')[:40]}"
+
+    def workers(self) -> tuple[PoolWorker, ...]:
+        """All workers, oldest first; those that ended in the last two minutes with alive=False."""
+        listed = (self._look_at(found) for found in self._listed())
+        return tuple(worker for worker in listed if worker is not None)
+
+    def start(self, count: int) -> tuple[PoolWorker, ...]:
+        """Start ``count`` more workers; returns at once, before they have registered.
+
+        :raises PoolError: the image or the network is missing, or the engine refuses.
+        """
+        self.engine.check_image(self.containers.image)
+        self.engine.check_network(self.containers.network, "bridge")
+        self._prune()
+        return tuple(self._launch() for _ in range(count))
+
+    def drain(self, worker: PoolWorker) -> None:
+        """Send the worker the signal to decommission; a second one changes nothing.
+
+        One whose JVM is not up yet ends by it.
+        """
+        found = self._find(worker.name)
+        if found is None or not _is_up(found):
+            return
+        # The moment is written first: told twice is harmless, told and forgotten is not.
+        if self._draining_since(found["Id"]) is None:
+            self._mark_draining(found["Id"])
+        from docker.errors import APIError
+
+        with self.engine.doing(f"drain {worker.name}") as client:
+            try:
+                client.kill(found["Id"], signal=signal.SIGPWR.value)
+            except APIError as error:
+                if not _is_gone(error):
+                    raise
+
+    def stop(self, worker: PoolWorker) -> None:
+        """End the worker with its executors now, by force if it does not go in ten seconds."""
+        found = self._find(worker.name)
+        if found is not None:
+            self._stop(found)
+
+    def stop_all(self) -> None:
+        """End every worker of this pool and remove what is left of all."""
+        for found in self._listed():
+            self._remove(found, force=True)
+
+    def last_words(self, worker: PoolWorker) -> str:
+        """The last line of the worker's log that does not belong to a stack trace."""
+        found = self._find(worker.name)
+        if found is None:
+            return "its container is gone, and its log with it"
+        with self.engine.doing(f"read the log of {worker.name}") as client:
+            log = client.logs(found["Id"], tail=_LOG_LINES)
+            state = client.inspect_container(found["Id"])["State"]
+        if state.get("OOMKilled"):
+            return f"it took more memory than its container's {self.containers.memory_mb} MiB"
+        return last_said(log) or state.get("Error") or "it has logged nothing"
+
+    def _listed(self) -> list[dict[str, Any]]:
+        """The pool's containers as the engine lists them, by number."""
+        with self.engine.doing("list workers") as client:
+            found = client.containers(
+                all=True, filters={"label": [f"{POOL_LABEL}={self.name}", WORKER_LABEL]}
+            )
+        return sorted((f for f in found if _number(f) is not None), key=lambda f: _number(f) or 0)
+
+    def _find(self, name: str) -> dict[str, Any] | None:
+        return next((found for found in self._listed() if _name(found) == name), None)
+
+    def _look_at(self, found: dict[str, Any]) -> PoolWorker | None:
+        """The worker of a container, None when it ended long ago."""
+        from docker.errors import NotFound
+
+        with self.engine.doing(f"look at {_name(found)}") as client:
+            try:
+                state = client.inspect_container(found["Id"])["State"]
+            except NotFound:
+                return None
+        alive = _is_up({"State": state["Status"]})
+        if not alive and time.time() - _ended_at(found, state) > LISTED_AFTER_END_S:
+            return None
+        return PoolWorker(
+            name=_name(found),
+            host=_name(found),
+            alive=alive,
+            started_at=_moment(state["StartedAt"]) or found["Created"],
+            draining_since=self._draining_since(found["Id"]),
+        )
+
+    def _launch(self) -> PoolWorker:
+        container, name = self._create()
+        try:
+            with self.engine.doing(f"start {name}") as client:
+                client.start(container)
+        except PoolError:
+            self._remove({"Id": container, "Names": [f"/{name}"]}, force=True)
+            raise
+        return PoolWorker(name=name, host=name, alive=True, started_at=time.time())
+
+    def _create(self) -> tuple[str, str]:
+        """A new container (id, name) with the next free number; its name is taken by nobody."""
+        from docker.errors import APIError
+
+        newest = max((_number(found) or 0 for found in self._listed()), default=0)
+        for number in itertools.islice(itertools.count(newest + 1), _NAMES_TRIED):
+            name = f"{self._prefix}-{number}"
+            with self.engine.doing(f"create {name}") as client:
+                try:
+                    made = client.create_container(**self._description(name, number))
+                except APIError as error:
+                    if error.status_code == 409:
+                        continue
+                    raise
+            return made["Id"], name
+        raise PoolError(
+            f"The Docker engine at {self.engine.url} has containers of other owners named "
+            f"{self._prefix}-{newest + 1} and so on: remove them or name the connection otherwise."
+        )
+
+    def _description(self, name: str, number: int) -> dict[str, Any]:
+        """What `docker.APIClient.create_container` makes a worker of."""
+        limits = self.containers
+        return {
+            "image": limits.image,
+            "name": name,
+            "hostname": name,
+            "command": [
+                *(WORKER_CLASS, "--host", name),
+                *("--cores", str(self.cores), "--memory", f"{self.memory_mb}m"),
+                self.master_url,
+            ],
+            "environment": {
+                "SPARK_DAEMON_JAVA_OPTS": QUICK_JVM,
+                "SPARK_DAEMON_MEMORY": "256m",
+                "SPARK_WORKER_OPTS": java_options(DECOMMISSION),
+            },
+            "labels": {POOL_LABEL: self.name, WORKER_LABEL: str(number)},
+            "host_config": self.engine.client.create_host_config(
+                network_mode=limits.network,
+                nano_cpus=round(limits.cpus * 1e9),
+                mem_limit=f"{limits.memory_mb}m",
+                memswap_limit=f"{limits.memory_mb}m",
+                pids_limit=_PROCESSES,
+                cap_drop=["ALL"],
+                security_opt=["no-new-privileges"],
+            ),
+        }
+
+    def _draining_since(self, container: str) -> float | None:
+        from docker.errors import NotFound
+
+        with self.engine.doing("see which workers drain") as client:
+            try:
+                content, stat = client.get_archive(container, f"{_MARK_FOLDER}/{_MARK}")
+            except NotFound:
+                return None
+            content.close()
+        return _moment(stat["mtime"])
+
+    def _mark_draining(self, container: str) -> None:
+        mark = tarfile.TarInfo(_MARK)
+        mark.mtime = time.time()
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as tar:
+            tar.addfile(mark)
+        with self.engine.doing("note that a worker drains") as client:
+            client.put_archive(container, _MARK_FOLDER, archive.getvalue())
+
+    def _stop(self, found: dict[str, Any]) -> None:
+        from docker.errors import APIError
+
+        with self.engine.doing(f"stop {_name(found)}") as client:
+            try:
+                client.stop(found["Id"], timeout=_GRACE_S)
+            except APIError as error:
+                if not _is_gone(error):
+                    raise
+
+    def _remove(self, found: dict[str, Any], *, force: bool = False) -> None:
+        from docker.errors import APIError
+
+        with self.engine.doing(f"remove {_name(found)}") as client:
+            try:
+                client.remove_container(found["Id"], v=True, force=force)
+            except APIError as error:
+                if not _is_gone(error):
+                    raise
+
+    def _prune(self) -> None:
+        """Remove the containers of workers that ended long ago; the last few stay for their logs.
+
+        The newest always stays, or its number would be given away again.
+        """
+        listed = {worker.name for worker in self.workers()}
+        old = [found for found in self._listed() if _name(found) not in listed]
+        for found in old[:-LOGS_KEPT]:
+            self._remove(found)
+
+
+def _name(found: dict[str, Any]) -> str:
+    # A container that others link to has further names, "/other/alias".
+    return str(next(name for name in found["Names"] if name.count("/") == 1)).removeprefix("/")
+
+
+def _number(found: dict[str, Any]) -> int | None:
+    number = found["Labels"].get(WORKER_LABEL, "")
+    return int(number) if re.fullmatch("[0-9]{1,9}", number) else None
+
+
+def _is_up(found: dict[str, Any]) -> bool:
+    return found["State"] in ("running", "paused", "restarting")
+
+
+def _is_gone(error: Any) -> bool:
+    """Whether the engine refused because the container has ended or is being removed."""
+    return error.status_code in (304, 404, 409)
+
+
+def _ended_at(found: dict[str, Any], state: dict[str, Any]) -> float:
+    return _moment(state["FinishedAt"]) or float(found["Created"])
+
+
+def _moment(text: str) -> float | None:
+    """Epoch seconds of the engine's RFC 3339 ``text``; None for its zero, "0001-01-01...".
+
+    Python reads six digits of a second at most, the engine writes up to nine.
+    """
+    if text.startswith("0001-"):
+        return None
+    return datetime.fromisoformat(re.sub(r"(\.\d{1,6})\d*", r"\1", text)).timestamp()

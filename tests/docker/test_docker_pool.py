@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+
+import pytest
+from docker_engine import ENGINE_IMAGE
+from pool_contract import PoolContract, living
+
+from kitwai.errors import PoolError
+from kitwai.pools.docker import POOL_LABEL, WORKER_LABEL, DockerWorkerPool
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
+
+NOWHERE = "spark://nobody:7077"
+
+
+@pytest.fixture
+def lone_pool(make_pool) -> DockerWorkerPool:
+    return make_pool("lone_pool", NOWHERE)
+
+
+@pytest.fixture
+def again(lone_pool, make_pool):
+    return lambda: make_pool("lone_pool", NOWHERE)
+
+
+@pytest.fixture
+def starter(lone_pool):
+    code = (
+        "import json, sys; from kitwai.config import ContainerConfig\n"
+        "from kitwai.pools.docker import DockerWorkerPool\n"
+        "containers = ContainerConfig(**json.loads(sys.argv[3]))\n"
+        "DockerWorkerPool(sys.argv[1], sys.argv[2], containers).start(int(sys.argv[4]))"
+    )
+    containers = {
+        name: getattr(lone_pool.containers, name) for name in lone_pool.containers.__slots__
+    }
+    pool = [lone_pool.master_url, lone_pool.name, json.dumps(containers)]
+    return lambda count: [sys.executable, "-c", code, *pool, str(count)]
+
+
+@pytest.fixture
+def kill(client):
+    return lambda pool, worker: client.kill(worker.name)
+
+
+@pytest.fixture
+def freeze(client):
+    return lambda pool, worker: client.pause(worker.name)
+
+
+class TestDockerPool(PoolContract):
+    """The contract that every pool keeps."""
+
+
+@pytest.fixture
+def foreign(client):
+    """Makes containers of somebody else."""
+    made = []
+
+    def make(name: str, labels: dict[str, str] | None = None) -> str:
+        container = client.create_container(
+            ENGINE_IMAGE, ["600"], name=name, labels=labels, entrypoint="sleep"
+        )
+        made.append(container["Id"])
+        client.start(container)
+        return container["Id"]
+
+    yield make
+    for container in made:
+        client.remove_container(container, force=True)
+
+
+def test_containers_of_others_are_left_alone_and_their_names_passed_over(
+    lone_pool, make_pool, foreign, client
+):
+    others = [
+        foreign("kitwai-lone-pool-1"),
+        foreign("other-1", {POOL_LABEL: "lone_pool-2", WORKER_LABEL: "1"}),
+        foreign("other-2", {POOL_LABEL: "lone_pool"}),
+        foreign("other-3", {POOL_LABEL: "lone_pool", WORKER_LABEL: "first"}),
+    ]
+    namesake = make_pool("Lone Pool", NOWHERE)
+    (theirs,) = namesake.start(1)
+    (ours,) = lone_pool.start(1)
+    assert len({theirs.name, ours.name, "kitwai-lone-pool-1"}) == 3
+    assert living(lone_pool) == [ours.name]
+    lone_pool.drain(theirs)
+    lone_pool.stop(theirs)
+    lone_pool.stop_all()
+    assert living(namesake) == [theirs.name]
+    assert all(client.inspect_container(other)["State"]["Running"] for other in others)
+
+
+def test_a_worker_has_its_limits_and_no_privilege(lone_pool, client, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "secret")
+    (worker,) = lone_pool.start(1)
+    seen = client.inspect_container(worker.name)
+    host = seen["HostConfig"]
+    limits = lone_pool.containers
+    assert host["Memory"] == host["MemorySwap"] == limits.memory_mb << 20
+    assert host["NanoCpus"] == limits.cpus * 1e9
+    assert (host["Privileged"], host["CapDrop"], host["CapAdd"]) == (False, ["ALL"], None)
+    assert "no-new-privileges" in host["SecurityOpt"]
+    assert (host["Binds"], host["PidsLimit"]) == (None, 4096)
+    assert seen["Config"]["User"] == "spark"
+    assert "secret" not in json.dumps(seen)
+
+
+def test_workers_that_ended_long_ago_go_but_the_last_logs_and_the_numbers_stay(
+    lone_pool, client, monkeypatch
+):
+    for _ in range(8):
+        client.stop(lone_pool.start(1)[0].name, timeout=0)
+    now = time.time()
+    monkeypatch.setattr("kitwai.pools.docker.time.time", lambda: now + 200)
+    assert lone_pool.workers() == ()
+    (worker,) = lone_pool.start(1)
+    assert worker.name == "kitwai-lone-pool-9"
+    left = client.containers(all=True, filters={"label": f"{POOL_LABEL}=lone_pool"})
+    assert {c["Names"][0] for c in left} == {f"/kitwai-lone-pool-{n}" for n in range(4, 10)}
+
+
+def test_the_last_words_are_the_reason_that_the_worker_gave(lone_pool, wait_for):
+    (worker,) = lone_pool.start(1)
+    wait_for(lambda: "nobody" in lone_pool.last_words(worker))
+    lone_pool.stop_all()
+    assert "is gone" in lone_pool.last_words(worker)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"image": "no-such-image"}, "has no image 'no-such-image': build it"),
+        ({"network": "no-such-network"}, "has no network 'no-such-network': make it"),
+        ({"network": "host"}, "cannot find one another by name in the Docker network 'host'"),
+        (
+            {"engine_url": "unix:///nowhere.sock"},
+            "No Docker engine answers at unix:///nowhere.sock",
+        ),
+        ({"memory_mb": 1}, "could not create kitwai-lone-pool-1: Minimum memory limit"),
+        ({"cpus": os.cpu_count() + 1.0}, "could not create kitwai-lone-pool-1: .*CPUs"),
+    ],
+)
+def test_what_is_missing_is_one_clear_sentence_and_nothing_is_left(
+    make_pool, client, wrong, message
+):
+    pool = make_pool("lone_pool", NOWHERE, **wrong)
+    with pytest.raises(PoolError, match=message) as caught:
+        pool.start(1)
+    assert "\n" not in str(caught.value)
+    assert client.containers(all=True, filters={"label": f"{POOL_LABEL}=lone_pool"}) == []
+
+
+def test_a_container_that_cannot_start_is_removed(make_pool, client):
+    # An image without Spark's entry point: the engine creates the container and cannot start it.
+    base = make_pool("lone_pool", NOWHERE, image="kitwai-test-base:bookworm")
+    with pytest.raises(PoolError, match="could not start kitwai-lone-pool-1"):
+        base.start(1)
+    assert client.containers(all=True, filters={"label": f"{POOL_LABEL}=lone_pool"}) == []
+
+
+def test_an_engine_that_restarts_loses_workers_but_not_the_pool(engine, lone_pool):
+    started = lone_pool.start(2)
+    engine.stop()
+    with pytest.raises(PoolError, match="gave no answer when asked to list workers"):
+        lone_pool.workers()
+    engine.start()
+    seen = lone_pool.workers()
+    assert [(w.name, w.alive) for w in seen] == [(w.name, False) for w in started]
+    (worker,) = lone_pool.start(1)
+    assert living(lone_pool) == [worker.name]

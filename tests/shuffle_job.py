@@ -1,0 +1,56 @@
+"""The application `applications/shuffle.py`: how it is run, and whether anything of it was lost."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+SCRIPT = Path(__file__).parent / "applications" / "shuffle.py"
+
+
+def properties(events: str) -> dict[str, str]:
+    """Its Spark conf; ``events``: URL of the folder of its event log."""
+    return {
+        "spark.executor.memory": "512m",
+        "spark.eventLog.enabled": "true",
+        "spark.eventLog.dir": events,
+        "spark.eventLog.rolling.enabled": "false",
+        "spark.eventLog.compress": "false",
+    }
+
+
+def check_counts(folder: Path, maps: int) -> None:
+    """The application's result is right."""
+    expected = Counter((task * 7 + number) % 50 for task in range(maps) for number in range(1000))
+    counts = json.loads((folder / "counts.json").read_text())
+    assert {int(key): count for key, count in counts.items()} == expected
+
+
+def task_ends(folder: Path) -> list[dict]:
+    """The task ends in the application's event log."""
+    (log,) = (folder / "events").iterdir()
+    events = (json.loads(line) for line in log.read_text().splitlines())
+    return [event for event in events if event["Event"] == "SparkListenerTaskEnd"]
+
+
+def check_nothing_was_lost(folder: Path, maps: int, reduces: int) -> None:
+    """The result is right; no task failed or ran twice; no stage was tried again."""
+    check_counts(folder, maps)
+    ends = task_ends(folder)
+    assert {end["Task End Reason"]["Reason"] for end in ends} == {"Success"}
+    assert Counter(end["Task Type"] for end in ends) == {
+        "ShuffleMapTask": maps,
+        "ResultTask": reduces,
+    }
+    assert {end["Stage Attempt ID"] for end in ends} == {0}
+
+
+def finished_tasks(look) -> int:
+    return sum(s.complete for app in look().applications or () for s in app.stages or ())
+
+
+def holders(seen) -> set[str]:
+    """The hosts whose executors have written shuffle blocks."""
+    executors = [e for app in seen.applications or () for e in app.executors or ()]
+    return {executor.host for executor in executors if executor.shuffle_write_bytes}
