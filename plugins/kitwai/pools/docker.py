@@ -39,7 +39,8 @@ _MARK_FOLDER = "/tmp"  # noqa: S108 - inside the container
 _MARK = "kitwai-draining"
 _GRACE_S = 10
 _NAMES_TRIED = 100
-_LOG_LINES = 60
+_LOG_LINES = 1000
+"""A stack trace with its causes can be some hundred lines long; what is asked for is before it."""
 _PROCESSES = 4096
 
 

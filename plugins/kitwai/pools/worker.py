@@ -32,7 +32,10 @@ def check_worker(master_url: str, cores: int, memory_mb: int) -> None:
 
 
 def last_said(log: bytes) -> str | None:
-    """The last line of ``log`` that does not belong to a stack trace, None if there is none."""
-    lines = log.decode(errors="replace").splitlines()
-    said = [line for line in lines if line.strip() and not _TRACE.match(line)]
+    """The last line of ``log`` that does not belong to a stack trace, None if there is none.
+
+    One that ends with a colon announces its cause and says nothing itself.
+    """
+    lines = [line.rstrip() for line in log.decode(errors="replace").splitlines()]
+    said = [line for line in lines if line and not line.endswith(":") and not _TRACE.match(line)]
     return said[-1][:300] if said else None
