@@ -31,14 +31,13 @@ from kitwai.sim.judging import Controller, Judge, Outcome
 from kitwai.sim.library import NONE, Library
 from kitwai.sim.profile import ApplicationProfile
 from kitwai.sim.simulator import SimulatorConfig
-from kitwai.sim.synthetic import synthetic_profiles
+from kitwai.sim.synthetic import HELD_OUT_SEED, synthetic_profiles
 
 OURS, SB3, ORIGINAL = "kitwai", "stable-baselines3", "original"
 WANTED = {SB3: 20.0, ORIGINAL: 500.0}
 """How many times their learnt transitions a second this trainer shall reach."""
 
 REGIME = "recurring"
-_HELD_OUT_SEED = 1_000_003
 _WORKERS, _LIMITS_S = (2, 4, 7, 10), (300.0, 420.0, 600.0)
 _PROBE_S = 2.0
 
@@ -57,7 +56,7 @@ class Task:
     @classmethod
     def make(cls, profiles: int, held_out: int, seed: int) -> Task:
         """Synthetic ones, so many of each."""
-        library = Library(synthetic_profiles(held_out, seed + _HELD_OUT_SEED))
+        library = Library(synthetic_profiles(held_out, seed + HELD_OUT_SEED))
         episodes = grid_episodes(library, REGIME, seed=seed, workers=_WORKERS, limits_s=_LIMITS_S)
         return cls(synthetic_profiles(profiles, seed), Judge(library, episodes))
 

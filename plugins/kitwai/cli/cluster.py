@@ -107,7 +107,7 @@ def _decide(arguments: argparse.Namespace) -> tuple[Any, bool]:
         hook.config.settings,
         champion.policy,
         no_policy_reason=champion.why_not,
-        history={**champion.runs, **(hook.history or {})},
+        history=champion.history(hook.history),
     )
     return decision, decision.target is not None
 

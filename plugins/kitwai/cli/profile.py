@@ -35,8 +35,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _profile(arguments: argparse.Namespace) -> int:
-    from dataclasses import asdict
-
     from kitwai.cli.output import write_json
     from kitwai.errors import InvalidInputError
     from kitwai.observe.event_logs import read_log
@@ -57,7 +55,7 @@ def _profile(arguments: argparse.Namespace) -> int:
             print(f"kitwai: {files.source} gives no profile: {log.reason}.", file=sys.stderr)
             continue
         path = arguments.out / f"{_free_name(Path(files.source).name, taken)}.json"
-        write_json(path, asdict(log.profile), indent=None)
+        write_json(path, log.profile.to_dict(), indent=None)
         note = "" if log.succeeded else "; its last job failed"
         stages, tasks = log.profile.stages, sum(len(one.task_ms) for one in log.profile.stages)
         print(f"{path}: {len(stages)} stages, {tasks} tasks{note}")

@@ -12,9 +12,6 @@ if TYPE_CHECKING:
     from kitwai.learning.selection import Selection
     from kitwai.sim.profile import ApplicationProfile
 
-HELD_OUT_SEED = 1_000_003
-"""Synthetic profiles for judging come from the training's seed plus this."""
-
 _TRAIN_PROFILES, _JUDGE_PROFILES = 600, 120
 _TABLE_PROFILES = 24
 
@@ -59,6 +56,7 @@ def _train(arguments: argparse.Namespace) -> int:
     from kitwai.sim.episodes import LIMIT_GRID_S, WORKER_GRID
     from kitwai.sim.library import Library
     from kitwai.sim.records import history_of
+    from kitwai.sim.synthetic import HELD_OUT_SEED
     from kitwai.store.history import history_text
 
     config = DQNConfig(seed=arguments.seed)
@@ -140,7 +138,7 @@ def _profiles(
 ) -> tuple[tuple[ApplicationProfile, ...], tuple[ApplicationProfile, ...], dict[str, Any]]:
     """Profiles to train on, profiles to judge on (of other families), and what they are."""
     from kitwai.sim.profile import load_profiles
-    from kitwai.sim.synthetic import synthetic_profiles
+    from kitwai.sim.synthetic import HELD_OUT_SEED, synthetic_profiles
 
     if folder is None:
         training = synthetic_profiles(_TRAIN_PROFILES, seed)

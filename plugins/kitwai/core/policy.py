@@ -30,7 +30,8 @@ UNINFORMED = (0.57, 1.0)
 """Where nothing is known of the family, a missed limit counts 0.57 times the root of its price, and
 no more than 1.0. The forecast is then so wide that a miss seems likely whatever is done, while most
 of it can be mended when the first stages have told more: the full price buys hardly a limit and
-costs half as much again. The two numbers give about the stated misses on synthetic applications."""
+costs half as much again. The two numbers were chosen by the misses of
+measured and of synthetic applications."""
 
 SWITCH = 0.02
 """A change of the worker count must be worth this share of the run's cost."""

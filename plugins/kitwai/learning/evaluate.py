@@ -28,13 +28,10 @@ from kitwai.sim.episodes import REGIMES, grid_episodes
 from kitwai.sim.judging import Controller, Judge
 from kitwai.sim.library import Library
 from kitwai.sim.records import history_of
-from kitwai.sim.synthetic import synthetic_profiles
+from kitwai.sim.synthetic import HELD_OUT_SEED, synthetic_profiles
 from kitwai.store.history import history_text
 from kitwai.store.registry import load_policy, load_runs, present_champion, read_manifest, versions
 from kitwai.store.training import Run
-
-HELD_OUT_SEED = 1_000_003
-"""Of the synthetic applications on which every version is judged and none is trained."""
 
 BASELINES = ("always-N", "remaining-work@0.80", "hpa-backlog")
 

@@ -17,6 +17,7 @@ its errors, several percent of an episode's cost, were larger than what targets 
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import time
 import zipfile
@@ -33,6 +34,7 @@ from kitwai.learning.experience import Collector, Labelled, Pool
 from kitwai.learning.network import build_network, share_of_allowed, weights_of
 from kitwai.sim.library import Library
 from kitwai.sim.simulator import SimulatorConfig
+from kitwai.store.files import replace_bytes
 
 if TYPE_CHECKING:
     import keras
@@ -193,12 +195,11 @@ def fit_round(
 def _keep(path: Path, values: list[np.ndarray], done: int, config: DQNConfig) -> None:
     """Write the state of a training, whole or not at all."""
     arrays: dict[str, Any] = {f"v{at}": value for at, value in enumerate(values)}
-    temporary = path.with_name(f".{path.name}.new")
+    content = io.BytesIO()
+    np.savez(content, done=done, config=json.dumps(describe(config)), **arrays)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            np.savez(file, done=done, config=json.dumps(describe(config)), **arrays)
-        temporary.replace(path)
+        replace_bytes(path, content.getvalue())
     except OSError as error:
         raise CheckpointError(
             f"The state of the training cannot be kept in {path}: {error.strerror or error}."

@@ -43,8 +43,7 @@ class DecideOperator(ClusterOperator):
             champion.policy,
             now=time.time(),
             no_policy_reason=champion.why_not,
-            # The cluster's own file of past runs comes before what the champion knows.
-            history={**champion.runs, **(hook.history or {})},
+            history=champion.history(hook.history),
         )
         if decision.fallback:
             self.log.error("The analytic policy stands in for the champion: %s", decision.fallback)

@@ -33,6 +33,10 @@ from kitwai.core.view import Floats
 from kitwai.sim.profile import ApplicationProfile, StageProfile
 
 FAMILY = "synthetic"
+
+HELD_OUT_SEED = 1_000_003
+"""Profiles to judge on come from this seed, or from the training's plus this."""
+
 _REFERENCE_SLOTS = 10.0
 _SLOTS = np.array([1, 2, 4, 6, 8, 10, 12, 16, 20, 24, 32, 40])
 _MOST_TASKS = 4000

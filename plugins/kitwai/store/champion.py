@@ -22,6 +22,10 @@ class Champion:
     runs: Mapping[str, Sequence[Record]] = field(default_factory=dict)
     why_not: str | None = None
 
+    def history(self, own: Mapping[str, Sequence[Record]] | None) -> dict[str, Sequence[Record]]:
+        """Past runs to decide with: a cluster's own file comes before what the champion knows."""
+        return {**self.runs, **(own or {})}
+
 
 def load_champion() -> Champion:
     """The champion of the configured registry."""
