@@ -24,7 +24,7 @@ from docker_engine import (
     remove_leftovers,
 )
 
-from kitwai.config import ContainerConfig, container_memory_mb
+from kitwai.connection import ContainerConfig, container_memory_mb
 from kitwai.core.observation import Observation, Past
 from kitwai.observe.observer import observe
 from kitwai.pools.docker import DockerWorkerPool

@@ -30,7 +30,7 @@ def again(lone_pool, make_pool):
 @pytest.fixture
 def starter(lone_pool):
     code = (
-        "import json, sys; from kitwai.config import ContainerConfig\n"
+        "import json, sys; from kitwai.connection import ContainerConfig\n"
         "from kitwai.pools.docker import DockerWorkerPool\n"
         "containers = ContainerConfig(**json.loads(sys.argv[3]))\n"
         "DockerWorkerPool(sys.argv[1], sys.argv[2], containers).start(int(sys.argv[4]))"

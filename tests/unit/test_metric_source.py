@@ -7,7 +7,7 @@ from dataclasses import replace
 import builders
 import pytest
 
-from kitwai.config import MetricsConfig
+from kitwai.connection import MetricsConfig
 from kitwai.core.observation import HostMetrics, WorkerState
 from kitwai.errors import SourceError
 from kitwai.observe.metric_source import Node, make_source, over_cluster

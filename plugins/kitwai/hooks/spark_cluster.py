@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
 
-from kitwai.config import ClusterConfig, cluster_config
+from kitwai.connection import ClusterConfig, cluster_config
 from kitwai.core.observation import Past
 from kitwai.errors import KitwaiError
 

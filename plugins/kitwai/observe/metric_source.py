@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from kitwai.core.observation import HostMetrics
 
 if TYPE_CHECKING:
-    from kitwai.config import MetricsConfig
+    from kitwai.connection import MetricsConfig
 
 
 @dataclass(frozen=True, slots=True)

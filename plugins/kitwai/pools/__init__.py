@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kitwai.config import PoolConfig
+    from kitwai.connection import PoolConfig
     from kitwai.pools.base import WorkerPool
 
 

@@ -30,7 +30,7 @@ from kitwai.pools.worker import (
 from kitwai.sandbox.spark import DECOMMISSION, QUICK_JVM, java_options
 
 if TYPE_CHECKING:
-    from kitwai.config import ContainerConfig
+    from kitwai.connection import ContainerConfig
 
 POOL_LABEL = "kitwai.pool"
 WORKER_LABEL = "kitwai.worker"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kitwai.config import ContainerConfig, MetricsConfig, cluster_config
+from kitwai.connection import ContainerConfig, MetricsConfig, cluster_config
 from kitwai.core.constraint import Constraint
 from kitwai.core.decision import Mode
 from kitwai.errors import InvalidInputError
