@@ -2,16 +2,18 @@
 
 Whoever may ask an engine anything is root on its machine. Here one may, of the containers that bear
 the label ``kitwai.pool``, list, look at, start, stop and remove them, read their logs, send them
-the signal to decommission, and leave a file in their ``/tmp``; and create them: of one image, in
-one network, with limits, without capabilities, as a Spark worker. A request is never handed on as
-it came: its path, its query and its body are made anew from what was checked, so that the engine
+the signal to decommission, and leave one of two small files in them; and create them: of one image,
+in one network, with limits, without capabilities, as a Spark worker. A request is never handed on
+as it came: its path, its query and its body are made anew from what was checked, so that the engine
 cannot read in it what was not seen here.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import tarfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +22,10 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 POOL_LABEL = "kitwai.pool"
 LABELS = {POOL_LABEL, "kitwai.worker"}
 WORKER_CLASS = "org.apache.spark.deploy.worker.Worker"
-MARKS = "/tmp"  # noqa: S108 - inside a worker's container
+# Inside a worker's container: what says since when it drains, and what holds its cluster's secret.
+MARK = ("/tmp", "kitwai-draining")  # noqa: S108
+AUTH = ("/", "var/lib/spark/kitwai-auth.conf")
+MOST_IN_FILE = 4096
 
 _NAME = "[A-Za-z0-9][A-Za-z0-9_.-]{0,127}"
 _ENVIRONMENT = re.compile("_?SPARK_[A-Z_]{1,60}=.{0,8192}", re.DOTALL)
@@ -47,8 +52,30 @@ def _no_body(body: bytes, bounds: Bounds) -> bytes:
     return b""
 
 
-def _as_sent(body: bytes, bounds: Bounds) -> bytes:
-    return body
+def small_file(body: bytes, bounds: Bounds) -> bytes:
+    """A tar archive of one of the two files, made anew from ``body``.
+
+    :raises Refused: it is of other files, of links, or too large.
+    """
+    try:
+        with tarfile.open(fileobj=io.BytesIO(body), mode="r:") as asked:
+            entries = asked.getmembers()
+            entry = entries[0] if len(entries) == 1 else None
+            if entry is None or not entry.isreg() or entry.size > MOST_IN_FILE:
+                raise Refused("the archive must be of one small file")
+            file = asked.extractfile(entry)
+            data = file.read() if file else b""
+    except (tarfile.TarError, ValueError):
+        raise Refused("the body is no tar archive") from None
+    if entry.name not in (MARK[1], AUTH[1]):
+        raise Refused("workers have no such file")
+    made = tarfile.TarInfo(entry.name)
+    made.size, made.mode, made.mtime = len(data), entry.mode & 0o444, entry.mtime
+    made.uid, made.gid = max(0, entry.uid), max(0, entry.gid)
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        tar.addfile(made, io.BytesIO(data))
+    return packed.getvalue()
 
 
 def worker_container(body: bytes, bounds: Bounds) -> bytes:
@@ -215,8 +242,8 @@ ROUTES = (
         f"{_WORKER}/logs",
         {"stdout": _FLAG, "stderr": _FLAG, "timestamps": _FLAG, "follow": _OFF, "tail": "[0-9]+"},
     ),
-    Route("GET", f"{_WORKER}/archive", {"path": f"{MARKS}/[A-Za-z0-9-]+"}, needs="path"),
-    Route("PUT", f"{_WORKER}/archive", {"path": MARKS}, _as_sent, needs="path"),
+    Route("GET", f"{_WORKER}/archive", {"path": "/".join(MARK)}, needs="path"),
+    Route("PUT", f"{_WORKER}/archive", {"path": f"{MARK[0]}|{AUTH[0]}"}, small_file, needs="path"),
 )
 
 

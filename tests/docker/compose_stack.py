@@ -80,8 +80,9 @@ class ComposeStack:
         self._file.write_text(made + more)
         self.secrets = dict(re.findall(r"^([A-Z_]+)=(.{44})$", made, re.MULTILINE))
         try:
-            # The networks first: this machine's firewall has to let them be.
-            self.compose("up", "--no-start", "--no-build")
+            # The networks first, for this machine's firewall has to let them be; of services that
+            # wait for no other: the older compose would wait although it starts none.
+            self.compose("up", "--no-start", "--no-build", *_FIRST)
             for network in self.client.networks(filters={"label": f"{_LABEL}={PROJECT}"}):
                 self._ended.enter_context(forwarded(f"br-{network['Id'][:12]}"))
             self.compose("up", "--detach", "--no-build")
@@ -155,6 +156,7 @@ class ComposeStack:
         return answer.is_success
 
 
+_FIRST = ("postgres", "socket-proxy", "spark-master")
 _LABEL = "com.docker.compose.project"
 
 

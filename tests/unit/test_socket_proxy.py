@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import io
 import json
 import sys
+import tarfile
 from pathlib import Path
 from urllib.parse import quote
 
@@ -165,8 +167,11 @@ def test_of_a_name_given_twice_only_the_checked_value_reaches_the_engine(asked):
         ("POST", "/containers/a1/kill?signal=30", "/containers/{worker}/kill"),
         ("DELETE", "/containers/a1?v=True&link=False&force=True", "/containers/{worker}"),
         ("GET", "/containers/a1/logs?stderr=1&stdout=1&tail=9", "/containers/{worker}/logs"),
-        ("GET", "/containers/a1/archive?path=%2Ftmp%2Fm", "/containers/{worker}/archive"),
-        ("PUT", "/containers/a1/archive?path=%2Ftmp", "/containers/{worker}/archive"),
+        (
+            "GET",
+            "/containers/a1/archive?path=%2Ftmp%2Fkitwai-draining",
+            "/containers/{worker}/archive",
+        ),
     ],
 )
 def test_what_the_pool_asks_is_handed_on(method, target, handed_on):
@@ -229,6 +234,7 @@ def test_what_the_pool_asks_is_handed_on(method, target, handed_on):
         ("POST", "/containers/a1/kill?signal=30&signal=9"),
         ("GET", "/containers/a1/archive?path=/etc/passwd"),
         ("GET", "/containers/a1/archive?path=/tmp/../etc/passwd"),
+        ("GET", "/containers/a1/archive?path=/var/lib/spark/kitwai-auth.conf"),
         ("PUT", "/containers/a1/archive?path=/usr/bin"),
         ("GET", "/containers/a1/logs?follow=1"),
         ("GET", "/containers/../images/json"),
@@ -252,3 +258,60 @@ def test_a_body_where_none_belongs_is_refused():
     # A start with a body sets the container's HostConfig in old versions of the engine's API.
     with pytest.raises(rules.Refused):
         rules.check("POST", "/v1.20/containers/a1/start", b'{"Privileged": true}', BOUNDS)
+
+
+def packed(*entries: tarfile.TarInfo, data: bytes = b"") -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for entry in entries:
+            entry.size = len(data) if entry.isreg() else 0
+            tar.addfile(entry, io.BytesIO(data))
+    return out.getvalue()
+
+
+def entry(name: str, **changes) -> tarfile.TarInfo:
+    made = tarfile.TarInfo(name)
+    for field, value in ({"mode": 0o644, "mtime": 1234.5, "uid": 10001} | changes).items():
+        setattr(made, field, value)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [(rules.MARK[0], "kitwai-draining"), ("/", "var/lib/spark/kitwai-auth.conf")],
+)
+def test_the_two_files_of_a_worker_are_handed_on(path, name):
+    target = f"/containers/a1/archive?path={quote(path)}"
+    call = rules.check("PUT", target, packed(entry(name), data=b"abc"), BOUNDS)
+    assert call.path == "/containers/{worker}/archive"
+    with tarfile.open(fileobj=io.BytesIO(call.body)) as tar:
+        (made,) = tar.getmembers()
+        assert tar.extractfile(made).read() == b"abc"
+    assert (made.name, made.mode, made.mtime, made.uid) == (name, 0o444, 1234.5, 10001)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"no tar",
+        packed(),
+        packed(entry("usr/bin/tini")),
+        packed(entry("../kitwai-draining")),
+        packed(entry("kitwai-draining"), entry("usr/bin/tini")),
+        packed(entry("kitwai-draining", type=tarfile.SYMTYPE, linkname="/etc/passwd")),
+        packed(entry("kitwai-draining", type=tarfile.LNKTYPE, linkname="/etc/passwd")),
+        packed(entry("kitwai-draining", type=tarfile.CHRTYPE)),
+        packed(entry("kitwai-draining"), data=b"x" * 5000),
+    ],
+)
+def test_another_file_is_refused(body):
+    with pytest.raises(rules.Refused):
+        rules.check("PUT", "/containers/a1/archive?path=/", body, BOUNDS)
+
+
+def test_no_right_of_a_file_goes_beyond_reading():
+    body = packed(entry("kitwai-draining", mode=0o6755))
+    call = rules.check("PUT", "/containers/a1/archive?path=/tmp", body, BOUNDS)
+    with tarfile.open(fileobj=io.BytesIO(call.body)) as tar:
+        assert tar.getmembers()[0].mode == 0o444
