@@ -155,7 +155,7 @@ def cluster_config(
             f"{where}: mode {mode or fields.mode.value} needs a pool that starts and stops "
             'workers: set "pool" in the extra, or use mode suggest.'
         )
-    times = {
+    times: dict[str, Any] = {
         "quiet_s": _seconds(where, "quiet", fields.quiet),
         "cooldown_out_s": _seconds(where, "cooldown_out", fields.cooldown_out),
         "cooldown_in_s": _seconds(where, "cooldown_in", fields.cooldown_in),

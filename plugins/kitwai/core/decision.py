@@ -10,10 +10,30 @@ from kitwai.errors import InvalidInputError
 
 
 class Mode(StrEnum):
-    """What happens with a decision: `SUGGEST` touches nothing, `AUTO` carries it out."""
+    """What happens with a decision: `SUGGEST` touches nothing, `APPROVE` asks a person first,
+    `AUTO` carries it out.
+    """
 
     SUGGEST = "suggest"
+    APPROVE = "approve"
     AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A person's target until a moment (epoch seconds), in place of the policy's."""
+
+    target: int
+    until: float
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A person's order to touch nothing until a moment (epoch seconds); decisions go on."""
+
+    until: float
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +43,9 @@ class ClusterSettings:
     Times in seconds. ``margin`` is the share of the limit that a predicted finish may use;
     ``start_delay_s`` what a new worker needs until it takes tasks (measured: 14-17 s for five at
     once on 2 cores), ``drain_s`` for how long one that leaves stays; an observation older than
-    ``stale_s`` is not acted on.
+    ``stale_s`` is not acted on. ``flap_budget``: workers that may be started or told to leave
+    within an hour before only a limit in danger may change the count; None: any number. ``pin`` and
+    ``pause`` are what a person set.
     """
 
     cluster: str
@@ -38,6 +60,9 @@ class ClusterSettings:
     drain_s: float = 20.0
     stale_s: float = 30.0
     margin: float = 1.0
+    flap_budget: int | None = None
+    pin: Pin | None = None
+    pause: Pause | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.min_workers <= self.constraint.max_workers:
@@ -53,6 +78,11 @@ class ClusterSettings:
         if not 0 < self.margin <= 1:
             raise InvalidInputError(
                 f"margin of cluster {self.cluster!r} must lie in (0, 1], not be {self.margin}."
+            )
+        if self.flap_budget is not None and self.flap_budget < 1:
+            raise InvalidInputError(
+                f"flap_budget of cluster {self.cluster!r} must be at least 1, "
+                f"not {self.flap_budget}."
             )
         for name in (
             "quiet_s",
