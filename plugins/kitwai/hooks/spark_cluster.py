@@ -108,6 +108,12 @@ class SparkClusterHook(BaseHook):
         return read_history(self.config.history)
 
     @property
+    def params(self) -> dict[str, Any]:
+        """What a run asks for itself, as the DAG's params name it."""
+        names = {"max_workers": "N", "limit": "T", "mode": "mode"}
+        return {names[name]: value for name, value in self._asked.items() if value is not None}
+
+    @property
     def asked(self) -> frozenset[str]:
         """Names of what a run asks for itself, as `kitwai.core.controls.NAMES` has them."""
         return frozenset(name for name, value in self._asked.items() if value is not None)
