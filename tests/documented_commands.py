@@ -1,4 +1,4 @@
-"""The commands in the documentation: fenced ``sh`` blocks, each with a comment that says who runs it.
+"""The commands of the documentation: fenced ``sh`` blocks, each with a comment: who runs it.
 
 ``<!-- run -->``: tests/docs; ``<!-- run by tests/… -->``: another test's file.
 """

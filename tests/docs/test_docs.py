@@ -1,4 +1,4 @@
-"""The documentation builds, and its commands do what it says: on a real Airflow and a real Spark."""
+"""The documentation builds, and its commands do what it says, on a real Airflow and real Spark."""
 
 from __future__ import annotations
 
