@@ -93,6 +93,7 @@ def setup(tmp_path_factory, repository):
                 "AIRFLOW__KITWAI__EFFORT": "0.05",
                 "AIRFLOW__KITWAI__COLLECT_TASKS": "1",
                 "KITWAI_TEST_MODULES": str(modules),
+                "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,viewer:viewer",
             },
             dag_ids=DAGS,
         )
