@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import dataclasses
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -63,6 +64,9 @@ def _printing(
 
 
 def _hook(arguments: argparse.Namespace, **asked: object) -> SparkClusterHook:
+    # Airflow's SDK reads connections that are kept in Airflow's database in such a process only.
+    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
+
     from airflow.sdk.exceptions import AirflowException
 
     from kitwai.hooks.spark_cluster import SparkClusterHook
