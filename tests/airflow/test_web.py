@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import closing
 
 import httpx
 import pytest
@@ -63,7 +64,11 @@ def test_the_plugin_is_loaded_whole(setup):
 
 def test_every_route_asks_who_is_there(setup, step):
     walked = [*routes(setup), ("GET", f"{API}/openapi.json"), ("GET", "/kitwai/index.html")]
-    with client(setup) as nobody, client(setup) as forger, client(setup, "viewer") as viewer:
+    with (
+        closing(client(setup)) as nobody,
+        closing(client(setup)) as forger,
+        closing(client(setup, "viewer")) as viewer,
+    ):
         forger.headers["Authorization"] = setup.airflow.api.headers["Authorization"][:-4] + "AAAA"
         for method, path in walked:
             assert nobody.request(method, path, json={}).status_code == 401, path
