@@ -105,10 +105,12 @@ class TrainingStore:
             return {source: str(reason) for source, reason in session.execute(query)}
 
     def steps(
-        self, since: float, until: float
+        self, since: float, until: float, cluster: str | None = None
     ) -> Iterator[tuple[Observation, Decision, ClusterSettings] | None]:
         """What the autoscale DAG saw and decided in [since, until), oldest first; None for each
         step that another version of Kitwai has written in a form that this one cannot read.
+
+        :param cluster: of this one alone.
         """
         query = (
             sa.select(ObservationRow.body, DecisionRow.body, DecisionRow.settings)
@@ -117,6 +119,8 @@ class TrainingStore:
             .order_by(DecisionRow.at, DecisionRow.id)
             .execution_options(yield_per=100)
         )
+        if cluster is not None:
+            query = query.where(DecisionRow.cluster == cluster)
         with Session(self._engine) as session:
             for seen, decided, settings in session.execute(query):
                 try:
