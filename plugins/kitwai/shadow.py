@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy.engine import Engine
+
 from kitwai.core.compare import Comparison, compare
 from kitwai.core.decide import decide
 from kitwai.core.decision import ClusterSettings, Decision
@@ -24,7 +26,6 @@ from kitwai.store.registry import (
     read_manifest,
 )
 from kitwai.store.shadow import ShadowStore
-from kitwai.store.store import Store
 
 NEWEST = "newest"
 
@@ -33,7 +34,7 @@ PATIENCE_S = 1.0
 
 
 def decide_in_shadow(
-    store: Store,
+    engine: Engine,
     root: Path,
     names: Sequence[str],
     observation: Observation,
@@ -69,7 +70,7 @@ def decide_in_shadow(
                 now=now,
                 history=challenger.history(own),
             )
-            ShadowStore(store.engine).add(version, decision, observation_id)
+            ShadowStore(engine).add(version, decision, observation_id)
         except Exception as error:
             # Whatever is wrong with a challenger must not touch the step.
             failed.append(f"The shadow {name} has not decided: {error}")
@@ -106,10 +107,10 @@ class ShadowFigures:
 
 
 def shadow_figures(
-    store: Store, cluster: str, checkpoint: str, since: float = 0.0
+    engine: Engine, cluster: str, checkpoint: str, since: float = 0.0
 ) -> ShadowFigures | None:
     """What a challenger has decided since a moment; None where it has not."""
-    pairs = list(ShadowStore(store.engine).pairs(cluster, checkpoint, since))
+    pairs = list(ShadowStore(engine).pairs(cluster, checkpoint, since))
     if not pairs:
         return None
     return ShadowFigures(
@@ -123,12 +124,12 @@ def shadow_figures(
 
 
 def all_figures(
-    store: Store, checkpoint: str | None = None, cluster: str | None = None, since: float = 0.0
+    engine: Engine, checkpoint: str | None = None, cluster: str | None = None, since: float = 0.0
 ) -> list[ShadowFigures]:
     """Of every challenger on every cluster, or of one alone."""
     found = [
-        shadow_figures(store, its, version, since)
-        for its, version in ShadowStore(store.engine).challengers(since)
+        shadow_figures(engine, its, version, since)
+        for its, version in ShadowStore(engine).challengers(since)
         if checkpoint in (None, version) and cluster in (None, its)
     ]
     return [one for one in found if one is not None]

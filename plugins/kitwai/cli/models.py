@@ -95,7 +95,7 @@ def _shadows() -> dict[str, list[ShadowFigures]]:
 
     found: dict[str, list[ShadowFigures]] = {}
     try:
-        for figures in all_figures(Store(store_url())):
+        for figures in all_figures(Store(store_url()).engine):
             found.setdefault(figures.checkpoint, []).append(figures)
     except StoreError:
         return {}

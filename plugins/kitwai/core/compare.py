@@ -62,7 +62,7 @@ class Comparison:
     @property
     def regret_second(self) -> float | None:
         """What the first's targets lose, as the second sees it."""
-        return None if self.second.loss is None else -self.second.loss
+        return None if self.second.loss is None else 0.0 - self.second.loss
 
 
 def compare(pairs: Iterable[tuple[Decision, Decision]]) -> Comparison:

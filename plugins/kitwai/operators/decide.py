@@ -81,7 +81,7 @@ class DecideOperator(ClusterOperator):
         from kitwai.shadow import decide_in_shadow
 
         for why in decide_in_shadow(
-            store,
+            store.engine,
             models_root(),
             names,
             observation,

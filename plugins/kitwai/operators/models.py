@@ -42,7 +42,7 @@ class ChangeChampionOperator(TrainingOperator):
         else:
             raise InvalidInputError("Name a version to promote, or choose the action rollback.")
         store = self.store()
-        shadows = [one.sentence() for one in all_figures(store, version)]
+        shadows = [one.sentence() for one in all_figures(store.engine, version)]
         reason = " ".join([f"By hand, instead of {before}.", *shadows])
         store.add_verdict(version, before, verdict, reason, run_id=run_id_of(context))
         self.log.info("%s is the champion now.", version)

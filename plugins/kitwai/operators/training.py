@@ -224,7 +224,7 @@ class PromoteOperator(TrainingOperator):
         else:
             verdict = "kept" if version == champion else "refused"
         store = self.store()
-        reason = " ".join([reason, *(one.sentence() for one in all_figures(store, version))])
+        reason = " ".join([reason, *(one.sentence() for one in all_figures(store.engine, version))])
         store.add_verdict(
             version, champion, verdict, reason, run_id=run_id_of(context), body=judged
         )

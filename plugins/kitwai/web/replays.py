@@ -67,7 +67,7 @@ def shadow_views(
     :param outcome: also what both come to in the simulator: that takes as long as a replay.
     """
     views = []
-    for figures in all_figures(store, cluster=cluster, since=since):
+    for figures in all_figures(store.engine, cluster=cluster, since=since):
         found = figures.comparison
         view = ShadowView(
             cluster=figures.cluster,
