@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+from kitwai.cli import bench_api
+from kitwai.cli import bench_clusters
 from kitwai.errors import InvalidInputError
 
 _MOST_MB = 3_000
@@ -45,14 +47,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     reaction.set_defaults(run=_reaction)
 
-    clusters = benchmarks.add_parser(
-        "clusters", parents=[common], help="a round of steps on many clusters, on Postgres"
-    )
-    clusters.add_argument(
-        "--clusters", type=int, default=50, help="simulated (default: %(default)s)"
-    )
-    clusters.add_argument("--rounds", type=int, default=3, help="measured (default: %(default)s)")
-    clusters.set_defaults(run=_clusters)
+    bench_clusters.add_parser(benchmarks, common)
 
     calibrate = benchmarks.add_parser(
         "calibrate", help="the simulator's constants, measured on a real Spark cluster"
@@ -124,6 +119,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     train_dag.set_defaults(run=_train_dag)
 
+    bench_api.add_parser(benchmarks, common)
+
 
 def _step(arguments: argparse.Namespace) -> int:
     from rich.console import Console
@@ -171,27 +168,6 @@ def _reaction(arguments: argparse.Namespace) -> int:
         )
     console.print(table)
     _write(arguments.json, figures)
-    return 0
-
-
-def _clusters(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
-    from rich.table import Table
-
-    from kitwai.bench.clusters import measure_clusters
-
-    for name in ("clusters", "rounds"):
-        if not 1 <= getattr(arguments, name) <= 1000:
-            raise InvalidInputError(f"--{name} must lie in 1..1000.")
-    console = Console(highlight=False)
-    rounds = measure_clusters(arguments.clusters, arguments.rounds, console.print)
-    table = Table("", "median s", "fastest s", "slowest s")
-    table.add_row(f"a round on {rounds.clusters} clusters", *_spread(rounds.round_s))
-    for part, seconds in rounds.task_s.items():
-        table.add_row(f"one {part} task", f"{seconds:.2f}", "", "")
-    console.print(table)
-    console.print(f"{rounds.tasks} tasks a round, {rounds.decisions_per_s:.1f} decisions a second.")
-    _write(arguments.json, {**asdict(rounds), "decisions_per_s": rounds.decisions_per_s})
     return 0
 
 

@@ -47,7 +47,8 @@ class AirflowStandalone:
     127.0.0.1, as a context manager.
 
     ``url`` and ``password`` (of the user "admin") let a person in; ``api`` is an HTTP client that
-    is logged in, with paths such as ``/api/v2/dags``.
+    is logged in, with paths such as ``/api/v2/dags``; ``environment`` is that of its processes, for
+    commands that are to meet the same Airflow.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class AirflowStandalone:
         self.home = home.resolve()
         self.api = httpx.Client(timeout=20.0)
         self.session: int | None = None
+        self.environment: dict[str, str] = {}
         self._standalone: subprocess.Popen[bytes] | None = None
         self._more_sessions: list[int] = []
         self._dag_ids = tuple(dag_ids)
@@ -117,13 +119,13 @@ class AirflowStandalone:
         """
         self.home.mkdir(parents=True, exist_ok=True)
         port = _port()
+        self.environment = self._environment(port)
         self.api.base_url = httpx.URL(f"http://127.0.0.1:{port}")
-        self._environ = self._environment(port)
         try:
             self._standalone = spawn(
                 [sys.executable, "-m", "airflow", "standalone"],
                 log=self.log,
-                env=self._environ,
+                env=self.environment,
                 cwd=self.home,
             )
             self.session = self._standalone.pid
@@ -139,7 +141,7 @@ class AirflowStandalone:
         more = spawn(
             [sys.executable, "-m", "airflow", "scheduler"],
             log=self.home / f"scheduler-{len(self._more_sessions) + 2}.log",
-            env=self._environ | {"AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(_port())},
+            env=self.environment | {"AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(_port())},
             cwd=self.home,
         )
         self._more_sessions.append(more.pid)
