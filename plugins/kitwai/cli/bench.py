@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from kitwai.cli import bench_api
-from kitwai.cli import bench_clusters
+from kitwai.cli import bench_api, bench_clusters
 from kitwai.errors import InvalidInputError
 
 _MOST_MB = 3_000
