@@ -163,7 +163,7 @@ def kill_while_it_scales(two, wait_for) -> psutil.Process:
         if not holder or not under_way:
             return False
         process = psutil.Process(json.loads(holder)["pid"])
-        found[:] = [one for one in process.parents() if "scheduler" in " ".join(one.cmdline())]
+        found[:] = [one for one in process.parents() if "scheduler" in one.cmdline()]
         return bool(found)
 
     wait_for(scaling, timeout_s=120)

@@ -19,7 +19,7 @@ from kitwai.sandbox.spark import DECOMMISSION, QUICK_JVM
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(1500)]
 
-LIMIT_S = 180
+LIMIT_S = 240
 MEMORY_MB = 512
 UP_S = 420.0
 DRIVER = "kitwai-test-driver"
@@ -226,7 +226,7 @@ def submit(stack, service_url: str) -> str:
         [
             *("org.apache.spark.deploy.SparkSubmit", "--master", "spark://spark-master:7077"),
             *(*options, "/application.py", "--files", "/usr/lib/python3.11"),
-            *("--service", service_url, "--permits", "4", "--tasks", "90"),
+            *("--service", service_url, "--permits", "4", "--tasks", "120"),
             *("--levels", "5", "--partitions", "2"),
         ],
         name=DRIVER,
