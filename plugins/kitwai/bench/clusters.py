@@ -28,7 +28,8 @@ _TIMEOUT_S = 600.0
 class Rounds:
     """``round_s``: seconds of each round, a run of the autoscale DAG for all clusters.
 
-    ``task_s``: for each part of a step the median seconds of one task; ``tasks``: so many a round.
+    ``task_s``: for each part of a step the median seconds of one task (of those that the API lists
+    on its first page); ``tasks``: so many a round.
     ``decisions`` are those of all rounds that were stored.
     """
 
@@ -83,7 +84,7 @@ def measure_clusters(
             airflow.unpause(STEP_DAG)
             for number in range(rounds + 1):
                 seconds, instances = _round(airflow)
-                progress(f"round {number}: {seconds:.1f} s")
+                progress(f"round {number}{'' if number else ', not counted'}: {seconds:.1f} s")
                 if number > 0:
                     measured.append(seconds)
                     tasks += instances
@@ -95,7 +96,7 @@ def measure_clusters(
     return Rounds(
         clusters,
         tuple(measured),
-        len(tasks) // rounds,
+        len(_PARTS) * clusters,
         {part: _median_s(tasks, part) for part in _PARTS},
         sum(decisions),
     )
