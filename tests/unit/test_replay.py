@@ -397,10 +397,11 @@ def test_an_endless_application_is_not_played(tmp_path):
 
 def test_another_file_of_past_runs_than_the_recorded_is_said(tmp_path):
     path = tmp_path / "history.json"
-    save_history(path, history_of(Library([profile("job", 1.0, "own")])))
+    save_history(path, history_of(Library([profile("sort", 1.0, "own")])))
     own = own_runs(path)
     store = Store(f"sqlite:///{tmp_path / 'kitwai.db'}")
-    seen = observation(2, application(stage(tasks=100, complete=40), elapsed_s=100.0), at=4e9)
+    runs = application(stage(tasks=100, complete=40), elapsed_s=100.0, name="sort")
+    seen = observation(2, runs, at=4e9)
     made = decide(seen, settings(), history=own.runs, history_sha256=own.sha256)
     store.add_decision(made, store.add_observation(seen), settings())
     step = next(TrainingStore(store.engine).steps(0.0, 5e9))
