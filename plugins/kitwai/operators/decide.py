@@ -44,9 +44,10 @@ class DecideOperator(ClusterOperator):
         from kitwai.store.champion import load_champion
 
         store = self.store()
-        settings = settings_in_force(hook, store, time.time())
+        now = time.time()
+        settings = settings_in_force(hook, store, now)
         observation_id = int(self.observation["observation_id"])
-        champion, now = load_champion(), time.time()
+        champion = load_champion()
         observation = store.observation(observation_id)
         decision = decide(
             observation,
