@@ -97,6 +97,7 @@ def setup(tmp_path_factory, repository):
                 "KITWAI_TEST_MODULES": str(modules),
                 "AIRFLOW__KITWAI__NOTIFIERS": "told_to_file:ToFile",
                 "KITWAI_TEST_NOTICES": str(folder / "notices"),
+                "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,viewer:viewer",
             },
             dag_ids=DAGS,
         )

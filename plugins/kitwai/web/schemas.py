@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
+from kitwai.core.compare import Comparison
 from kitwai.core.decision import ClusterSettings, Decision
 
 Item = TypeVar("Item")
@@ -52,8 +53,8 @@ class ControlChange(Answer):
     """What to set; ``value`` None lifts it, ``until`` None holds until then."""
 
     name: Literal["mode", "pause", "pin", "max_workers", "limit"]
-    value: Annotated[str, Field(max_length=50)] | int | None
-    until: float | None = None
+    value: Annotated[str, Field(max_length=50)] | StrictInt | None
+    until: Annotated[float, Field(allow_inf_nan=False)] | None = None
 
 
 class ApplicationView(Answer):
@@ -136,7 +137,7 @@ class ApprovalAnswer(Answer):
 
 
 class Mark(Answer):
-    """A decision that changed something or was changed: what the timeline marks."""
+    """A decision for another count than the present one: what the timeline marks."""
 
     at: float
     decision_id: int
@@ -146,8 +147,10 @@ class Mark(Answer):
 
 
 class Timeline(Answer):
-    """A cluster over time, in columns of one length; ``finish_s`` and ``limit_s``: of the
-    application nearest to its limit.
+    """A cluster over time, in columns of one length, oldest first; ``tasks`` and ``tasks_done``: of
+    all running applications; ``elapsed_s``, ``finish_s`` and ``limit_s``: of the one nearest to its
+    limit. ``step_s``: seconds between points where there are too many to show each one, None where
+    each is shown; ``more_marks``: only the newest marks are here.
     """
 
     at: list[float]
@@ -160,10 +163,14 @@ class Timeline(Answer):
     limit_s: list[float | None]
     decision_id: list[int | None]
     marks: list[Mark]
+    step_s: float | None = None
+    more_marks: bool = False
 
 
 class DecisionSummary(Answer):
-    """One line of the history; ``done``: what was carried out of it, None if nothing was to be."""
+    """One line of the history; ``started`` and ``removed``: workers that came and went by it, None
+    if nothing was carried out.
+    """
 
     id: int
     at: float
@@ -248,27 +255,34 @@ class ReplayRequest(Answer):
     baseline such as ``remaining-work@0.80``; exactly one of the two.
     """
 
-    since: float
-    until: float
+    since: Annotated[float, Field(allow_inf_nan=False)]
+    until: Annotated[float, Field(allow_inf_nan=False)]
     checkpoint: str | None = Field(None, max_length=100)
     policy: str | None = Field(None, max_length=100)
 
 
 class ReplayPolicy(Answer):
     """What one side of a replay comes to. ``limits``: applications that ended with a limit;
-    ``met``: of these, in time; ``worker_s``: paid in all.
+    ``met``: of these, in time; ``worker_s``: paid in all. None where it cannot be told
+    (`Replay.notes` say why).
     """
 
     name: str
-    limits: int
-    met: int
-    worker_s: float
+    limits: int | None
+    met: int | None
+    worker_s: float | None
 
 
 class Replay(Answer):
-    """Recorded days decided again. ``observations``: how many were decided again; ``differs``: on
-    how many of them the targets differ; ``unknown``: applications that could not be
-    judged, and why.
+    """Recorded days decided again, on two levels.
+
+    Decisions, under the recorded past: ``observations``: how many were decided again; ``differs``:
+    on how many of them the targets differ, ``share``: the same as a share; ``comparison``: as both
+    forecasts see the difference, the recorded policy first; for each ``at`` both targets.
+
+    Outcome: ``real``: what happened; ``recorded`` and ``replayed``: what both policies come to in
+    the simulator, where ``recorded`` against ``real`` shows how good the simulation is;
+    ``unknown``: applications that are in none of the three, and why; ``notes``: what else to know.
     """
 
     cluster: str
@@ -276,21 +290,33 @@ class Replay(Answer):
     until: float
     observations: int
     differs: int
+    share: float | None
+    comparison: Comparison
+    real: ReplayPolicy
     recorded: ReplayPolicy
     replayed: ReplayPolicy
     unknown: list[str]
+    notes: list[str]
     at: list[float]
     recorded_target: list[int | None]
     replayed_target: list[int | None]
 
 
 class ShadowView(Answer):
-    """A challenger that decides without acting, against the champion. ``regret``: predicted cost of
-    the champion's target less that of the challenger's, as the champion sees it, and the reverse.
+    """A challenger that decides without acting, against the champion, in [since, until].
+
+    ``champion``: the versions that decided. ``regret_champion``: mean loss of the challenger's
+    target less that of the champion's, as the champion's forecast sees it; ``regret_challenger``:
+    mean loss of the champion's target less that of the challenger's, as the challenger's sees it.
+    A loss is an expected cost plus price x miss probability, in costs of the whole run on the best
+    static cluster (`kitwai.core.compare`), its mean over ``comparison.judged`` decisions on
+    applications. ``kinship``: what the two have in common. ``outcome``: what both come to in the
+    simulator, the champion first; None where it was not asked for, ``notes`` as in `Replay`.
     """
 
     cluster: str
     checkpoint: str
+    champion: str
     decisions: int
     differs: int
     fewer_workers: int
@@ -298,3 +324,8 @@ class ShadowView(Answer):
     regret_champion: float | None
     regret_challenger: float | None
     since: float
+    until: float
+    comparison: Comparison
+    kinship: str | None = None
+    outcome: list[ReplayPolicy] | None = None
+    notes: list[str] = []
