@@ -34,13 +34,16 @@ def decide_again(step: Step, policy: Policy | None, known: PastRuns) -> Decision
         policy,
         now=_moment(recorded, settings),
         history=known.before(observation.at),
+        history_sha256=recorded.history,
     )
 
 
 def _moment(recorded: Decision, settings: ClusterSettings) -> float | None:
-    """When it was decided, as far as that matters: an observation that was too old then is too old
-    again.
+    """When it was decided. Records of old do not tell; of them an observation that was too old then
+    is too old again.
     """
+    if recorded.decided_at is not None:
+        return recorded.decided_at
     stale = _STALE.match(recorded.reason) is not None
     return recorded.at + settings.stale_s + 1.0 if stale else None
 
