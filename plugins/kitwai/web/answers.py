@@ -13,10 +13,10 @@ from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
 from airflow.utils.session import create_session
 from fastapi import HTTPException
 
+from kitwai.approvals import ASK_TASK
+from kitwai.approvals import DAG_ID as APPROVE_DAG
 from kitwai.web.security import authorized
 
-APPROVE_DAG = "kitwai_approve"
-_TASK = "ask"
 _OPTIONS = {"approved": "Approve", "rejected": "Reject"}
 
 
@@ -33,7 +33,7 @@ def give_answer(run_id: str, answer: str, user: BaseUser) -> None:
             update_hitl_detail(
                 dag_id=APPROVE_DAG,
                 dag_run_id=run_id,
-                task_id=_TASK,
+                task_id=ASK_TASK,
                 update_hitl_detail_payload=UpdateHITLDetailPayload(
                     chosen_options=[_OPTIONS[answer]]
                 ),
