@@ -24,6 +24,7 @@ _MODULES = (
     "day",
     "history",
     "models",
+    "replay",
     "publish",
     "demo",
     "bench",

@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Any
 from kitwai.operators.base import ClusterOperator
 
 if TYPE_CHECKING:
+    from kitwai.core.decide import History
+    from kitwai.core.decision import ClusterSettings
+    from kitwai.core.observation import Observation
     from kitwai.hooks.spark_cluster import SparkClusterHook
+    from kitwai.store.store import Store
 
 
 class DecideOperator(ClusterOperator):
@@ -36,22 +40,54 @@ class DecideOperator(ClusterOperator):
         settings = hook.config.settings
         store = self.store()
         observation_id = int(self.observation["observation_id"])
-        champion = load_champion()
+        champion, now = load_champion(), time.time()
+        observation = store.observation(observation_id)
         decision = decide(
-            store.observation(observation_id),
+            observation,
             settings,
             champion.policy,
-            now=time.time(),
+            now=now,
             no_policy_reason=champion.why_not,
             history=champion.history(hook.history),
         )
         if decision.fallback:
             self.log.error("The analytic policy stands in for the champion: %s", decision.fallback)
         self.log.info("%s", decision.reason)
+        decision_id = store.add_decision(decision, observation_id, settings)
+        self._shadows(store, observation, observation_id, settings, now, hook.history)
         return {
-            "decision_id": store.add_decision(decision, observation_id, settings),
+            "decision_id": decision_id,
             "present": decision.present,
             "target": decision.target,
             "mode": decision.mode.value,
             "reason": decision.reason[:500],
         }
+
+    def _shadows(
+        self,
+        store: Store,
+        observation: Observation,
+        observation_id: int,
+        settings: ClusterSettings,
+        now: float,
+        own: History | None,
+    ) -> None:
+        """Let the challengers decide too; nothing acts on it, and no fault of theirs counts."""
+        from kitwai.config import models_root, shadows
+
+        names = shadows()
+        if not names:
+            return
+        from kitwai.shadow import decide_in_shadow
+
+        for why in decide_in_shadow(
+            store.engine,
+            models_root(),
+            names,
+            observation,
+            observation_id,
+            settings,
+            now=now,
+            own=own,
+        ):
+            self.log.warning("%s", why)
