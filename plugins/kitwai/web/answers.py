@@ -13,8 +13,7 @@ from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
 from airflow.utils.session import create_session
 from fastapi import HTTPException
 
-from kitwai.approvals import ASK_TASK
-from kitwai.approvals import DAG_ID as APPROVE_DAG
+from kitwai.approvals import ASK_TASK, DAG_ID
 from kitwai.web.security import authorized
 
 _OPTIONS = {"approved": "Approve", "rejected": "Reject"}
@@ -26,12 +25,12 @@ def give_answer(run_id: str, answer: str, user: BaseUser) -> None:
     :param answer: "approved" or "rejected".
     :raises HTTPException: 403, the user may not; 409, it is answered already or not asked yet.
     """
-    if not authorized(user, "PUT", APPROVE_DAG, DagAccessEntity.HITL_DETAIL):
-        raise HTTPException(403, f"You may not answer for the DAG {APPROVE_DAG}.")
+    if not authorized(user, "PUT", DAG_ID, DagAccessEntity.HITL_DETAIL):
+        raise HTTPException(403, f"You may not answer for the DAG {DAG_ID}.")
     try:
         with create_session() as session:
             update_hitl_detail(
-                dag_id=APPROVE_DAG,
+                dag_id=DAG_ID,
                 dag_run_id=run_id,
                 task_id=ASK_TASK,
                 update_hitl_detail_payload=UpdateHITLDetailPayload(

@@ -68,6 +68,7 @@ def _settings(view: ClusterView, controls: Sequence[Control], now: float) -> Non
     except InvalidInputError as error:
         view.error = str(error)
         return
+    view.error = " ".join(settings.ignored) or None
     view.mode = settings.mode.value
     view.max_workers = settings.constraint.max_workers
     view.limit_s = settings.constraint.limit_s
