@@ -1,0 +1,218 @@
+// Recorded time decided again by something else; and a challenger that decides without acting.
+
+import type { JSX } from "preact";
+import { useMemo, useState } from "preact/hooks";
+import type uPlot from "uplot";
+
+import { api } from "../api/client";
+import type { Replay } from "../api/types";
+import { count, duration, fromLocalInput, number, percent, toLocalInput } from "../lib/format";
+import { link } from "../lib/route";
+import { withGaps } from "../lib/series";
+import { useData } from "../lib/use";
+import { Data, Empty, Field, Notice, Table, Time } from "../parts/basics";
+import { Chart } from "../parts/chart";
+import { refusal, useShell } from "../parts/context";
+
+const POLICIES = ["remaining-work@0.95", "remaining-work@0.80", "remaining-work@0.70", "always-N"];
+
+export function ReplayAndShadow({ cluster }: { cluster: string }): JSX.Element {
+  return (
+    <>
+      <ReplayForm cluster={cluster} />
+      <Shadow cluster={cluster} />
+    </>
+  );
+}
+
+function ReplayForm({ cluster }: { cluster: string }): JSX.Element {
+  const { me, say } = useShell();
+  const models = useData("models", () => api.models(), 0);
+  const now = Date.now() / 1000;
+  const [since, setSince] = useState(toLocalInput(now - 86_400));
+  const [until, setUntil] = useState(toLocalInput(now));
+  const [kind, setKind] = useState<"policy" | "checkpoint">("policy");
+  const [policy, setPolicy] = useState(POLICIES[1]!);
+  const [version, setVersion] = useState("");
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<string | null>(null);
+  const [result, setResult] = useState<Replay | null>(null);
+  const usable = models.data?.filter((model) => !model.error) ?? [];
+  const chosen = version || usable[0]?.version || "";
+
+  const submit = async (event: Event): Promise<void> => {
+    event.preventDefault();
+    const [from, to] = [fromLocalInput(since), fromLocalInput(until)];
+    if (from === null || to === null || from >= to) {
+      setError("The end must lie behind the beginning.");
+      return;
+    }
+    setBusy(true);
+    setError(null);
+    setResult(null);
+    try {
+      const asked = kind === "policy" ? { checkpoint: null, policy: policy.trim() } : { checkpoint: chosen, policy: null };
+      const answer = await api.replay(cluster, { since: from, until: to, ...asked });
+      setResult(answer);
+      say(`Replay done: ${count(answer.observations, "observation")}, ${answer.differs} decided otherwise.`);
+    } catch (failure) {
+      setError((failure as Error).message);
+    }
+    setBusy(false);
+  };
+
+  return (
+    <section class="panel" aria-labelledby="replay-title">
+      <div class="panel-head">
+        <h2 id="replay-title">Replay</h2>
+      </div>
+      <p class="hint">Takes the recorded decisions of a time again, by another checkpoint or a baseline, and compares. Nothing is touched.</p>
+      <form class="filters" onSubmit={submit}>
+        <Field label="From">
+          <input type="datetime-local" value={since} required onInput={(event) => setSince(event.currentTarget.value)} />
+        </Field>
+        <Field label="To">
+          <input type="datetime-local" value={until} required onInput={(event) => setUntil(event.currentTarget.value)} />
+        </Field>
+        <Field label="Decided by">
+          <select value={kind} onChange={(event) => setKind(event.currentTarget.value as "policy" | "checkpoint")}>
+            <option value="policy">a baseline</option>
+            <option value="checkpoint">a checkpoint</option>
+          </select>
+        </Field>
+        {kind === "policy" ? (
+          <Field label="Baseline">
+            <input type="text" list="policies" value={policy} required maxLength={100} onInput={(event) => setPolicy(event.currentTarget.value)} />
+          </Field>
+        ) : (
+          <Field label="Checkpoint">
+            <select value={chosen} onChange={(event) => setVersion(event.currentTarget.value)}>
+              {usable.map((model) => (
+                <option key={model.version} value={model.version}>
+                  {model.version}
+                  {model.champion ? " (champion)" : ""}
+                </option>
+              ))}
+            </select>
+          </Field>
+        )}
+        <datalist id="policies">
+          {POLICIES.map((name) => (
+            <option key={name} value={name} />
+          ))}
+        </datalist>
+        <button type="submit" class="primary" disabled={busy || refusal(me, "change") !== null} title={refusal(me, "change") ?? undefined}>
+          {busy ? "Deciding again …" : "Replay"}
+        </button>
+      </form>
+      {error && <Notice tone="bad">{error}</Notice>}
+      {result && <Result replay={result} />}
+    </section>
+  );
+}
+
+function Result({ replay }: { replay: Replay }): JSX.Element {
+  const data = useMemo(() => withGaps(replay.at, [replay.recorded_target, replay.replayed_target], 120) as uPlot.AlignedData, [replay]);
+  return (
+    <div class="result">
+      <p class="reason">
+        {`${count(replay.observations, "observation")} decided again; on ${number(replay.differs)} of them the targets differ`}
+        {replay.observations > 0 && ` (${percent(replay.differs / replay.observations)})`}.
+      </p>
+      <Table caption="What each side comes to" class="numbers" head={["", "Applications with a limit", "Limits met", "Share", "Worker-seconds"]}>
+        {[replay.recorded, replay.replayed].map((side, index) => (
+          <tr key={index}>
+            <th scope="row">{index === 0 ? `${side.name} (recorded)` : side.name}</th>
+            <td>{number(side.limits)}</td>
+            <td>{number(side.met)}</td>
+            <td>{side.limits ? percent(side.met / side.limits) : "–"}</td>
+            <td>{number(side.worker_s)}</td>
+          </tr>
+        ))}
+      </Table>
+      {replay.at.length > 0 && (
+        <>
+          <dl class="legend">
+            <div>
+              <dt>
+                <span class="swatch series-present" aria-hidden="true" />
+                recorded target
+              </dt>
+            </div>
+            <div>
+              <dt>
+                <span class="swatch series-target" aria-hidden="true" />
+                {`target of ${replay.replayed.name}`}
+              </dt>
+            </div>
+          </dl>
+          <Chart
+            label={`Targets over ${duration(replay.until - replay.since)}, recorded and replayed.`}
+            height={180}
+            lines={[
+              { label: "recorded", colour: "series-present", stepped: true, fill: true },
+              { label: "replayed", colour: "series-target", stepped: true, dash: [5, 4] },
+            ]}
+            data={data}
+            since={replay.since}
+            until={replay.until}
+            group="replay"
+            whole
+            format={(value) => (Number.isInteger(value) ? String(value) : "")}
+          />
+        </>
+      )}
+      {replay.unknown.length > 0 && (
+        <details>
+          <summary>{`${count(replay.unknown.length, "application")} could not be judged`}</summary>
+          <ul>
+            {replay.unknown.map((why, index) => (
+              <li key={index}>{why}</li>
+            ))}
+          </ul>
+        </details>
+      )}
+    </div>
+  );
+}
+
+function Shadow({ cluster }: { cluster: string }): JSX.Element {
+  const loaded = useData(`shadow/${cluster}`, () => api.shadow(cluster), 15);
+  return (
+    <section class="panel" aria-labelledby="shadow-title">
+      <div class="panel-head">
+        <h2 id="shadow-title">Shadow</h2>
+      </div>
+      <p class="hint">Challengers that decide beside the champion and touch nothing.</p>
+      <Data loaded={loaded} everyS={15}>
+        {(rows) =>
+          rows.length === 0 ? (
+            <Empty title="No challenger decides in the shadow." />
+          ) : (
+            <Table caption="Challengers" class="stack" head={["Checkpoint", "Since", "Decisions", "Differ", "Fewer workers", "More workers", "Champion's regret", "Challenger's regret"]}>
+              {rows.map((row) => (
+                <tr key={row.checkpoint}>
+                  <th scope="row" data-label="Checkpoint">
+                    <a href={link.model(row.checkpoint)}>{row.checkpoint}</a>
+                  </th>
+                  <td data-label="Since">
+                    <Time at={row.since} seconds={false} />
+                  </td>
+                  <td data-label="Decisions">{number(row.decisions)}</td>
+                  <td data-label="Differ">
+                    {number(row.differs)}
+                    {row.decisions > 0 && <span class="hint">{` ${percent(row.differs / row.decisions)}`}</span>}
+                  </td>
+                  <td data-label="Fewer workers">{number(row.fewer_workers)}</td>
+                  <td data-label="More workers">{number(row.more_workers)}</td>
+                  <td data-label="Champion's regret">{number(row.regret_champion, 1)} worker-s</td>
+                  <td data-label="Challenger's regret">{number(row.regret_challenger, 1)} worker-s</td>
+                </tr>
+              ))}
+            </Table>
+          )
+        }
+      </Data>
+    </section>
+  );
+}
