@@ -22,6 +22,15 @@ export function duration(seconds: number | null | undefined): string {
   return rest ? `${head} ${rest} ${smallName}` : head;
 }
 
+/** `523` -> "8:43", for where room is scarce: min:s, or h:min:s. */
+export function short(seconds: number): string {
+  const all = Math.round(Math.abs(seconds));
+  const minutes = Math.floor(all / 60);
+  const tail = `${pad(all % 60)}`;
+  const head = minutes < 60 ? `${minutes}` : `${Math.floor(minutes / 60)}:${pad(minutes % 60)}`;
+  return `${seconds < 0 ? "−" : ""}${head}:${tail}`;
+}
+
 /** How long ago `at` was, in words. */
 export function ago(at: number, now: number): string {
   const past = now - at;
@@ -37,12 +46,12 @@ export function percent(share: number | null | undefined): string {
   return `${value < 10 ? trim(value.toFixed(1)) : value.toFixed(0)} %`;
 }
 
-/** A plain number in at most `digits` places; thousands are grouped by thin spaces. */
+/** A plain number with `digits` places; thousands are grouped by thin spaces. */
 export function number(value: number | null | undefined, digits = 0): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return UNKNOWN;
   const [whole, part] = Math.abs(value).toFixed(digits).split(".");
   const grouped = whole!.replace(/\B(?=(\d{3})+$)/g, "\u202f");
-  return `${value < 0 ? "−" : ""}${grouped}${part ? trim(`.${part}`) : ""}`;
+  return `${value < 0 ? "−" : ""}${grouped}${part ? `.${part}` : ""}`;
 }
 
 function trim(text: string): string {

@@ -11,7 +11,7 @@ import { useNow } from "../lib/use";
 import { refusal, useShell } from "./context";
 import { Ask, Confirm } from "./dialog";
 
-export function Approval({ approval, reload }: { approval: ApprovalView; reload: () => void }): JSX.Element | null {
+export function Approval({ approval, shown, reload }: { approval: ApprovalView; shown?: string | null; reload: () => void }): JSX.Element | null {
   const { me, say } = useShell();
   const now = useNow();
   const no = refusal(me, "change");
@@ -39,7 +39,7 @@ export function Approval({ approval, reload }: { approval: ApprovalView; reload:
         <strong>
           Waits for a person: <a href={link.decision(approval.decision_id)}>{change}</a>
         </strong>
-        <p>{approval.reason}</p>
+        {approval.reason !== shown && <p>{approval.reason}</p>}
         <p class="hint">{`Expires in ${duration(approval.expires_at - now)}.`}</p>
       </div>
       <div class="actions">

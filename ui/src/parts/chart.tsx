@@ -33,6 +33,10 @@ export interface ChartProps {
   /** Unit of the y axis, behind its numbers. */
   format: (value: number) => string;
   whole?: boolean;
+  /** Highest value worth seeing; what is above is cut off. */
+  cap?: number;
+  /** Steps of the y axis. */
+  incrs?: number[];
   times?: boolean;
   hover?: (at: number | null) => void;
   click?: (at: number) => void;
@@ -41,6 +45,7 @@ export interface ChartProps {
 }
 
 const AXIS_WIDTH = 58;
+const WHOLE = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 50_000, 100_000];
 const FONT = '11px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
 
 export function Chart(props: ChartProps): JSX.Element {
@@ -49,7 +54,7 @@ export function Chart(props: ChartProps): JSX.Element {
   const newest = useRef(props);
   newest.current = props;
   const { theme } = useShell();
-  const { height, group, times = true, whole = false } = props;
+  const { height, group, times = true, whole = false, incrs } = props;
   const lines = JSON.stringify(props.lines);
 
   useEffect(() => {
@@ -69,12 +74,13 @@ export function Chart(props: ChartProps): JSX.Element {
         },
         scales: {
           x: { time: true, range: () => [newest.current.since, newest.current.until] },
-          y: { range: (_plot, low, high) => bounds(low, high, whole) },
+          y: { range: (_plot, low, high) => bounds(low, high, whole, newest.current.cap) },
         },
         axes: [
           {
             ...axis,
             show: times,
+            size: 28,
             space: 70,
             values: (_plot, splits) => splits.map((at) => clock(at, at, splits.length > 1 && splits[1]! - splits[0]! < 60)),
           },
@@ -82,7 +88,7 @@ export function Chart(props: ChartProps): JSX.Element {
             ...axis,
             size: AXIS_WIDTH,
             space: 28,
-            incrs: whole ? [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 50000, 100000] : undefined,
+            incrs: incrs ?? (whole ? WHOLE : undefined),
             values: (_plot, splits) => splits.map((value) => newest.current.format(value)),
           },
         ],
@@ -98,6 +104,9 @@ export function Chart(props: ChartProps): JSX.Element {
               fill: line.fill ? colour(`${line.colour}-fill`) : undefined,
               paths: line.stepped ? uPlot.paths.stepped!({ align: 1 }) : undefined,
               points: { show: false },
+              // A line that leaves or enters a gap must not show at its edge.
+              gaps: (_plot, _series, _from, _to, gaps) =>
+                gaps.map(([left, right]) => [left - devicePixelRatio, right + 2 * devicePixelRatio] as [number, number]),
             };
           }),
         ],
@@ -130,7 +139,7 @@ export function Chart(props: ChartProps): JSX.Element {
       made.destroy();
       plot.current = null;
     };
-  }, [theme, height, group, times, whole, lines]);
+  }, [theme, height, group, times, whole, incrs, lines]);
 
   useEffect(() => {
     plot.current?.setData(props.data);
@@ -143,7 +152,7 @@ export function Chart(props: ChartProps): JSX.Element {
   return <div ref={box} class="chart" role="img" aria-label={props.label} style={{ minHeight: `${height}px` }} />;
 }
 
-function bounds(low: number | null, high: number | null, whole: boolean): [number, number] {
-  const most = Math.max(high ?? 1, whole ? 2 : 1);
+function bounds(low: number | null, high: number | null, whole: boolean, cap = Infinity): [number, number] {
+  const most = Math.max(Math.min(high ?? 1, cap), whole ? 2 : 1);
   return [Math.min(0, low ?? 0), whole ? most + Math.max(0.5, most * 0.12) : most * 1.12];
 }

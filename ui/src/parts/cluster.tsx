@@ -180,11 +180,11 @@ export function Applications({ cluster }: { cluster: ClusterView }): JSX.Element
           <tr key={app.id}>
             <th scope="row" data-label="Application">
               <span class="name">{app.name}</span>
-              <span class="hint">{app.id}</span>
+              <span class="hint nowrap">{app.id}</span>
             </th>
-            <td data-label="Time left">
-              {duration(app.left_s)}
-              <span class="hint">{` of ${duration(app.limit_s)}${app.limit_source === "application" ? ", its own" : ""}`}</span>
+            <td data-label="Time left" class="fit">
+              {duration(app.left_s)}{" "}
+              <span class="hint">{`of ${duration(app.limit_s)}${app.limit_source === "application" ? ", its own" : ""}`}</span>
             </td>
             <td data-label="Predicted finish" class="wide">
               {app.finish_s === null ? "not known yet" : `after ${duration(app.finish_s)}`}
@@ -196,10 +196,10 @@ export function Applications({ cluster }: { cluster: ClusterView }): JSX.Element
                 {app.miss_probability !== null && ` · ${percent(app.miss_probability)}`}
               </Badge>
             </td>
-            <td data-label="Tasks">
+            <td data-label="Tasks" class="fit">
               {number(app.tasks_done)} / {number(app.tasks)}
             </td>
-            <td data-label="Target" title={app.reason}>
+            <td data-label="Target" class="fit" title={app.reason}>
               {count(app.target, "worker")}
             </td>
           </tr>

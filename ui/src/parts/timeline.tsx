@@ -26,6 +26,9 @@ const AGAIN_S = 90;
 /** Longer than any usual step: no line is drawn over it. */
 const GAP_S = 120;
 const MOST_LISTED = 200;
+/** A finish beyond so many limits says no more than that it is late. */
+const CUT = 1.8;
+const SPANS = [10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400, 43_200, 86_400];
 
 const WORKERS: Line[] = [
   { label: "workers", colour: "series-present", stepped: true, fill: true },
@@ -106,21 +109,23 @@ function Charts({ cluster, data, until, range }: { cluster: string; data: Timeli
     if (mark) location.hash = link.decision(mark.decision_id);
   };
   const common = { since, until, group, hover: setCursor, click };
-  const some = (column: (number | null)[]): boolean => extent(column) !== null;
+  const tasked = extent(data.tasks) !== null;
+  const limit = extent(data.limit_s);
+  const limited = limit !== null;
 
   return (
     <div class="timeline-body">
       <div class="charts">
         <Legend data={data} cursor={cursor} />
         <div class="chart-box">
-          <Chart {...common} label={workersInWords(data)} height={190} lines={WORKERS} data={columns.workers} whole format={(value) => (Number.isInteger(value) ? String(value) : "")} paint={paint} times={false} />
+          <Chart {...common} label={workersInWords(data)} height={190} lines={WORKERS} data={columns.workers} whole format={(value) => (Number.isInteger(value) ? String(value) : "")} paint={paint} times={!tasked && !limited} />
           {shown && <Tooltip mark={shown} since={since} until={until} />}
         </div>
-        {some(data.tasks) && (
-          <Chart {...common} label={`Tasks: ${number(latest(data.tasks_done))} of ${number(latest(data.tasks))} done.`} height={96} lines={TASKS} data={columns.tasks} whole format={(value) => number(value)} times={false} />
+        {tasked && (
+          <Chart {...common} label={`Tasks: ${number(latest(data.tasks_done))} of ${number(latest(data.tasks))} done.`} height={96} lines={TASKS} data={columns.tasks} whole format={(value) => number(value)} times={!limited} />
         )}
-        {some(data.limit_s) ? (
-          <Chart {...common} label={`Predicted finish ${duration(latest(data.finish_s))} after the start, limit ${duration(latest(data.limit_s))}.`} height={140} lines={FINISH} data={columns.finish} format={duration} />
+        {limited ? (
+          <Chart {...common} label={`Predicted finish ${duration(latest(data.finish_s))} after the start, limit ${duration(latest(data.limit_s))}.`} height={140} lines={FINISH} data={columns.finish} format={duration} incrs={SPANS} cap={limit[1] * CUT} />
         ) : (
           <p class="hint">No application ran in this time.</p>
         )}

@@ -3,7 +3,7 @@
 import type { JSX } from "preact";
 
 import type { ApplicationDecision, WhatIf } from "../api/types";
-import { count, duration, number, percent, risk, RISK_WORD } from "../lib/format";
+import { count, duration, number, percent, risk, RISK_WORD, short } from "../lib/format";
 import { Badge, Table } from "./basics";
 import { RISK_TONE } from "./cluster";
 
@@ -23,7 +23,7 @@ export function WhatIfChart({ app, rows }: { app: ApplicationDecision; rows: Wha
   if (known.length === 0) return null;
   return (
     <div class="what-if">
-      <Bars title="Predicted finish" rows={rows} app={app} of={(row) => row.finish_s} word={duration} limit={app.constraint.limit_s} />
+      <Bars title="Predicted finish after the start, min:s" rows={rows} app={app} of={(row) => row.finish_s} word={short} limit={app.constraint.limit_s} />
       <Bars title="Cost, worker-seconds" rows={rows} app={app} of={(row) => row.cost} word={(value) => number(value)} limit={null} />
     </div>
   );

@@ -54,7 +54,7 @@ function Live({ name }: { name: string }): JSX.Element {
       <Data loaded={loaded} everyS={REFRESH_S} lines={6}>
         {(cluster) => (
           <>
-            {cluster.approval && <Approval approval={cluster.approval} reload={loaded.reload} />}
+            {cluster.approval && <Approval approval={cluster.approval} shown={cluster.reason} reload={loaded.reload} />}
             <div class="split">
               <section class="panel" aria-labelledby="now-title">
                 <div class="panel-head">

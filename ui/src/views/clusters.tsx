@@ -49,14 +49,16 @@ function Card({ cluster, reload }: { cluster: ClusterView; reload: () => void })
         <Badges cluster={cluster} />
       </div>
       <Troubles cluster={cluster} />
-      {cluster.approval && <Approval approval={cluster.approval} reload={reload} />}
+      {cluster.approval && <Approval approval={cluster.approval} shown={cluster.reason} reload={reload} />}
       {!cluster.error && (
         <>
-          <div class="now">
-            <Workers cluster={cluster} />
-            <p class="reason">{cluster.reason ?? "No decision has been made yet."}</p>
+          <div class="card-body">
+            <div class="now">
+              <Workers cluster={cluster} />
+              <p class="reason">{cluster.reason ?? "No decision has been made yet."}</p>
+            </div>
+            <Applications cluster={cluster} />
           </div>
-          <Applications cluster={cluster} />
           <Footer cluster={cluster} />
         </>
       )}

@@ -121,8 +121,12 @@ function Rows({ rows }: { rows: DecisionSummary[] }): JSX.Element {
           </td>
           <td data-label="Mode">{row.mode}</td>
           <td data-label="By">{row.policy}</td>
-          <td data-label="Guardrails">{row.guardrails.join(", ") || "–"}</td>
-          <td data-label="Done">{done(row)}</td>
+          <td data-label="Guardrails" class={row.guardrails.length ? "" : "nothing"}>
+            {row.guardrails.join(", ") || "–"}
+          </td>
+          <td data-label="Done" class={row.started === null ? "nothing" : ""}>
+            {done(row)}
+          </td>
         </tr>
       ))}
     </Table>

@@ -65,7 +65,7 @@ function Row({ model, reload }: { model: ModelView; reload: () => void }): JSX.E
 
 function made(model: ModelView): JSX.Element | string {
   const at = model.created === null ? NaN : Date.parse(model.created) / 1000;
-  return Number.isFinite(at) ? <Time at={at} seconds={false} /> : (model.created ?? "–");
+  return Number.isFinite(at) ? <Time at={at} now={0} seconds={false} /> : (model.created ?? "–");
 }
 
 /** Whether its network is trusted to decide, or leaves it to the forecast. */
