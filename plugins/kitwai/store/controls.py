@@ -44,7 +44,7 @@ class ControlStore:
             rows = session.scalars(
                 sa.select(ControlRow).where(ControlRow.id.in_(newest)).order_by(ControlRow.id)
             )
-            return [_control(row) for row in rows]
+            return [control_of(row) for row in rows]
 
     def record(self, cluster: str, *, most: int = 100, before: int | None = None) -> list[Control]:
         """What was set on ``cluster``, newest first, at most ``most``.
@@ -56,9 +56,10 @@ class ControlStore:
             query = query.where(ControlRow.id < before)
         with Session(self._engine) as session:
             rows = session.scalars(query.order_by(ControlRow.id.desc()).limit(most))
-            return [_control(row) for row in rows]
+            return [control_of(row) for row in rows]
 
 
-def _control(row: ControlRow) -> Control:
+def control_of(row: ControlRow) -> Control:
+    """The control that a row keeps."""
     value = cast("str | int | None", row.value)
     return Control(name=row.name, value=value, at=row.at, by=row.by, until=row.until)

@@ -14,6 +14,8 @@ from kitwai.core.decision import ClusterSettings, Decision
 
 Item = TypeVar("Item")
 
+Workers = Annotated[int, Field(strict=True, ge=1, le=10_000)]
+
 
 class Answer(BaseModel):
     """Base of all: unknown fields are refused, so that a typing error is not passed over."""
@@ -52,8 +54,8 @@ class ControlChange(Answer):
     """What to set; ``value`` None lifts it, ``until`` None holds until then."""
 
     name: Literal["mode", "pause", "pin", "max_workers", "limit"]
-    value: Annotated[str, Field(max_length=50)] | int | None
-    until: float | None = None
+    value: Annotated[str, Field(max_length=50)] | Workers | None
+    until: Annotated[float, Field(allow_inf_nan=False)] | None = None
 
 
 class ApplicationView(Answer):
@@ -136,7 +138,7 @@ class ApprovalAnswer(Answer):
 
 
 class Mark(Answer):
-    """A decision that changed something or was changed: what the timeline marks."""
+    """A decision for another count than the present one: what the timeline marks."""
 
     at: float
     decision_id: int
@@ -146,8 +148,10 @@ class Mark(Answer):
 
 
 class Timeline(Answer):
-    """A cluster over time, in columns of one length; ``finish_s`` and ``limit_s``: of the
-    application nearest to its limit.
+    """A cluster over time, in columns of one length, oldest first; ``tasks`` and ``tasks_done``: of
+    all running applications; ``elapsed_s``, ``finish_s`` and ``limit_s``: of the one nearest to its
+    limit. ``step_s``: seconds between points where there are too many to show each one, None where
+    each is shown; ``more_marks``: only the newest marks are here.
     """
 
     at: list[float]
@@ -160,10 +164,14 @@ class Timeline(Answer):
     limit_s: list[float | None]
     decision_id: list[int | None]
     marks: list[Mark]
+    step_s: float | None = None
+    more_marks: bool = False
 
 
 class DecisionSummary(Answer):
-    """One line of the history; ``done``: what was carried out of it, None if nothing was to be."""
+    """One line of the history; ``started`` and ``removed``: workers that came and went by it, None
+    if nothing was carried out.
+    """
 
     id: int
     at: float
@@ -248,8 +256,8 @@ class ReplayRequest(Answer):
     baseline such as ``remaining-work@0.80``; exactly one of the two.
     """
 
-    since: float
-    until: float
+    since: Annotated[float, Field(allow_inf_nan=False)]
+    until: Annotated[float, Field(allow_inf_nan=False)]
     checkpoint: str | None = Field(None, max_length=100)
     policy: str | None = Field(None, max_length=100)
 
