@@ -14,7 +14,7 @@ function random(seed) {
 export function makeTimeline(now, seed, limit = 600, most = 10) {
   const next = random(seed);
   const steps = (24 * 3600) / STEP_S;
-  const line = { at: [], present: [], target: [], tasks: [], tasks_done: [], elapsed_s: [], finish_s: [], limit_s: [], decision_id: [], marks: [] };
+  const line = { at: [], present: [], target: [], tasks: [], tasks_done: [], elapsed_s: [], finish_s: [], limit_s: [], decision_id: [], marks: [], step_s: null, more_marks: false };
   let present = 2;
   let target = 2;
   let left = 0;

@@ -64,7 +64,7 @@ const modelOf = (version) => found(models.find((model) => model.version === vers
 function part(line, since, until) {
   const first = line.at.findIndex((at) => at >= since);
   const from = first < 0 ? line.at.length : first;
-  const columns = Object.entries(line).map(([name, column]) => [name, name === "marks" ? column.filter((mark) => mark.at >= since && mark.at <= until) : column.slice(from)]);
+  const columns = Object.entries(line).map(([name, column]) => [name, !Array.isArray(column) ? column : name === "marks" ? column.filter((mark) => mark.at >= since && mark.at <= until) : column.slice(from)]);
   return Object.fromEntries(columns);
 }
 

@@ -115,6 +115,8 @@ export interface Timeline {
   limit_s: Column;
   decision_id: Column;
   marks: Mark[];
+  step_s: number | null;
+  more_marks: boolean;
 }
 
 export interface DecisionSummary {

@@ -16,6 +16,8 @@ export function empty(): Timeline {
     limit_s: [],
     decision_id: [],
     marks: [],
+    step_s: null,
+    more_marks: false,
   };
 }
 
@@ -33,6 +35,8 @@ export function join(old: Timeline, more: Timeline, since: number): Timeline {
   result.marks = [...old.marks.filter((mark) => mark.at >= since && !known.has(mark.decision_id)), ...more.marks].sort(
     (a, b) => a.at - b.at,
   );
+  result.step_s = more.step_s ?? old.step_s;
+  result.more_marks = old.more_marks || more.more_marks;
   return result;
 }
 

@@ -91,7 +91,7 @@ function Charts({ cluster, data, until, range }: { cluster: string; data: Timeli
   const since = until - range;
   const columns = useMemo(() => {
     const of = (...names: (keyof TimelineData)[]): uPlot.AlignedData =>
-      withGaps(data.at, names.map((name) => data[name] as (number | null)[]), GAP_S) as uPlot.AlignedData;
+      withGaps(data.at, names.map((name) => data[name] as (number | null)[]), Math.max(GAP_S, 3 * (data.step_s ?? 0))) as uPlot.AlignedData;
     return {
       workers: of("present", "target"),
       tasks: of("tasks", "tasks_done"),
@@ -130,7 +130,7 @@ function Charts({ cluster, data, until, range }: { cluster: string; data: Timeli
           <p class="hint">No application ran in this time.</p>
         )}
       </div>
-      <Decisions marks={data.marks} picked={shown} pick={setPicked} />
+      <Decisions marks={data.marks} more={data.more_marks} picked={shown} pick={setPicked} />
     </div>
   );
 }
@@ -185,7 +185,7 @@ function Tooltip({ mark, since, until }: { mark: Mark; since: number; until: num
 }
 
 /** The marks as a list: for the keyboard, for screen readers, and to read in order. */
-function Decisions({ marks, picked, pick }: { marks: Mark[]; picked: Mark | null; pick: (mark: Mark | null) => void }): JSX.Element {
+function Decisions({ marks, more, picked, pick }: { marks: Mark[]; more: boolean; picked: Mark | null; pick: (mark: Mark | null) => void }): JSX.Element {
   const newest = marks.slice(-MOST_LISTED).reverse();
   const move = (event: KeyboardEvent): void => {
     const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
@@ -225,7 +225,7 @@ function Decisions({ marks, picked, pick }: { marks: Mark[]; picked: Mark | null
           ))}
         </ol>
       )}
-      {marks.length > MOST_LISTED && <p class="hint">{`The newest ${MOST_LISTED} of ${marks.length}; the history has all.`}</p>}
+      {(more || marks.length > MOST_LISTED) && <p class="hint">{`The newest ${newest.length}; the history has all.`}</p>}
     </div>
   );
 }
