@@ -17,7 +17,7 @@ from kitwai.store.store import Store
 CLUSTER = "test_cluster"
 BROKEN = "broken_cluster"
 DAG_ID = "kitwai_autoscale"
-DAGS = (DAG_ID, "kitwai_example_spark_job", "kitwai_train", "kitwai_models")
+DAGS = (DAG_ID, "kitwai_approve", "kitwai_example_spark_job", "kitwai_train", "kitwai_models")
 
 
 @dataclass

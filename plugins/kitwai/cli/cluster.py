@@ -96,18 +96,22 @@ def _observe(arguments: argparse.Namespace) -> tuple[Any, bool]:
 def _decide(arguments: argparse.Namespace) -> tuple[Any, bool]:
     from kitwai.config import store_url
     from kitwai.core.decide import decide
+    from kitwai.settings import settings_in_force
     from kitwai.store.champion import load_champion
     from kitwai.store.store import Store
 
     hook = _hook(arguments, max_workers=arguments.max_workers, limit=arguments.limit)
-    observation = hook.observe(Store(store_url()).past(arguments.cluster, time.time()))
+    store = Store(store_url())
+    settings = settings_in_force(hook, store, time.time())
+    observation = hook.observe(store.past(arguments.cluster, time.time()))
     champion = load_champion()
     decision = decide(
         observation,
-        hook.config.settings,
+        settings,
         champion.policy,
         no_policy_reason=champion.why_not,
         history=champion.history(hook.history),
+        history_sha256=hook.history_sha256,
     )
     return decision, decision.target is not None
 

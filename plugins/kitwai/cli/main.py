@@ -17,6 +17,7 @@ from kitwai.errors import KitwaiError
 
 _MODULES = (
     "cluster",
+    "explain",
     "profile",
     "parse_log",
     "train",

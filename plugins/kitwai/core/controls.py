@@ -63,14 +63,35 @@ def override(settings: ClusterSettings, controls: Iterable[Control], now: float)
     return settings
 
 
+def override_usable(
+    settings: ClusterSettings, controls: Iterable[Control], now: float
+) -> ClusterSettings:
+    """As `override`, but a control that cannot be used (any more: the connection may have changed)
+    is left out and named in ``ignored``.
+    """
+    for control in controls:
+        try:
+            settings = override(settings, [control], now)
+        except InvalidInputError as error:
+            note = f"The {control.name} that {control.by} set is left out: {error}"
+            settings = replace(settings, ignored=(*settings.ignored, note))
+    return settings
+
+
 def _with(settings: ClusterSettings, control: Control) -> ClusterSettings:
     value, constraint = control.value, settings.constraint
     if control.name == "mode":
         try:
-            return replace(settings, mode=Mode(str(value)))
+            mode = Mode(str(value))
         except ValueError:
             modes = ", ".join(mode.value for mode in Mode)
             raise InvalidInputError(f"mode must be one of {modes}, not {value!r}.") from None
+        if mode is not Mode.SUGGEST and not settings.managed:
+            raise InvalidInputError(
+                f"mode {mode.value} needs a pool that starts and stops workers, and cluster "
+                f"{settings.cluster!r} has none."
+            )
+        return replace(settings, mode=mode)
     if control.name == "pause":
         return replace(settings, pause=Pause(control.until or 0.0, control.by))
     if control.name == "limit":

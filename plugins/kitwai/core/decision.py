@@ -44,8 +44,9 @@ class ClusterSettings:
     ``start_delay_s`` what a new worker needs until it takes tasks (measured: 14-17 s for five at
     once on 2 cores), ``drain_s`` for how long one that leaves stays; an observation older than
     ``stale_s`` is not acted on. ``flap_budget``: workers that may be started or told to leave
-    within an hour before only a limit in danger may change the count; None: any number. ``pin`` and
-    ``pause`` are what a person set.
+    within an hour before only a limit in danger may change the count; None: any number.
+    ``managed``: a pool starts and stops the workers. ``pin`` and ``pause`` are what a person set,
+    ``ignored`` says in sentences what a person set that cannot be used.
     """
 
     cluster: str
@@ -61,8 +62,10 @@ class ClusterSettings:
     stale_s: float = 30.0
     margin: float = 1.0
     flap_budget: int | None = None
+    managed: bool = True
     pin: Pin | None = None
     pause: Pause | None = None
+    ignored: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= self.min_workers <= self.constraint.max_workers:
@@ -140,6 +143,9 @@ class Decision:
     """The target of one cluster at one moment. ``target`` None: too little is known to name one,
     and nothing is to be touched. ``present`` is the count that was there, starting ones included.
     ``fallback`` says why the champion did not decide, None when it did or was not asked.
+    ``held``: too little was known, so that the target says nothing of what is wanted.
+    ``decided_at``: when it was decided, None where the observation was taken for fresh;
+    ``history``: SHA-256 of the cluster's own file of past runs, None where it has none.
     """
 
     cluster: str
@@ -154,3 +160,6 @@ class Decision:
     fallback: str | None = None
     applications: tuple[ApplicationDecision, ...] = ()
     guardrails: tuple[GuardrailNote, ...] = field(default=())
+    held: bool = False
+    decided_at: float | None = None
+    history: str | None = None

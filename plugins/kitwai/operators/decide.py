@@ -31,10 +31,11 @@ class DecideOperator(ClusterOperator):
     def step(self, hook: SparkClusterHook) -> dict[str, Any]:
         """Decide on the stored observation."""
         from kitwai.core.decide import decide
+        from kitwai.settings import settings_in_force
         from kitwai.store.champion import load_champion
 
-        settings = hook.config.settings
         store = self.store()
+        settings = settings_in_force(hook, store, time.time())
         observation_id = int(self.observation["observation_id"])
         champion = load_champion()
         decision = decide(
@@ -44,6 +45,7 @@ class DecideOperator(ClusterOperator):
             now=time.time(),
             no_policy_reason=champion.why_not,
             history=champion.history(hook.history),
+            history_sha256=hook.history_sha256,
         )
         if decision.fallback:
             self.log.error("The analytic policy stands in for the champion: %s", decision.fallback)
