@@ -12,7 +12,7 @@ describe("consequence", () => {
     ["mode", "auto", null, /adds and removes workers by itself.*until it is changed again/],
     ["mode", null, null, /what the connection of etl says counts again/],
     ["pause", "on", now + 3600, /No worker is added or removed until .* \(for 1 h\)/],
-    ["pin", 6, now + 900, /from 4 to 6 workers: 2 workers more are started\..*not even when a limit is in danger/],
+    ["pin", 6, now + 900, /from 4 to 6 workers: 2 workers more are started\..*policy's target does not count, not even when a limit is in danger/],
     ["pin", 3, now + 900, /from 4 to 3 workers: 1 worker is drained and removed/],
     ["pin", 4, now + 900, /stays at 4 workers/],
     ["max_workers", 2, null, /2 workers above it are drained and removed\. No target is above 2 workers/],

@@ -29,7 +29,7 @@ export function consequence(
   }
   if (name === "pin") {
     if (value === null) return "The pin ends: from the next step on the policy names the target again.";
-    return `${pinned(cluster, Number(value))} The policy's target does not count ${end}, not even when a limit is in danger.`;
+    return `${pinned(cluster, Number(value))} ${capital(end)} the policy's target does not count, not even when a limit is in danger.`;
   }
   if (name === "max_workers") {
     if (value === null) return `The limit of workers is lifted: ${connection}.`;
@@ -38,6 +38,8 @@ export function consequence(
   if (value === null) return `The time limit is lifted: ${connection}.`;
   return `Applications that name no limit of their own are to end within ${String(value)} of their start, ${end}. An application's own limit stays.`;
 }
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 function pinned(cluster: Pick<ClusterView, "present" | "mode">, target: number): string {
   const goal = count(target, "worker");
