@@ -22,12 +22,22 @@ class _Apps:
         return [{"app": cached_app(), "url_prefix": "/kitwai", "name": "Kitwai"}]
 
 
+class _Links:
+    """The button on a step's tasks; asked for where tasks are shown or parsed."""
+
+    def __get__(self, _plugin: object, _owner: object) -> list[Any]:
+        from kitwai.web.links import PageLink
+
+        return [PageLink()]
+
+
 class KitwaiPlugin(AirflowPlugin):
     """Names the plugin, its page, and what is told of the ends of its DAGs' runs."""
 
     name = "kitwai"
     listeners = [listener]  # noqa: RUF012
     fastapi_apps = _Apps()
+    operator_extra_links = _Links()
     external_views = [  # noqa: RUF012
         {
             "name": "Kitwai",

@@ -61,7 +61,7 @@ def fill(store: Store, clusters: list[str], until: float, hours: float, step_s: 
     with store.engine.begin() as connection:
         while part := list(islice(rows, _AT_ONCE)):
             for place, table in enumerate((ObservationRow, DecisionRow, ScalingRow)):
-                values = [row[place] for row in part if row[place] is not None]
+                values = [one for row in part if (one := row[place]) is not None]
                 if values:
                     connection.execute(sa.insert(table), values)
     return count * len(clusters)
@@ -141,7 +141,7 @@ def _observation(
         ),
         pool=tuple(PoolWorker(f"kitwai-{h}", h, True, 0.0) for h in hosts),
         applications=apps,
-        host=HostMetrics(*(rng.random() for _ in range(2)), 1e6, 2e6, rng.random()),
+        host=HostMetrics(rng.random(), rng.random() / 4, 1e6, 2e6, rng.random()),
         past=Past(changes_1h=rng.randint(0, 20)),
         parts=tuple(Part(name, rng.random()) for name in ("master", "pool", "app", "metrics")),
     )

@@ -86,9 +86,12 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"][1:]) or "the body"
-        return answer(422, f"{where}: {first['msg']}."[:500])
+        errors = error.errors()
+        # One field: what else is wrong is told when this is right. A value that fits none of
+        # several kinds has an error for each.
+        where = errors[0]["loc"][1:2]
+        wrong = [one["msg"] for one in errors if one["loc"][1:2] == where]
+        return answer(422, f"{where[0] if where else 'the body'}: {'; or: '.join(wrong)}."[:500])
 
     @app.exception_handler(KitwaiError)
     async def _kitwai(_request: Request, error: KitwaiError) -> JSONResponse:

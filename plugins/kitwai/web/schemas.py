@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from kitwai.core.decision import ClusterSettings, Decision
 
 Item = TypeVar("Item")
-
-Workers = Annotated[int, Field(strict=True, ge=1, le=10_000)]
 
 
 class Answer(BaseModel):
@@ -54,7 +52,7 @@ class ControlChange(Answer):
     """What to set; ``value`` None lifts it, ``until`` None holds until then."""
 
     name: Literal["mode", "pause", "pin", "max_workers", "limit"]
-    value: Annotated[str, Field(max_length=50)] | Workers | None
+    value: Annotated[str, Field(max_length=50)] | StrictInt | None
     until: Annotated[float, Field(allow_inf_nan=False)] | None = None
 
 

@@ -51,17 +51,17 @@ SignedIn = Annotated[BaseUser, Depends(signed_in)]
 
 def may_read(user: BaseUser) -> bool:
     """Whether ``user`` may see what was observed and decided."""
-    return _authorized(user, "GET", AUTOSCALE_DAG, None)
+    return authorized(user, "GET", AUTOSCALE_DAG, None)
 
 
 def may_change(user: BaseUser) -> bool:
     """Whether ``user`` may trigger the autoscale DAG."""
-    return _authorized(user, "POST", AUTOSCALE_DAG, DagAccessEntity.RUN)
+    return authorized(user, "POST", AUTOSCALE_DAG, DagAccessEntity.RUN)
 
 
 def may_promote(user: BaseUser) -> bool:
     """Whether ``user`` may trigger the DAG that changes the champion."""
-    return _authorized(user, "POST", MODELS_DAG, DagAccessEntity.RUN)
+    return authorized(user, "POST", MODELS_DAG, DagAccessEntity.RUN)
 
 
 def reader(user: SignedIn) -> BaseUser:
@@ -130,14 +130,15 @@ def _refuse_other_sites(request: Request) -> None:
     """Browsers name the origin that caused a request, and scripts cannot forge it."""
     site = request.headers.get("sec-fetch-site", "same-origin")
     origin = request.headers.get("origin")
-    own = {request.headers.get("host", ""), urlsplit(conf.get("api", "base_url") or "").netloc}
+    own = {request.headers.get("host"), urlsplit(conf.get("api", "base_url") or "").netloc} - {""}
     if site not in ("same-origin", "none") or (
         origin is not None and urlsplit(origin).netloc not in own
     ):
         raise HTTPException(403, "Changes are accepted from Airflow's own pages only.")
 
 
-def _authorized(user: BaseUser, method: str, dag_id: str, entity: DagAccessEntity | None) -> bool:
+def authorized(user: BaseUser, method: str, dag_id: str, entity: DagAccessEntity | None) -> bool:
+    """Whether Airflow lets ``user`` do this to a DAG or a part of it."""
     return get_auth_manager().is_authorized_dag(
         method=method,  # type: ignore[arg-type]
         access_entity=entity,

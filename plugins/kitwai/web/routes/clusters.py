@@ -21,6 +21,8 @@ from kitwai.web.sources import Cluster, PointsOf, StoreOf, connection
 router = APIRouter(tags=["clusters"])
 
 _DAY_S = 24 * 3600.0
+# Decisions weigh every count up to N.
+_MOST_WORKERS = 1000
 
 
 @router.get("/clusters")
@@ -75,6 +77,8 @@ def set_control(
         by=user.get_name()[:250],
         until=change.until,
     )
+    if isinstance(change.value, int) and change.value > _MOST_WORKERS:
+        raise InvalidInputError(f"{change.name} must not be above {_MOST_WORKERS} workers.")
     config = connection(cluster)
     check_control(control, config.settings)
     if change.name == "pause" and change.value not in ("on", None):

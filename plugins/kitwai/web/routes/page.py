@@ -16,12 +16,13 @@ from kitwai.web.security import Bearer, reader, signed_in
 router = APIRouter(include_in_schema=False)
 
 STATIC = Path(__file__).resolve().parents[1] / "static"
+_NO_PAGE = "This Kitwai was installed without its page."
 _FOR_EVER = "private, max-age=31536000, immutable"
 
 
 @router.get("/{path:path}")
 async def get_page(path: str, request: Request, bearer: Bearer) -> Response:
-    """A file of the page; every other address is the page's own affair and gets its index."""
+    """A file of the page. Its own addresses stand behind ``#`` and never come here."""
     try:
         await run_in_threadpool(reader, await signed_in(request, bearer))
     except HTTPException as error:
@@ -29,18 +30,13 @@ async def get_page(path: str, request: Request, bearer: Bearer) -> Response:
             login = get_auth_manager().get_url_login(next_url=str(request.url))
             return RedirectResponse(login, 307)
         raise
-    file = _files().get(path)
-    if file is None and (Path(path).suffix or path.startswith(("api/", "assets/"))):
-        raise HTTPException(404, "There is no such page.")
-    if file is None or file.name == "index.html":
-        return _index()
+    file = _files().get(path or "index.html")
+    if file is None:
+        raise HTTPException(404, _NO_PAGE if not path else "There is no such page.")
+    kind, _ = mimetypes.guess_type(file.name)
     # The build names assets by their content.
-    cache_control = _FOR_EVER if path.startswith("assets/") else "no-cache"
-    return FileResponse(
-        file,
-        media_type=mimetypes.guess_type(file.name)[0],
-        headers={"Cache-Control": cache_control},
-    )
+    keep = _FOR_EVER if path.startswith("assets/") else "no-cache"
+    return FileResponse(file, media_type=kind, headers={"Cache-Control": keep})
 
 
 @cache
@@ -51,10 +47,3 @@ def _files() -> dict[str, Path]:
         for path in sorted(STATIC.rglob("*"))
         if path.is_file()
     }
-
-
-def _index() -> Response:
-    index = _files().get("index.html")
-    if index is None:
-        raise HTTPException(404, "This Kitwai was installed without its page.")
-    return FileResponse(index, media_type="text/html", headers={"Cache-Control": "no-cache"})
