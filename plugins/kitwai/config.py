@@ -27,6 +27,11 @@ OPTIONS: dict[str, tuple[str, str]] = {
         "Observations, decisions and scalings older than this leave the store; 0 keeps all.",
     ),
     "metrics_port": ("", "Port on which `kitwai metrics` serves Prometheus; empty: it prints."),
+    "notifiers": (
+        "",
+        "Airflow notifiers that are told of limits in danger and faults: `module:name` of a "
+        "notifier, or of a function that gives some; separated by commas.",
+    ),
     "models": ("", "Folder of the checkpoints; empty: include/models beside the plugins folder."),
     "event_logs": (
         "",
@@ -60,6 +65,11 @@ def option(name: str) -> str:
 def clusters() -> list[str]:
     """Connection ids of the configured clusters."""
     return [name.strip() for name in option("clusters").split(",") if name.strip()]
+
+
+def notifiers() -> list[str]:
+    """Where the notifiers are found, each as ``module:name``."""
+    return [path.strip() for path in option("notifiers").split(",") if path.strip()]
 
 
 def step_seconds() -> float | None:

@@ -14,11 +14,12 @@ from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 
 from kitwai.errors import LeaseError
 from kitwai.operators.base import ClusterOperator, open_store
-from kitwai.operators.scale import STEP, scaled
+from kitwai.operators.scale import STEP, noticed, scaled
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from kitwai.core.notices import Notice
     from kitwai.hooks.spark_cluster import SparkClusterHook
 
 
@@ -99,14 +100,20 @@ class ScaleApprovedOperator(ClusterOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Do it, and say so in the event of `STEP`."""
+        self.notices: list[Notice] = []
         outcome = super().execute(context)
-        context["outlet_events"][STEP].extra = {"cluster": self.cluster, **outcome}
+        if self.notices:
+            from kitwai.notifiers.send import send
+
+            send(self.notices, context)
+        extra = {"cluster": self.cluster, **outcome, **noticed(self.notices)}
+        context["outlet_events"][STEP].extra = extra
         return outcome
 
     def step(self, hook: SparkClusterHook) -> dict[str, Any]:
         """Reach the approved target."""
         from kitwai.core.approval import approved_target
-        from kitwai.scaling import scale_cluster
+        from kitwai.scaling import scale_cluster, scaling_notices
         from kitwai.settings import settings_in_force
         from kitwai.store.approvals import Answer, ApprovalStore
 
@@ -130,6 +137,7 @@ class ScaleApprovedOperator(ClusterOperator):
             )
         except LeaseError as busy:
             raise AirflowException(str(busy)) from busy  # it is tried again
+        self.notices = scaling_notices(store, self.cluster, time.time())
         return {
             "decision_id": approval.decision_id,
             "approved_by": approval.answered_by,

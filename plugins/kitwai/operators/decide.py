@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 from kitwai.operators.base import ClusterOperator
 
 if TYPE_CHECKING:
+    from kitwai.core.decision import Decision
+    from kitwai.core.observation import Observation
     from kitwai.hooks.spark_cluster import SparkClusterHook
+    from kitwai.store.store import Store
+
+_LOOK_BACK = 20
+_MOST_NOTICES = 10
 
 
 class DecideOperator(ClusterOperator):
@@ -18,7 +25,8 @@ class DecideOperator(ClusterOperator):
     :param cluster: connection id of the cluster. (templated)
     :param observation: what `ObserveOperator` returned. (templated)
 
-    Returns ``{"decision_id", "present", "target", "mode", "reason"}``.
+    Returns ``{"decision_id", "present", "target", "mode", "reason"}``, and ``"notices"`` where
+    people are to be told of something.
     """
 
     template_fields: Sequence[str] = ("cluster", "observation")
@@ -38,8 +46,9 @@ class DecideOperator(ClusterOperator):
         settings = settings_in_force(hook, store, time.time())
         observation_id = int(self.observation["observation_id"])
         champion = load_champion()
+        observation = store.observation(observation_id)
         decision = decide(
-            store.observation(observation_id),
+            observation,
             settings,
             champion.policy,
             now=time.time(),
@@ -50,10 +59,27 @@ class DecideOperator(ClusterOperator):
         if decision.fallback:
             self.log.error("The analytic policy stands in for the champion: %s", decision.fallback)
         self.log.info("%s", decision.reason)
+        decision_id = store.add_decision(decision, observation_id, settings)
+        notices = _notices(store, decision_id, decision, observation)
         return {
-            "decision_id": store.add_decision(decision, observation_id, settings),
+            "decision_id": decision_id,
             "present": decision.present,
             "target": decision.target,
             "mode": decision.mode.value,
             "reason": decision.reason[:500],
+            **({"notices": notices} if notices else {}),
         }
+
+
+def _notices(
+    store: Store, decision_id: int, decision: Decision, observation: Observation
+) -> list[dict[str, Any]]:
+    """What people are to be told, for the next task to send: small, as it goes through XCom."""
+    from kitwai.core.notices import of_decision
+
+    earlier = store.newest_decisions(decision.cluster, before=decision_id)
+    looked = store.observation(earlier[0].observation_id) if earlier else None
+    if earlier and earlier[0].decision.held:
+        earlier = store.newest_decisions(decision.cluster, _LOOK_BACK, before=decision_id)
+    found = of_decision(decision, observation, [one.decision for one in earlier], looked)
+    return [{**dataclasses.asdict(one), "text": one.text[:300]} for one in found[:_MOST_NOTICES]]

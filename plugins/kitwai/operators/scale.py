@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,13 +17,15 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from kitwai.core.controls import Control
+    from kitwai.core.notices import Notice
     from kitwai.hooks.spark_cluster import SparkClusterHook
     from kitwai.pools.scaler import ScalingOutcome
     from kitwai.store.store import Store, StoredDecision
 
 STEP = Asset("kitwai_step")
 """Has an event for every step that ended, and for every approved change. Its extra: ``cluster``,
-``decision_id``, ``present``, ``target``, ``mode``, ``reason``, ``done``.
+``decision_id``, ``present``, ``target``, ``mode``, ``reason``, ``done``, and ``notices`` where
+there are any (`kitwai.core.notices.Notice`).
 """
 
 
@@ -47,12 +50,24 @@ class ScaleOperator(ClusterOperator):
         self.wait_s = wait_s
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Do it, and say so in the event of `STEP`."""
-        outcome = super().execute(context)
+        """Do it, say so in the event of `STEP`, and send what people are to be told."""
+        from kitwai.core.notices import Notice
+
+        self.scaling_notices: list[Notice] = []
+        try:
+            outcome = super().execute(context)
+        finally:
+            decided = self.decision.get("notices", []) if self.decision else []
+            notices = [*(Notice(**one) for one in decided), *self.scaling_notices]
+            if notices:
+                from kitwai.notifiers.send import send
+
+                send(notices, context)
         context["outlet_events"][STEP].extra = {
             "cluster": self.cluster,
             **self.decision,
             "done": outcome["done"],
+            **noticed(notices),
         }
         if outcome["done"] == "asked":
             # Airflow triggers a run for a task that ends so, and takes no return value then.
@@ -64,7 +79,7 @@ class ScaleOperator(ClusterOperator):
         """Reach the target of the stored decision."""
         from kitwai.approvals import close_outdated
         from kitwai.core.decision import Mode
-        from kitwai.scaling import scale_cluster
+        from kitwai.scaling import scale_cluster, scaling_notices
         from kitwai.settings import controls_for
 
         store, now = self.store(), time.time()
@@ -78,24 +93,25 @@ class ScaleOperator(ClusterOperator):
             why = why or "no target is known"
             self.log.info("Nothing is touched, %s: %s", why, decision.reason)
             return {"done": "nothing", "why": why}
+        seen = store.observation(stored.observation_id)
+        under_way = seen.starting or any(w.alive and w.draining_since for w in seen.pool or ())
         target = decision.target
         try:
             # A pin is a person's word already.
             if decision.mode is Mode.APPROVE and stored.settings.pin is None:
                 if target != decision.present:
                     asked = self._ask(store, stored, hook, now)
-                    if asked["done"] == "asked":
+                    if asked["done"] == "asked" or not under_way:
                         return asked
                 # What was approved before is brought to its end.
                 target = decision.present or 0
-            seen = store.observation(stored.observation_id)
-            under_way = seen.starting or any(w.alive and w.draining_since for w in seen.pool or ())
             if target == decision.present and not under_way:
                 return {"done": "nothing", "why": "the target is already met"}
             outcome = scale_cluster(store, hook, target, decision_id=stored.id, wait_s=self.wait_s)
         except LeaseError as busy:
             self.log.warning("%s", busy)
             return {"done": "nothing", "why": str(busy)}
+        self.scaling_notices = scaling_notices(store, self.cluster, time.time())
         return scaled(self.log, outcome)
 
     def _ask(
@@ -122,6 +138,11 @@ class ScaleOperator(ClusterOperator):
             "run_id": approval.run_id,
             "conf": {"cluster": self.cluster, "approval": approval.id, **hook.params},
         }
+
+
+def noticed(notices: Sequence[Notice]) -> dict[str, Any]:
+    """Notices for the extra of an event; nothing where there are none."""
+    return {"notices": [dataclasses.asdict(one) for one in notices]} if notices else {}
 
 
 def scaled(log: Any, outcome: ScalingOutcome) -> dict[str, Any]:

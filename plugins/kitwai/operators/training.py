@@ -225,6 +225,12 @@ class PromoteOperator(TrainingOperator):
         self.store().add_verdict(
             version, champion, verdict, reason, run_id=run_id_of(context), body=judged
         )
+        if verdict == "refused":
+            from kitwai.core.notices import GATE, ONCE, Notice
+            from kitwai.notifiers.send import send
+
+            text = f"The champion stays {champion}. {version}: {reason}"
+            send([Notice(GATE, ONCE, None, version, text, time.time())], context)
         if verdict != "promoted":
             raise AirflowSkipException(f"The champion stays {champion}. {version}: {reason}")
         self.log.info("%s is the champion now. %s", version, reason)

@@ -152,6 +152,14 @@ class Store:
         """The operations on ``cluster`` from the moment ``since``, oldest first."""
         return list(self._since(ScalingRow, ScalingRow.started_at, cluster, since))
 
+    def newest_scalings(self, cluster: str, most: int) -> list[ScalingRow]:
+        """The latest operations on ``cluster`` that have ended, newest first."""
+        query = sa.select(ScalingRow).where(
+            ScalingRow.cluster == cluster, ScalingRow.ended_at.is_not(None)
+        )
+        with Session(self.engine) as session:
+            return list(session.scalars(query.order_by(ScalingRow.id.desc()).limit(most)))
+
     def past(self, cluster: str, now: float) -> Past:
         """What a decision at ``now`` must know of the cluster's recent past."""
         with Session(self.engine) as session:
