@@ -20,9 +20,9 @@ describe("consequence", () => {
     ["limit", "10min", null, /within 10min of their start.*own limit stays/],
   ] as const)("of %s = %s", (name, value, until, text) => expect(consequence(auto, name, value, until, now)).toMatch(text));
 
-  it("says that suggest touches nothing, and that approve asks", () => {
+  it("says that suggest touches nothing; a pin is a person's word, so approve does not ask", () => {
     expect(consequence({ ...auto, mode: "suggest" }, "pin", 6, now + 60, now)).toMatch(/nothing is touched/);
-    expect(consequence({ ...auto, mode: "approve" }, "pin", 6, now + 60, now)).toMatch(/once a person has approved/);
+    expect(consequence({ ...auto, mode: "approve" }, "pin", 6, now + 60, now)).toMatch(/2 workers more are started\./);
   });
 
   it("of an approval", () => {

@@ -51,8 +51,7 @@ function pinned(cluster: Pick<ClusterView, "present" | "mode">, target: number):
     change > 0
       ? `${count(change, "worker")} more ${change === 1 ? "is" : "are"} started`
       : `${count(-change, "worker")} ${change === -1 ? "is" : "are"} drained and removed`;
-  const asked = cluster.mode === "approve" ? ", once a person has approved it" : "";
-  return `The cluster is brought from ${cluster.present} to ${goal}: ${how}${asked}.`;
+  return `The cluster is brought from ${cluster.present} to ${goal}: ${how}.`;
 }
 
 function fewer(cluster: Pick<ClusterView, "present" | "mode">, most: number): string {
