@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-pytest.register_assert_rewrite("looking")
 from looking import Visitor, chromium
 
 NPM_S = 300

@@ -25,8 +25,10 @@ def chromium() -> Iterator[Any]:
     path = shutil.which("chromium")
     if path is None:
         pytest.skip("Debian's package chromium is needed to look at the page.")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    # Other tests, or other people, may keep the machine busy.
+    expect.set_options(timeout=15_000)
     with sync_playwright() as playwright:
         # As root, as in containers, Chromium has no sandbox of its own.
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []

@@ -81,7 +81,7 @@ def test_a_day_is_drawn_at_once(visit, made_up):
     page.evaluate(
         """() => {
             window.busy = 0;
-            const add = (list) => list.getEntries().forEach((one) => { window.busy += one.duration; });
+            const add = (list) => list.getEntries().forEach((one) => window.busy += one.duration);
             new PerformanceObserver(add).observe({ type: "longtask" });
         }"""
     )
@@ -220,14 +220,15 @@ def test_a_hidden_page_asks_nothing(visit, made_up):
     visitor = visit()
     show(visitor, made_up, "overview")
     asked = []
+    look = "document.dispatchEvent(new Event('visibilitychange'))"
     visitor.page.evaluate(
         "Object.defineProperty(document, 'hidden', { get: () => window.away ?? false })"
     )
-    visitor.page.evaluate("window.away = true; document.dispatchEvent(new Event('visibilitychange'))")
+    visitor.page.evaluate(f"window.away = true; {look}")
     visitor.page.on("request", lambda request: asked.append(request.url))
     visitor.page.wait_for_timeout(5000)
     assert asked == []
-    visitor.page.evaluate("window.away = false; document.dispatchEvent(new Event('visibilitychange'))")
+    visitor.page.evaluate(f"window.away = false; {look}")
     visitor.page.wait_for_timeout(1000)
     assert any(url.endswith("/clusters") for url in asked)
 

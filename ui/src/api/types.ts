@@ -195,7 +195,8 @@ export interface Decision {
 /** kitwai.pools.scaler.ScalingOutcome, as far as the page shows it. */
 export interface Scaling {
   target?: number;
-  started?: string[];
+  /** Names, or how many. */
+  started?: string[] | number;
   drained?: string[];
   stopped?: string[];
   settled?: boolean;

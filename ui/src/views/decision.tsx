@@ -124,13 +124,19 @@ function CarriedOut({ scalings }: { scalings: Scaling[] }): JSX.Element {
   );
 }
 
+function act(word: string, what: string[] | number | undefined): string {
+  const many = Array.isArray(what) ? what.length : (what ?? 0);
+  if (many === 0) return "";
+  return `${count(many, "worker")} ${word}${Array.isArray(what) ? ` (${what.join(", ")})` : ""}`;
+}
+
 function carriedOut(scaling: Scaling): JSX.Element {
-  const parts: [string, string[] | undefined][] = [
+  const parts: [string, string[] | number | undefined][] = [
     ["started", scaling.started],
     ["told to leave", scaling.drained],
     ["ended", scaling.stopped],
   ];
-  const acts = parts.filter(([, names]) => names?.length).map(([word, names]) => `${count(names!.length, "worker")} ${word} (${names!.join(", ")})`);
+  const acts = parts.map(([word, what]) => act(word, what)).filter(Boolean);
   return (
     <>
       <Badge tone={scaling.failed?.length ? "bad" : scaling.settled ? "good" : "warn"}>
