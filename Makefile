@@ -2,7 +2,7 @@
 unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 
-.PHONY: help setup demo test check format bench-step clean
+.PHONY: help setup demo test check format bench-step docs clean
 
 help:  ## show this
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,6 +28,9 @@ format: setup  ## mend what can be mended
 
 bench-step: setup  ## a step against an empty three-task DAG in the same Airflow
 	$(BIN)/kitwai bench step
+
+docs: setup  ## build the documentation into run/site
+	$(BIN)/mkdocs build --strict
 
 clean:  ## remove what setup, demo and tests made
 	rm -rf .venv run .setup.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -33,6 +33,11 @@ OPTIONS: dict[str, tuple[str, str]] = {
         "notifier, or of a function that gives some; separated by commas.",
     ),
     "models": ("", "Folder of the checkpoints; empty: include/models beside the plugins folder."),
+    "shadow": (
+        "",
+        "Versions that decide on every observation without acting, separated by commas, or "
+        "newest; empty: none.",
+    ),
     "event_logs": (
         "",
         "Folder of Spark event logs that the training DAG reads, or its URL; empty: "
@@ -87,6 +92,11 @@ def retention_seconds() -> float | None:
     """How long the store remembers; None for ever."""
     retention = option("retention").strip()
     return None if retention in ("", "0") else parse_duration(retention)
+
+
+def shadows() -> list[str]:
+    """Versions that decide without acting, as they are written: ``newest`` may be among them."""
+    return [name.strip() for name in option("shadow").split(",") if name.strip()]
 
 
 def metrics_port() -> int | None:

@@ -29,6 +29,7 @@ class Setup:
     modules: Path
     models: Path
     event_logs: Path
+    notices: Path
 
     def run(self, dag_id: str = DAG_ID, **params: Any) -> tuple[str, str]:
         """One run of a DAG to its end: its id and its state."""
@@ -51,6 +52,7 @@ def setup(tmp_path_factory, repository):
         repository / "plugins" / "kitwai",
         repository / "plugins" / ".airflowignore",
         repository / "tests" / "airflow" / "plugins" / "loaded_modules.py",
+        repository / "tests" / "airflow" / "plugins" / "told_to_file.py",
     ):
         (plugins / source.name).symlink_to(source)
     with SparkMaster(folder / "master") as master:
@@ -93,6 +95,9 @@ def setup(tmp_path_factory, repository):
                 "AIRFLOW__KITWAI__EFFORT": "0.05",
                 "AIRFLOW__KITWAI__COLLECT_TASKS": "1",
                 "KITWAI_TEST_MODULES": str(modules),
+                "AIRFLOW__KITWAI__NOTIFIERS": "told_to_file:ToFile",
+                "KITWAI_TEST_NOTICES": str(folder / "notices"),
+                "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,viewer:viewer",
             },
             dag_ids=DAGS,
         )
@@ -101,6 +106,9 @@ def setup(tmp_path_factory, repository):
             with airflow:
                 for dag_id in DAGS:
                     airflow.unpause(dag_id)
-                yield Setup(airflow, master, pool, Store(url), modules, models, event_logs)
+                yield Setup(
+                    airflow, master, pool, Store(url), modules, models, event_logs,
+                    folder / "notices",
+                )  # fmt: skip
         finally:
             pool.stop_all()

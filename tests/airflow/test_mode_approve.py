@@ -110,6 +110,8 @@ def test_rejected_it_is_held_and_not_asked_again_at_once(setup, approvals, wait_
     setup.run(clusters=[CLUSTER], mode="approve")
     assert approvals.open(CLUSTER) is None
     assert setup.workers() == 1
+    told = f"approval wanted once in ask: {approval.id}"
+    assert setup.notices.read_text().splitlines().count(told) == 1
     # The next tests may ask for the same target.
     with setup.store.engine.begin() as connection:
         connection.exec_driver_sql("update kitwai_approval set answered_at = 0")
@@ -139,3 +141,15 @@ def test_what_is_no_longer_wanted_cannot_be_approved(setup, approvals, wait_for,
     assert ended(setup, approval) == {"ask": "success", "scale": "skipped"}
     assert answer(setup, approval, "Approve").status_code == 409
     assert setup.workers() == 1
+
+
+def test_without_its_dag_nobody_is_asked(setup, approvals, one_worker):
+    setup.airflow.pause(DAG_ID)
+    try:
+        run_id, state = setup.run(clusters=[CLUSTER], mode="approve")
+    finally:
+        setup.airflow.unpause(DAG_ID)
+    assert state == "success"
+    why = setup.airflow.xcom("kitwai_autoscale", run_id, "step.scale", "return_value", map_index=0)
+    assert "which is paused" in str(why)
+    assert approvals.open(CLUSTER) is None

@@ -153,6 +153,15 @@ def test_what_does_not_follow_is_found(store, models, capsys):
     assert "differs in: target, applications" in capsys.readouterr().out
 
 
+def test_the_connection_names_the_file_of_past_runs(store, models, history, monkeypatch, capsys):
+    decision_id = decided(store, busy(KNOWN), history=history)
+    assert main(["explain", str(decision_id)]) == 1
+    assert "Airflow has no connection 'test'" in capsys.readouterr().err
+    connection = {"conn_type": "spark_cluster", "host": "h", "extra": {"history": str(history)}}
+    monkeypatch.setenv("AIRFLOW_CONN_TEST", json.dumps(connection))
+    assert main(["explain", str(decision_id)]) == 0
+
+
 def test_an_unknown_decision_is_one_line(store, models, capsys):
     assert main(["explain", "77"]) == 1
     assert "no row 77" in capsys.readouterr().err

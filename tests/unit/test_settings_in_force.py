@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import replace
 
 import pytest
 from builders import application, observation, settings, stage
 
+from kitwai.cli.main import main
 from kitwai.connection import cluster_config
 from kitwai.core.controls import Control, check_control
 from kitwai.core.decide import decide
@@ -82,6 +84,18 @@ def test_a_mode_that_needs_a_pool_is_refused_when_it_is_set():
             check_control(Control("mode", mode, NOW, "ada"), without)
     check_control(Control("mode", "suggest", NOW, "ada"), without)
     check_control(Control("mode", "approve", NOW, "ada"), Hook(LOCAL).config.settings)
+
+
+def test_kitwai_decide_heeds_what_was_set(store, monkeypatch, capsys):
+    connection = {"conn_type": "spark_cluster", "host": "127.0.0.1", "port": 1, "extra": LOCAL}
+    monkeypatch.setenv("AIRFLOW_CONN_TEST", json.dumps(connection))
+    set_(store, "pause", "on", time.time() + 600)
+    set_(store, "max_workers", 4)
+    set_(store, "limit", "5min")
+    assert main(["decide", "--cluster", "test", "-T", "8min"]) == 1  # the master does not answer
+    made = json.loads(capsys.readouterr().out)
+    assert "ada paused it until" in made["reason"]
+    assert (made["constraint"]["max_workers"], made["constraint"]["limit_s"]) == (4, 480.0)
 
 
 # --- pin and pause

@@ -25,6 +25,7 @@ _MODULES = (
     "day",
     "history",
     "models",
+    "replay",
     "publish",
     "demo",
     "bench",

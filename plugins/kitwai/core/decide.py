@@ -156,7 +156,7 @@ def _decide_busy(
             policy,
             analytic,
             history.get(application.name, ()),
-            present=_workers_of(application, present) if several else present,
+            present=workers_of(application, present) if several else present,
             starting=0 if several else len(observation.starting),
             limit_error=_error_of(observation, f"application {application.id} limit"),
         )
@@ -383,7 +383,7 @@ def _error_of(observation: Observation, part: str) -> str | None:
     return next((one.error for one in observation.parts if one.name == part), None)
 
 
-def _workers_of(application: Application, present: int) -> int:
+def workers_of(application: Application, present: int) -> int:
     """Workers on which the application holds an executor, or all when it cannot be told."""
     if not application.executors:
         return present

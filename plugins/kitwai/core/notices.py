@@ -12,7 +12,7 @@ from kitwai.core.decision import ApplicationDecision, Decision, Mode
 from kitwai.core.observation import Observation
 
 LIMIT, FALLBACK = "limit in danger", "model replaced by fallback"
-POOL, GATE = "pool failing", "gate refused"
+POOL, GATE, APPROVAL = "pool failing", "gate refused", "approval wanted"
 BEGINS, OVER, ONCE = "begins", "over", "once"
 
 Held = Mapping[str, str]
@@ -21,7 +21,7 @@ Held = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """``event``: one of the four kinds; ``state``: begins, over, or once where it has no end.
+    """``event``: one of the kinds above; ``state``: begins, over, or once where it has no end.
 
     ``subject``: the application's id, the version, "look" or "scaling" of a pool, else empty;
     ``at``: epoch seconds.

@@ -39,6 +39,8 @@ class AskOperator(ApprovalOperator):
 
     def execute(self, context: Context) -> Any:
         """Put the question, unless it has been closed before anybody could see it."""
+        from kitwai.core.notices import APPROVAL, ONCE, Notice
+        from kitwai.notifiers.send import send
         from kitwai.publish.question import question
         from kitwai.store.approvals import Answer, ApprovalStore
 
@@ -58,7 +60,10 @@ class AskOperator(ApprovalOperator):
                 "target": Param(decision.target, const=decision.target),
             }
         )
-        self.response_timeout = timedelta(seconds=approval.expires_at - now)
+        text = f"{self.subject}. Answer at {self.generate_link_to_ui_from_context(context=context)}"
+        told = Notice(APPROVAL, ONCE, approval.cluster, str(approval.id), text, now)
+        send([told], context)
+        self.response_timeout = timedelta(seconds=max(1.0, approval.expires_at - time.time()))
         return super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:

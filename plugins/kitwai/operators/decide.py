@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from kitwai.operators.base import ClusterOperator
 
 if TYPE_CHECKING:
-    from kitwai.core.decision import Decision
+    from kitwai.core.decide import History
+    from kitwai.core.decision import ClusterSettings, Decision
     from kitwai.core.observation import Observation
     from kitwai.hooks.spark_cluster import SparkClusterHook
     from kitwai.store.store import Store
@@ -43,7 +44,8 @@ class DecideOperator(ClusterOperator):
         from kitwai.store.champion import load_champion
 
         store = self.store()
-        settings = settings_in_force(hook, store, time.time())
+        now = time.time()
+        settings = settings_in_force(hook, store, now)
         observation_id = int(self.observation["observation_id"])
         champion = load_champion()
         observation = store.observation(observation_id)
@@ -51,7 +53,7 @@ class DecideOperator(ClusterOperator):
             observation,
             settings,
             champion.policy,
-            now=time.time(),
+            now=now,
             no_policy_reason=champion.why_not,
             history=champion.history(hook.history),
             history_sha256=hook.history_sha256,
@@ -61,6 +63,7 @@ class DecideOperator(ClusterOperator):
         self.log.info("%s", decision.reason)
         decision_id = store.add_decision(decision, observation_id, settings)
         notices = _notices(store, decision_id, decision, observation)
+        self._shadows(store, observation, observation_id, settings, now, hook.history)
         return {
             "decision_id": decision_id,
             "present": decision.present,
@@ -69,6 +72,35 @@ class DecideOperator(ClusterOperator):
             "reason": decision.reason[:500],
             **({"notices": notices} if notices else {}),
         }
+
+    def _shadows(
+        self,
+        store: Store,
+        observation: Observation,
+        observation_id: int,
+        settings: ClusterSettings,
+        now: float,
+        own: History | None,
+    ) -> None:
+        """Let the challengers decide too; nothing acts on it, and no fault of theirs counts."""
+        from kitwai.config import models_root, shadows
+
+        names = shadows()
+        if not names:
+            return
+        from kitwai.shadow import decide_in_shadow
+
+        for why in decide_in_shadow(
+            store.engine,
+            models_root(),
+            names,
+            observation,
+            observation_id,
+            settings,
+            now=now,
+            own=own,
+        ):
+            self.log.warning("%s", why)
 
 
 def _notices(

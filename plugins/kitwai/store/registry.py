@@ -122,6 +122,14 @@ def versions(root: Path) -> list[str]:
     )
 
 
+def newest(root: Path, besides: str | None = None) -> str | None:
+    """The version that was saved last, other than ``besides``; None where there is none."""
+    found = [version for version in versions(root) if version != besides]
+    return max(
+        found, key=lambda one: ((root / one / MANIFEST).stat().st_mtime_ns, one), default=None
+    )
+
+
 def verify(root: Path, version: str) -> dict[str, Any]:
     """Check every file of a version as loading would; returns its manifest.
 

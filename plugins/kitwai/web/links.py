@@ -1,7 +1,8 @@
 """The button on a step's tasks that leads to what the page shows of them.
 
 Airflow asks for the address in the API server, when a person looks at the task: the step itself
-pays nothing for it.
+pays nothing for it. The button itself is asked for by every process that reads DAGs, so that the
+imports stand where the address is made.
 """
 
 from __future__ import annotations
@@ -10,12 +11,7 @@ import json
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-import sqlalchemy as sa
-from airflow.api_fastapi.app import get_cookie_path
-from airflow.models.renderedtifields import RenderedTaskInstanceFields
-from airflow.models.xcom import XComModel
 from airflow.sdk import BaseOperatorLink
-from airflow.utils.session import create_session
 
 from kitwai.operators.decide import DecideOperator
 from kitwai.operators.observe import ObserveOperator
@@ -30,6 +26,12 @@ class PageLink(BaseOperatorLink):
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
         """The address; :param ti_key: of the task instance."""
+        import sqlalchemy as sa
+        from airflow.api_fastapi.app import get_cookie_path
+        from airflow.models.renderedtifields import RenderedTaskInstanceFields
+        from airflow.models.xcom import XComModel
+        from airflow.utils.session import create_session
+
         page = f"{get_cookie_path()}kitwai/"
         decide = f"{ti_key.task_id.rpartition('.')[0]}.decide".lstrip(".")
         with create_session() as session:

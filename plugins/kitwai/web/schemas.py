@@ -10,6 +10,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
+from kitwai.core.compare import Comparison
 from kitwai.core.decision import ClusterSettings, Decision
 
 Item = TypeVar("Item")
@@ -262,19 +263,26 @@ class ReplayRequest(Answer):
 
 class ReplayPolicy(Answer):
     """What one side of a replay comes to. ``limits``: applications that ended with a limit;
-    ``met``: of these, in time; ``worker_s``: paid in all.
+    ``met``: of these, in time; ``worker_s``: paid in all. None where it cannot be told
+    (`Replay.notes` say why).
     """
 
     name: str
-    limits: int
-    met: int
-    worker_s: float
+    limits: int | None
+    met: int | None
+    worker_s: float | None
 
 
 class Replay(Answer):
-    """Recorded days decided again. ``observations``: how many were decided again; ``differs``: on
-    how many of them the targets differ; ``unknown``: applications that could not be
-    judged, and why.
+    """Recorded days decided again, on two levels.
+
+    Decisions, under the recorded past: ``observations``: how many were decided again; ``differs``:
+    on how many of them the targets differ, ``share``: the same as a share; ``comparison``: as both
+    forecasts see the difference, the recorded policy first; for each ``at`` both targets.
+
+    Outcome: ``real``: what happened; ``recorded`` and ``replayed``: what both policies come to in
+    the simulator, where ``recorded`` against ``real`` shows how good the simulation is;
+    ``unknown``: applications that are in none of the three, and why; ``notes``: what else to know.
     """
 
     cluster: str
@@ -282,21 +290,33 @@ class Replay(Answer):
     until: float
     observations: int
     differs: int
+    share: float | None
+    comparison: Comparison
+    real: ReplayPolicy
     recorded: ReplayPolicy
     replayed: ReplayPolicy
     unknown: list[str]
+    notes: list[str]
     at: list[float]
     recorded_target: list[int | None]
     replayed_target: list[int | None]
 
 
 class ShadowView(Answer):
-    """A challenger that decides without acting, against the champion. ``regret``: predicted cost of
-    the champion's target less that of the challenger's, as the champion sees it, and the reverse.
+    """A challenger that decides without acting, against the champion, in [since, until].
+
+    ``champion``: the versions that decided. ``regret_champion``: mean loss of the challenger's
+    target less that of the champion's, as the champion's forecast sees it; ``regret_challenger``:
+    mean loss of the champion's target less that of the challenger's, as the challenger's sees it.
+    A loss is an expected cost plus price x miss probability, in costs of the whole run on the best
+    static cluster (`kitwai.core.compare`), its mean over ``comparison.judged`` decisions on
+    applications. ``kinship``: what the two have in common. ``outcome``: what both come to in the
+    simulator, the champion first; None where it was not asked for, ``notes`` as in `Replay`.
     """
 
     cluster: str
     checkpoint: str
+    champion: str
     decisions: int
     differs: int
     fewer_workers: int
@@ -304,3 +324,8 @@ class ShadowView(Answer):
     regret_champion: float | None
     regret_challenger: float | None
     since: float
+    until: float
+    comparison: Comparison
+    kinship: str | None = None
+    outcome: list[ReplayPolicy] | None = None
+    notes: list[str] = []

@@ -13,14 +13,15 @@ from fastapi.responses import StreamingResponse
 from kitwai.core.decision import Mode
 from kitwai.core.observation import Observation
 from kitwai.errors import StoreError
-from kitwai.web.decisions import Filter, all_decisions, decisions, detail
+from kitwai.web.decisions import COLUMNS, Filter, Line, all_decisions, decisions, detail
 from kitwai.web.parameters import Before, Limit, Moment, RowId
 from kitwai.web.schemas import DecisionDetail, DecisionSummary, Page
 from kitwai.web.sources import Cluster, StoreOf
 
 router = APIRouter(tags=["decisions"])
 
-_COLUMNS = tuple(DecisionSummary.model_fields)
+# What begins a formula, once spaces before it are gone.
+_FORMULA = frozenset("=+-@|%")
 
 
 def _filter(
@@ -53,7 +54,7 @@ def list_decisions(
 def export_decisions(wanted: Wanted, store: StoreOf) -> StreamingResponse:
     """The same as a table for spreadsheets, whole."""
     return StreamingResponse(
-        _lines(all_decisions(store.engine, wanted)),
+        _text(all_decisions(store.engine, wanted)),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": 'attachment; filename="decisions.csv"'},
     )
@@ -77,23 +78,22 @@ def get_observation(observation_id: RowId, store: StoreOf) -> Observation:
         raise HTTPException(404, "The store holds no such observation (any more).") from None
 
 
-def _lines(summaries: Iterable[DecisionSummary]) -> Iterator[str]:
-    """CSV, about a hundred lines at a time."""
+def _text(parts: Iterable[list[Line]]) -> Iterator[str]:
+    """CSV, some hundred lines at a time."""
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(_COLUMNS)
-    for count, summary in enumerate(summaries):
-        writer.writerow(_cell(getattr(summary, name)) for name in _COLUMNS)
-        if count % 100 == 99:
-            yield text.getvalue()
-            text.seek(0)
-            text.truncate()
+    writer.writerow(COLUMNS)
+    for part in parts:
+        writer.writerows([_cell(value) for value in line] for line in part)
+        yield text.getvalue()
+        text.seek(0)
+        text.truncate()
     yield text.getvalue()
 
 
 def _cell(value: object) -> object:
     """The value as a spreadsheet may have it: what it would take for a formula becomes text."""
     text = " ".join(value) if isinstance(value, list) else value
-    if isinstance(text, str) and text.lstrip().startswith(("=", "+", "-", "@", "|", "%")):
+    if isinstance(text, str) and text.lstrip()[:1] in _FORMULA:
         return f"'{text}"
     return text
