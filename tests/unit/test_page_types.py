@@ -7,6 +7,7 @@ from dataclasses import fields, is_dataclass
 
 import pytest
 
+from kitwai.core.compare import Comparison, Seen
 from kitwai.core.constraint import Constraint
 from kitwai.core.decision import ApplicationDecision, Decision, GuardrailNote
 from kitwai.web import schemas
@@ -18,7 +19,7 @@ ANSWERS = {
 }
 RECORDS = {
     kind.__name__: {field.name for field in fields(kind)}
-    for kind in (Decision, ApplicationDecision, GuardrailNote, Constraint)
+    for kind in (Decision, ApplicationDecision, GuardrailNote, Constraint, Comparison, Seen)
     if is_dataclass(kind)
 }
 

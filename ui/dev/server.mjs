@@ -21,6 +21,8 @@ const verdicts = makeVerdicts(begun);
 const controls = clusters.flatMap((cluster) => cluster.controls);
 const state = { viewer: false, silent: false, empty: false };
 
+const COMPARISON = { decisions: 412, differs: 61, fewer: 44, more: 17, workers: -0.07, judged: 390, same_forecast: 0, first: { loss: 0.0124, cost_s: -8.1, finish_s: 21.4, miss: 0.0031 }, second: { loss: -0.0319, cost_s: -14.9, finish_s: 12.2, miss: 0.0004 } };
+
 class Refusal extends Error {
   constructor(status, message) {
     super(message);
@@ -45,7 +47,7 @@ const ROUTES = [
   ["POST", /^models\/rollback$/, () => champion(models.find((model) => !model.champion).version)],
   ["POST", /^models\/([^/]+)\/promote$/, ([version]) => champion(version)],
   ["GET", /^training$/, () => ({ items: verdicts, next: null })],
-  ["GET", /^clusters\/([^/]+)\/shadow$/, ([name]) => (name === "reports" ? [] : [{ cluster: name, checkpoint: "20261123-5899d39f", decisions: 412, differs: 61, fewer_workers: 44, more_workers: 17, regret_champion: 12.4, regret_challenger: 31.9, since: begun - 86_400 }])],
+  ["GET", /^clusters\/([^/]+)\/shadow$/, ([name]) => (name === "reports" ? [] : [{ cluster: name, checkpoint: "20261123-5899d39f", decisions: 412, differs: 61, fewer_workers: 44, more_workers: 17, regret_champion: 0.0124, regret_challenger: 0.0319, since: begun - 86_400, until: begun, champion: "20261124-f76b9e54", comparison: COMPARISON, kinship: null, outcome: null, notes: [] }])],
   ["POST", /^clusters\/([^/]+)\/replay$/, ([name], _query, body) => replay(name, body)],
 ];
 
@@ -103,7 +105,7 @@ function champion(version) {
 function replay(name, body) {
   if (body.policy === "nonsense") throw new Refusal(422, "There is no policy 'nonsense'; there are remaining-work, always-N, static.");
   const line = part(day, body.since, body.until);
-  return { cluster: name, since: body.since, until: body.until, observations: line.at.length, differs: Math.round(line.at.length * 0.21), recorded: { name: "network", limits: 31, met: 31, worker_s: 48_211 }, replayed: { name: body.policy ?? body.checkpoint, limits: 31, met: 30, worker_s: 53_904 }, unknown: ["app-20261124100412-0004 still ran at the end of the time."], at: line.at, recorded_target: line.target, replayed_target: line.target.map((target, index) => Math.min(10, target + (index % 40 < 9 ? 1 : 0))) };
+  return { cluster: name, since: body.since, until: body.until, observations: line.at.length, differs: Math.round(line.at.length * 0.21), share: 0.21, comparison: COMPARISON, notes: ["Workers that others run on the cluster are left out."], real: { name: "network", limits: 31, met: 31, worker_s: 47_380 }, recorded: { name: "network", limits: 31, met: 31, worker_s: 48_211 }, replayed: { name: body.policy ?? body.checkpoint, limits: 31, met: 30, worker_s: 53_904 }, unknown: ["app-20261124100412-0004 still ran at the end of the time."], at: line.at, recorded_target: line.target, replayed_target: line.target.map((target, index) => Math.min(10, target + (index % 40 < 9 ? 1 : 0))) };
 }
 
 async function api(request, path, query) {

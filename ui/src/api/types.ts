@@ -253,9 +253,30 @@ export interface ReplayRequest {
 
 export interface ReplayPolicy {
   name: string;
-  limits: number;
-  met: number;
-  worker_s: number;
+  limits: number | null;
+  met: number | null;
+  worker_s: number | null;
+}
+
+/** kitwai.core.compare.Seen: the second policy's targets less the first's. */
+export interface Seen {
+  loss: number | null;
+  cost_s: number | null;
+  finish_s: number | null;
+  miss: number | null;
+}
+
+/** kitwai.core.compare.Comparison */
+export interface Comparison {
+  decisions: number;
+  differs: number;
+  fewer: number;
+  more: number;
+  workers: number | null;
+  judged: number;
+  same_forecast: number;
+  first: Seen;
+  second: Seen;
 }
 
 export interface Replay {
@@ -264,9 +285,13 @@ export interface Replay {
   until: number;
   observations: number;
   differs: number;
+  share: number | null;
+  comparison: Comparison;
+  real: ReplayPolicy;
   recorded: ReplayPolicy;
   replayed: ReplayPolicy;
   unknown: string[];
+  notes: string[];
   at: number[];
   recorded_target: Column;
   replayed_target: Column;
@@ -275,6 +300,7 @@ export interface Replay {
 export interface ShadowView {
   cluster: string;
   checkpoint: string;
+  champion: string;
   decisions: number;
   differs: number;
   fewer_workers: number;
@@ -282,4 +308,9 @@ export interface ShadowView {
   regret_champion: number | null;
   regret_challenger: number | null;
   since: number;
+  until: number;
+  comparison: Comparison;
+  kinship: string | null;
+  outcome: ReplayPolicy[] | null;
+  notes: string[];
 }

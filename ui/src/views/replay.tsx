@@ -5,7 +5,7 @@ import { useMemo, useState } from "preact/hooks";
 import type uPlot from "uplot";
 
 import { api } from "../api/client";
-import type { Replay } from "../api/types";
+import type { Comparison, Replay, ReplayPolicy } from "../api/types";
 import { count, duration, fromLocalInput, number, percent, toLocalInput } from "../lib/format";
 import { link } from "../lib/route";
 import { withGaps } from "../lib/series";
@@ -117,19 +117,19 @@ function Result({ replay }: { replay: Replay }): JSX.Element {
     <div class="result">
       <p class="reason">
         {`${count(replay.observations, "observation")} decided again; on ${number(replay.differs)} of them the targets differ`}
-        {replay.observations > 0 && ` (${percent(replay.differs / replay.observations)})`}.
+        {replay.share !== null && ` (${percent(replay.share)})`}.{" "}
+        {replay.comparison.differs > 0 &&
+          `${replay.replayed.name} asks for fewer workers on ${number(replay.comparison.fewer)}, for more on ${number(replay.comparison.more)}.`}
       </p>
+      <Forecasts comparison={replay.comparison} names={[replay.recorded.name, replay.replayed.name]} />
+      <h3>What it comes to</h3>
       <Table caption="What each side comes to" class="numbers" head={["", "Applications with a limit", "Limits met", "Share", "Worker-seconds"]}>
-        {[replay.recorded, replay.replayed].map((side, index) => (
-          <tr key={index}>
-            <th scope="row">{index === 0 ? `${side.name} (recorded)` : side.name}</th>
-            <td>{number(side.limits)}</td>
-            <td>{number(side.met)}</td>
-            <td>{side.limits ? percent(side.met / side.limits) : "–"}</td>
-            <td>{number(side.worker_s)}</td>
-          </tr>
-        ))}
+        <Side side={replay.real} of="as it was" />
+        <Side side={replay.recorded} of="simulated" />
+        <Side side={replay.replayed} of="simulated" />
       </Table>
+      <p class="hint">How near the first two rows are shows how good the simulation is.</p>
+      <Notes notes={replay.notes} />
       {replay.at.length > 0 && (
         <>
           <dl class="legend">
@@ -176,6 +176,55 @@ function Result({ replay }: { replay: Replay }): JSX.Element {
   );
 }
 
+function Side({ side, of }: { side: ReplayPolicy; of: string }): JSX.Element {
+  return (
+    <tr>
+      <th scope="row">
+        {side.name} <span class="hint">{of}</span>
+      </th>
+      <td>{number(side.limits)}</td>
+      <td>{number(side.met)}</td>
+      <td>{side.limits && side.met !== null ? percent(side.met / side.limits) : "–"}</td>
+      <td>{number(side.worker_s)}</td>
+    </tr>
+  );
+}
+
+function Notes({ notes }: { notes: string[] }): JSX.Element | null {
+  if (notes.length === 0) return null;
+  return (
+    <ul class="plain hint">
+      {notes.map((note, index) => (
+        <li key={index}>{note}</li>
+      ))}
+    </ul>
+  );
+}
+
+/** The second's targets less the first's, as the forecasts of both see them. */
+function Forecasts({ comparison, names }: { comparison: Comparison; names: [string, string] }): JSX.Element | null {
+  if (comparison.judged === 0) return null;
+  return (
+    <>
+      <h3>{`Targets of ${names[1]} less those of ${names[0]}, in the mean`}</h3>
+      <Table caption="The difference as both forecasts see it" class="numbers" head={["As seen by", "Finish", "Cost, worker-s", "Miss chance", "Loss"]}>
+        {[comparison.first, comparison.second].map((seen, index) => (
+          <tr key={index}>
+            <th scope="row">{names[index]}</th>
+            <td>{duration(seen.finish_s)}</td>
+            <td>{number(seen.cost_s, 1)}</td>
+            <td>{seen.miss === null ? "–" : `${number(seen.miss * 100, 2)} % points`}</td>
+            <td>{number(seen.loss, 4)}</td>
+          </tr>
+        ))}
+      </Table>
+      <p class="hint">{`Over ${count(comparison.judged, "decision")} on applications that both could judge. ${LOSS}`}</p>
+    </>
+  );
+}
+
+const LOSS = "Loss: expected cost plus the price of a missed limit times its chance, in costs of the whole run on the best constant cluster.";
+
 function Shadow({ cluster }: { cluster: string }): JSX.Element {
   const loaded = useData(`shadow/${cluster}`, () => api.shadow(cluster), 15);
   return (
@@ -189,6 +238,7 @@ function Shadow({ cluster }: { cluster: string }): JSX.Element {
           rows.length === 0 ? (
             <Empty title="No challenger decides in the shadow." />
           ) : (
+            <>
             <Table caption="Challengers" class="stack" head={["Checkpoint", "Since", "Decisions", "Differ", "Fewer workers", "More workers", "Champion's regret", "Challenger's regret"]}>
               {rows.map((row) => (
                 <tr key={row.checkpoint}>
@@ -205,11 +255,16 @@ function Shadow({ cluster }: { cluster: string }): JSX.Element {
                   </td>
                   <td data-label="Fewer workers">{number(row.fewer_workers)}</td>
                   <td data-label="More workers">{number(row.more_workers)}</td>
-                  <td data-label="Champion's regret">{number(row.regret_champion, 1)} worker-s</td>
-                  <td data-label="Challenger's regret">{number(row.regret_challenger, 1)} worker-s</td>
+                  <td data-label="Champion's regret">{number(row.regret_champion, 4)}</td>
+                  <td data-label="Challenger's regret">{number(row.regret_challenger, 4)}</td>
                 </tr>
               ))}
             </Table>
+            <p class="hint">
+              {`Champion's regret: what the challenger's targets lose as the champion's forecast sees it; challenger's regret: the reverse. ${LOSS}`}
+            </p>
+            <Notes notes={rows.flatMap((row) => [...(row.kinship ? [`${row.checkpoint}: ${row.kinship}`] : []), ...row.notes])} />
+            </>
           )
         }
       </Data>
