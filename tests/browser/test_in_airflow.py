@@ -337,6 +337,17 @@ def test_a_suggestion_is_approved(person, place, wait_for):
     wait_for(lambda: place.workers() == 1, timeout_s=120)
 
 
+def test_what_was_recorded_is_decided_again(person, place):
+    page = person.page
+    go(person, place, f"#/clusters/{CLUSTER}/replay")
+    page.get_by_role("button", name="Replay").click()
+    result = page.locator(".result")
+    expect(result).to_contain_text("decided again", timeout=120_000)
+    recorded = len(place.store.decisions(CLUSTER))
+    expect(result).to_contain_text(f"{recorded} observations decided again")
+    assert person.faults() == []
+
+
 def test_the_champion_is_rolled_back(person, place):
     page = person.page
     go(person, place, "#/models")
@@ -368,6 +379,7 @@ def test_every_view_of_real_data_is_without_serious_fault(visit, place):
         f"#/clusters/{BROKEN}",
         f"#/clusters/{CLUSTER}/history",
         f"#/clusters/{CLUSTER}/controls",
+        f"#/clusters/{CLUSTER}/replay",
         f"#/decisions/{newest}",
         "#/models",
         f"#/models/{present_champion(place.models)}",

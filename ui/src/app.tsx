@@ -15,7 +15,7 @@ import { Decision } from "./views/decision";
 import { Model, Models } from "./views/models";
 import { Training } from "./views/training";
 
-const SAID_MS = 8000;
+const SAID_MS = 6000;
 
 export function App(): JSX.Element {
   const [route, setRoute] = useState<Route>(() => parse(location.hash));

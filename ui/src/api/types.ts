@@ -190,6 +190,9 @@ export interface Decision {
   fallback: string | null;
   applications: ApplicationDecision[];
   guardrails: GuardrailNote[];
+  held: boolean;
+  decided_at: number | null;
+  history: string | null;
 }
 
 /** kitwai.pools.scaler.ScalingOutcome, as far as the page shows it. */

@@ -106,7 +106,7 @@ export function Chart(props: ChartProps): JSX.Element {
               points: { show: false },
               // A line that leaves or enters a gap must not show at its edge.
               gaps: (_plot, _series, _from, _to, gaps) =>
-                gaps.map(([left, right]) => [left - devicePixelRatio, right + 2 * devicePixelRatio] as [number, number]),
+                gaps.map(([left, right]) => [left, right + devicePixelRatio] as [number, number]),
             };
           }),
         ],

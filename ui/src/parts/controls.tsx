@@ -120,7 +120,8 @@ function ControlDialog({ cluster, name, preset, lift = false, reload, close }: D
   const value = lift ? null : name === "pin" || name === "max_workers" ? Number(text) : text.trim();
   const until = lift || span === "" ? null : span === "at" ? fromLocalInput(end) : now + Number(span);
   const wrong = lift ? null : fault(cluster, name, text, span, until, now);
-  const title = lift ? `Lift: ${CONTROL_WORD[name]}` : (CONTROL_WORD[name] ?? name);
+  const word = name === "pin" ? "Pin a target" : CONTROL_WORD[name];
+  const title = lift ? `Lift: ${CONTROL_WORD[name]}` : word;
   return (
     <Confirm
       title={`${title} · ${cluster.cluster}`}

@@ -37,6 +37,11 @@ function Detail({ detail }: { detail: DecisionDetail }): JSX.Element {
           {decision.fallback}
         </Notice>
       )}
+      {decision.held && (
+        <Notice tone="warn" title="The present count was held.">
+          Too little was known to say which count is wanted.
+        </Notice>
+      )}
       <section class="panel" aria-labelledby="what-title">
         <div class="panel-head">
           <h2 id="what-title">What was decided</h2>

@@ -14,6 +14,8 @@ import { Data, Empty, Field, Notice, Table, Time } from "../parts/basics";
 import { Chart } from "../parts/chart";
 import { refusal, useShell } from "../parts/context";
 
+/** The API counts anew once a minute. */
+const SHADOW_S = 60;
 const POLICIES = ["remaining-work@0.95", "remaining-work@0.80", "remaining-work@0.70", "always-N"];
 
 export function ReplayAndShadow({ cluster }: { cluster: string }): JSX.Element {
@@ -30,7 +32,7 @@ function ReplayForm({ cluster }: { cluster: string }): JSX.Element {
   const models = useData("models", () => api.models(), 0);
   const now = Date.now() / 1000;
   const [since, setSince] = useState(toLocalInput(now - 86_400));
-  const [until, setUntil] = useState(toLocalInput(now));
+  const [until, setUntil] = useState(toLocalInput(now + 60));
   const [kind, setKind] = useState<"policy" | "checkpoint">("policy");
   const [policy, setPolicy] = useState(POLICIES[1]!);
   const [version, setVersion] = useState("");
@@ -54,7 +56,7 @@ function ReplayForm({ cluster }: { cluster: string }): JSX.Element {
       const asked = kind === "policy" ? { checkpoint: null, policy: policy.trim() } : { checkpoint: chosen, policy: null };
       const answer = await api.replay(cluster, { since: from, until: to, ...asked });
       setResult(answer);
-      say(`Replay done: ${count(answer.observations, "observation")}, ${answer.differs} decided otherwise.`);
+      say(`Replay done: ${count(answer.observations, "observation")}, ${number(answer.differs)} decided otherwise.`);
     } catch (failure) {
       setError((failure as Error).message);
     }
@@ -226,14 +228,14 @@ function Forecasts({ comparison, names }: { comparison: Comparison; names: [stri
 const LOSS = "Loss: expected cost plus the price of a missed limit times its chance, in costs of the whole run on the best constant cluster.";
 
 function Shadow({ cluster }: { cluster: string }): JSX.Element {
-  const loaded = useData(`shadow/${cluster}`, () => api.shadow(cluster), 15);
+  const loaded = useData(`shadow/${cluster}`, () => api.shadow(cluster), SHADOW_S);
   return (
     <section class="panel" aria-labelledby="shadow-title">
       <div class="panel-head">
         <h2 id="shadow-title">Shadow</h2>
       </div>
       <p class="hint">Challengers that decide beside the champion and touch nothing.</p>
-      <Data loaded={loaded} everyS={15}>
+      <Data loaded={loaded} everyS={SHADOW_S}>
         {(rows) =>
           rows.length === 0 ? (
             <Empty title="No challenger decides in the shadow." />
