@@ -90,7 +90,7 @@ class Visitor:
         """How many pixels the page is wider than its window."""
         return int(self.page.evaluate("document.documentElement.scrollWidth - innerWidth"))
 
-    def picture(self, name: str, *, full: bool = False) -> None:
+    def picture(self, name: str) -> None:
         """Take a picture for the README, if pictures are asked for."""
         if os.environ.get("KITWAI_PICTURES"):
-            self.page.screenshot(path=PICTURES / f"ui-{name}.png", full_page=full)
+            self.page.screenshot(path=PICTURES / f"ui-{name}.png")

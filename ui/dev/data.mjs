@@ -152,7 +152,7 @@ export function makeClusters(now) {
       missing: { metrics: "gmond at 10.0.4.2:8649 gave no answer within 2 s", driver_log: "no file" },
       flaps: { used: 11, budget: 12 },
       reason: "The observation is partial: the present count is held.",
-      applications: [application("app-20261124204001-0002", HOSTILE, 1290, 3600, null, null, 2, null, null, "cluster")],
+      applications: [application("app-20261124204001-0002", "graph_experiments", 1290, 3600, null, null, 2, null, null, "cluster")],
       controls: [
         { name: "pin", value: 2, at: now - 600, by: "ada", until: now + 3000, in_force: true },
         { name: "limit", value: "60min", at: now - 900, by: "ada", until: null, in_force: true },
@@ -166,6 +166,15 @@ export function makeClusters(now) {
       reason: "Nothing has run for 30 s: 1 worker stays.",
       flaps: { used: 0, budget: null },
       controls: [{ name: "pause", value: "on", at: now - 60, by: "grace", until: now + 840, in_force: true }],
+    }),
+    cluster("sandbox", {
+      mode: "suggest",
+      present: 1,
+      serving: 1,
+      target: 1,
+      max_workers: 3,
+      reason: `1 worker makes the limit of ${HOSTILE}.`,
+      applications: [application("app-20261124210001-0001", HOSTILE, 40, 300, 190, 0.001, 1, 20, 4)],
     }),
     { ...cluster("broken", {}), ...Object.fromEntries(["observed_at", "decided_at", "decision_id", "present", "serving", "starting", "draining", "target", "mode", "max_workers", "limit_s", "reason", "policy", "checkpoint", "flaps"].map((name) => [name, null])), error: "The extra of connection 'broken' has an unknown field 'max_worker': did you mean max_workers?" },
   ];

@@ -53,11 +53,11 @@ function Card({ cluster, reload }: { cluster: ClusterView; reload: () => void })
       {!cluster.error && (
         <>
           <div class="card-body">
-            <div class="now">
-              <Workers cluster={cluster} />
+            <Workers cluster={cluster} />
+            <div class="card-main">
               <p class="reason">{cluster.reason ?? "No decision has been made yet."}</p>
+              <Applications cluster={cluster} />
             </div>
-            <Applications cluster={cluster} />
           </div>
           <Footer cluster={cluster} />
         </>
