@@ -15,6 +15,7 @@ PICTURES = Path(__file__).resolve().parents[2] / "docs" / "images"
 """Where pictures go if ``KITWAI_PICTURES`` is set."""
 
 DESKTOP = {"width": 1280, "height": 820}
+TALL = {"width": 1280, "height": 1080}
 PHONE = {"width": 360, "height": 740}
 TIMEOUT_MS = 30_000
 
@@ -93,4 +94,9 @@ class Visitor:
     def picture(self, name: str) -> None:
         """Take a picture for the README, if pictures are asked for."""
         if os.environ.get("KITWAI_PICTURES"):
+            size = self.page.viewport_size
+            if size == DESKTOP:
+                self.page.set_viewport_size(TALL)
+                self.page.wait_for_timeout(500)
             self.page.screenshot(path=PICTURES / f"ui-{name}.png")
+            self.page.set_viewport_size(size)

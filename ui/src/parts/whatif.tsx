@@ -63,12 +63,6 @@ function Bars({ title, rows, app, of, word, limit }: BarsProps): JSX.Element {
             <g key={row.target} class={`bar ${state}`}>
               <title>{`${count(row.target, "worker")}: ${word(value)}${row.allowed ? "" : " (not allowed)"}`}</title>
               <rect x={x} y={BASE - high} width={slot * 0.68} height={high} rx="2" />
-              <text x={x + slot * 0.34} y={BASE - high - 5} class="value">
-                {word(value)}
-              </text>
-              <text x={x + slot * 0.34} y={HEIGHT - 6}>
-                {row.target}
-              </text>
             </g>
           );
         })}
@@ -79,6 +73,23 @@ function Bars({ title, rows, app, of, word, limit }: BarsProps): JSX.Element {
             <text x={WIDTH - LEFT} y={line - 4}>{`limit ${word(limit)}`}</text>
           </g>
         )}
+        {rows.map((row, index) => {
+          const value = of(row);
+          const middle = LEFT + (index + 0.5) * slot;
+          // Behind the limit's line they could not be read.
+          return (
+            <g key={row.target} class={row.target === app.target ? "bar chosen" : "bar"}>
+              {value !== null && (
+                <text x={middle} y={BASE - height(value) - 5} class="value">
+                  {word(value)}
+                </text>
+              )}
+              <text x={middle} y={HEIGHT - 6}>
+                {row.target}
+              </text>
+            </g>
+          );
+        })}
       </svg>
     </figure>
   );
