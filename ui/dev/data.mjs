@@ -14,7 +14,20 @@ function random(seed) {
 export function makeTimeline(now, seed, limit = 600, most = 10) {
   const next = random(seed);
   const steps = (24 * 3600) / STEP_S;
-  const line = { at: [], present: [], target: [], tasks: [], tasks_done: [], elapsed_s: [], finish_s: [], limit_s: [], decision_id: [], marks: [], step_s: null, more_marks: false };
+  const line = {
+    at: [],
+    present: [],
+    target: [],
+    tasks: [],
+    tasks_done: [],
+    elapsed_s: [],
+    finish_s: [],
+    limit_s: [],
+    decision_id: [],
+    marks: [],
+    step_s: null,
+    more_marks: false,
+  };
   let present = 2;
   let target = 2;
   let left = 0;
@@ -38,7 +51,10 @@ export function makeTimeline(now, seed, limit = 600, most = 10) {
     const finish = left > 0 ? elapsed + left / present : null;
     let reason = null;
     if (left > 0 && finish > limit * 0.97 && target < most && next() < 0.6) {
-      target = Math.min(most, Math.max(target + 1, Math.ceil(left / Math.max(60, limit * 0.93 - elapsed))));
+      target = Math.min(
+        most,
+        Math.max(target + 1, Math.ceil(left / Math.max(60, limit * 0.93 - elapsed))),
+      );
       reason = `At ${before} workers daily_sales is predicted to end after ${Math.round(finish)} s, past its limit of ${limit} s; ${target} make it at the least cost.`;
     } else if (left > 0 && finish < limit * 0.7 && target > 1 && next() < 0.15) {
       target -= 1;
@@ -59,7 +75,8 @@ export function makeTimeline(now, seed, limit = 600, most = 10) {
       line.finish_s.push(running && finish < 3000 ? finish : null);
       line.limit_s.push(running ? limit : null);
       line.decision_id.push(id);
-      if (reason && target !== before) line.marks.push({ at, decision_id: id, present: before, target, reason });
+      if (reason && target !== before)
+        line.marks.push({ at, decision_id: id, present: before, target, reason });
     }
     present = target;
   }
@@ -69,7 +86,18 @@ export function makeTimeline(now, seed, limit = 600, most = 10) {
 const HOSTILE = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script> nightly';
 
 export function makeClusters(now) {
-  const application = (id, name, elapsed, limit, finish, miss, target, tasks, done, source = "application") => ({
+  const application = (
+    id,
+    name,
+    elapsed,
+    limit,
+    finish,
+    miss,
+    target,
+    tasks,
+    done,
+    source = "application",
+  ) => ({
     id,
     name,
     target,
@@ -114,10 +142,22 @@ export function makeClusters(now) {
       serving: 4,
       starting: 1,
       target: 5,
-      reason: "daily_sales needs 3 workers to end within 10 min of its start (predicted 8 min 41 s, miss chance 0.4 %), currency_rates 2: 5 together, 1 more than there are.",
+      reason:
+        "daily_sales needs 3 workers to end within 10 min of its start (predicted 8 min 41 s, miss chance 0.4 %), currency_rates 2: 5 together, 1 more than there are.",
       applications: [
         application("app-20261124210412-0031", "daily_sales", 214, 600, 521, 0.004, 3, 812, 301),
-        application("app-20261124210702-0032", "currency_rates", 44, 180, 171, 0.11, 2, 64, 9, "cluster"),
+        application(
+          "app-20261124210702-0032",
+          "currency_rates",
+          44,
+          180,
+          171,
+          0.11,
+          2,
+          64,
+          9,
+          "cluster",
+        ),
       ],
     }),
     cluster("ml_features", {
@@ -125,8 +165,21 @@ export function makeClusters(now) {
       present: 2,
       serving: 2,
       target: 6,
-      reason: "At 2 workers churn_features is predicted to end after 24 min 2 s, past its limit of 15 min; 6 make it at the least cost.",
-      applications: [application("app-20261124205544-0007", "churn_features", 402, 900, 1442, 0.97, 6, 2400, 411)],
+      reason:
+        "At 2 workers churn_features is predicted to end after 24 min 2 s, past its limit of 15 min; 6 make it at the least cost.",
+      applications: [
+        application(
+          "app-20261124205544-0007",
+          "churn_features",
+          402,
+          900,
+          1442,
+          0.97,
+          6,
+          2400,
+          411,
+        ),
+      ],
       approval: {
         id: 12,
         cluster: "ml_features",
@@ -135,7 +188,8 @@ export function makeClusters(now) {
         expires_at: now + 400,
         present: 2,
         target: 6,
-        reason: "At 2 workers churn_features is predicted to end after 24 min 2 s, past its limit of 15 min; 6 make it at the least cost.",
+        reason:
+          "At 2 workers churn_features is predicted to end after 24 min 2 s, past its limit of 15 min; 6 make it at the least cost.",
         answer: null,
         answered_at: null,
         answered_by: null,
@@ -148,11 +202,28 @@ export function makeClusters(now) {
       draining: 1,
       target: 2,
       policy: "analytic",
-      fallback: "The weights of 20261124-f76b9e54 do not have the hash that its manifest names; the analytic policy decides.",
-      missing: { metrics: "gmond at 10.0.4.2:8649 gave no answer within 2 s", driver_log: "no file" },
+      fallback:
+        "The weights of 20261124-f76b9e54 do not have the hash that its manifest names; the analytic policy decides.",
+      missing: {
+        metrics: "gmond at 10.0.4.2:8649 gave no answer within 2 s",
+        driver_log: "no file",
+      },
       flaps: { used: 11, budget: 12 },
       reason: "The observation is partial: the present count is held.",
-      applications: [application("app-20261124204001-0002", "graph_experiments", 1290, 3600, null, null, 2, null, null, "cluster")],
+      applications: [
+        application(
+          "app-20261124204001-0002",
+          "graph_experiments",
+          1290,
+          3600,
+          null,
+          null,
+          2,
+          null,
+          null,
+          "cluster",
+        ),
+      ],
       controls: [
         { name: "pin", value: 2, at: now - 600, by: "ada", until: now + 3000, in_force: true },
         { name: "limit", value: "60min", at: now - 900, by: "ada", until: null, in_force: true },
@@ -165,7 +236,9 @@ export function makeClusters(now) {
       max_workers: 4,
       reason: "Nothing has run for 30 s: 1 worker stays.",
       flaps: { used: 0, budget: null },
-      controls: [{ name: "pause", value: "on", at: now - 60, by: "grace", until: now + 840, in_force: true }],
+      controls: [
+        { name: "pause", value: "on", at: now - 60, by: "grace", until: now + 840, in_force: true },
+      ],
     }),
     cluster("sandbox", {
       mode: "suggest",
@@ -174,17 +247,46 @@ export function makeClusters(now) {
       target: 1,
       max_workers: 3,
       reason: `1 worker makes the limit of ${HOSTILE}.`,
-      applications: [application("app-20261124210001-0001", HOSTILE, 40, 300, 190, 0.001, 1, 20, 4)],
+      applications: [
+        application("app-20261124210001-0001", HOSTILE, 40, 300, 190, 0.001, 1, 20, 4),
+      ],
     }),
-    { ...cluster("broken", {}), ...Object.fromEntries(["observed_at", "decided_at", "decision_id", "present", "serving", "starting", "draining", "target", "mode", "max_workers", "limit_s", "reason", "policy", "checkpoint", "flaps"].map((name) => [name, null])), error: "The extra of connection 'broken' has an unknown field 'max_worker': did you mean max_workers?" },
+    {
+      ...cluster("broken", {}),
+      ...Object.fromEntries(
+        [
+          "observed_at",
+          "decided_at",
+          "decision_id",
+          "present",
+          "serving",
+          "starting",
+          "draining",
+          "target",
+          "mode",
+          "max_workers",
+          "limit_s",
+          "reason",
+          "policy",
+          "checkpoint",
+          "flaps",
+        ].map((name) => [name, null]),
+      ),
+      error:
+        "The extra of connection 'broken' has an unknown field 'max_worker': did you mean max_workers?",
+    },
   ];
 }
 
 export function makeDecision(now, id) {
   const targets = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
-  const finish = targets.map((target) => 130 + 1180 / target + (target > 8 ? 12 * (target - 8) : 0));
+  const finish = targets.map(
+    (target) => 130 + 1180 / target + (target > 8 ? 12 * (target - 8) : 0),
+  );
   const miss = finish.map((value) => 1 / (1 + Math.exp((600 - value) / 28)));
-  const q = finish.map((value, index) => -(value - 90) * targets[index] / 1000 - 10 * miss[index]);
+  const q = finish.map(
+    (value, index) => (-(value - 90) * targets[index]) / 1000 - 10 * miss[index],
+  );
   const app = {
     id: "app-20261124210412-0031",
     name: "daily_sales",
@@ -192,14 +294,22 @@ export function makeDecision(now, id) {
     limit_source: "application",
     elapsed_s: 90,
     target: 4,
-    reason: "4 workers: predicted to end after 7 min 5 s of 10 min, miss chance 0.2 %. 3 would be cheaper, but the last scaling was only 11 s ago.",
+    reason:
+      "4 workers: predicted to end after 7 min 5 s of 10 min, miss chance 0.2 %. 3 would be cheaper, but the last scaling was only 11 s ago.",
     policy: "network",
     checkpoint: "20261124-f76b9e54",
     mask: targets.map((target) => target <= 8),
     q_values: q,
     miss_probability: miss,
     predicted_finish_s: finish,
-    guardrails: [{ name: "cooldown", before: 3, after: 4, reason: "Scaled out 11 s ago; the next scale-in is due 30 s after it." }],
+    guardrails: [
+      {
+        name: "cooldown",
+        before: 3,
+        after: 4,
+        reason: "Scaled out 11 s ago; the next scale-in is due 30 s after it.",
+      },
+    ],
   };
   return {
     id,
@@ -211,59 +321,58 @@ export function makeDecision(now, id) {
       constraint: { max_workers: 10, limit_s: 600, miss: 0.01 },
       present: 4,
       target: 5,
-      reason: "daily_sales needs 4 workers, currency_rates 2: 6 together, held at 5 by the budget of changes.",
+      reason:
+        "daily_sales needs 4 workers, currency_rates 2: 6 together, held at 5 by the budget of changes.",
       policy: "network",
       checkpoint: "20261124-f76b9e54",
       fallback: null,
-      applications: [app, { ...app, id: "app-20261124210702-0032", name: HOSTILE, target: 2, guardrails: [], q_values: null, miss_probability: null, predicted_finish_s: null, mask: [], reason: "Nothing is known of its work left yet: it gets as many as it has." }],
-      guardrails: [{ name: "flap budget", before: 6, after: 5, reason: "11 of 12 changes within the hour are used." }],
+      applications: [
+        app,
+        {
+          ...app,
+          id: "app-20261124210702-0032",
+          name: HOSTILE,
+          target: 2,
+          guardrails: [],
+          q_values: null,
+          miss_probability: null,
+          predicted_finish_s: null,
+          mask: [],
+          reason: "Nothing is known of its work left yet: it gets as many as it has.",
+        },
+      ],
+      guardrails: [
+        {
+          name: "flap budget",
+          before: 6,
+          after: 5,
+          reason: "11 of 12 changes within the hour are used.",
+        },
+      ],
     },
     settings: {},
     what_if: {
-      [app.id]: targets.map((target, index) => ({ target, finish_s: finish[index], cost: (finish[index] - 90) * target, miss_probability: miss[index], q_value: target <= 8 ? q[index] : null, allowed: target <= 8 })),
+      [app.id]: targets.map((target, index) => ({
+        target,
+        finish_s: finish[index],
+        cost: (finish[index] - 90) * target,
+        miss_probability: miss[index],
+        q_value: target <= 8 ? q[index] : null,
+        allowed: target <= 8,
+      })),
       "app-20261124210702-0032": [],
     },
-    scalings: [{ target: 5, started: ["worker-7"], drained: [], stopped: [], settled: true, waiting: [], failed: [], seconds: 13.2 }],
+    scalings: [
+      {
+        target: 5,
+        started: ["worker-7"],
+        drained: [],
+        stopped: [],
+        settled: true,
+        waiting: [],
+        failed: [],
+        seconds: 13.2,
+      },
+    ],
   };
-}
-
-const METRICS = { recurring: { network: { hit_rate: 0.998, static_ratio: 1.04 }, analytic: { hit_rate: 0.999, static_ratio: 1.07 } }, new: { network: { hit_rate: 0.977, static_ratio: 1.16 }, analytic: { hit_rate: 0.99, static_ratio: 1.23 } }, disturbed: { network: { hit_rate: 0.984, static_ratio: 1.12 }, analytic: { hit_rate: 0.989, static_ratio: 1.09 } } };
-
-export function makeModels() {
-  const model = (version, champion, parent, trusted, error = null) => ({ version, champion, parent, created: "2026-11-24T21:30:16+00:00", trusted: { informed: trusted, uninformed: false }, metrics: METRICS, error });
-  return [model("20261124-f76b9e54", true, "20261123-5899d39f", true), model("20261123-5899d39f", false, "20261122-0c11ab20", false), model("20261122-0c11ab20", false, null, false, "weights.npz does not have the SHA-256 that the manifest names.")];
-}
-
-export const CARD = `# 20261124-f76b9e54
-
-| | |
-| --- | --- |
-| made by | \`kitwai train --seed 0\`, Kitwai 0.1.0 |
-| network, informed | changes the loss by -0.15 (-0.19 to -0.11), and decides. |
-
-<script>window.hacked = 1</script>
-
-## How good
-
-| policy | hit rate | static ratio |
-| --- | --- | --- |
-| network | 0.998 | 1.04 |
-| analytic & co | 0.999 | 1.07 |
-
-- *recurring* runs, **97 %** of \`a < b\`
-- a [bad link](javascript:alert(1)), a [good one](https://example.org/)
-
-![Learning curve](curve.svg)
-
-![Elsewhere](https://example.org/pixel.png)
-`;
-
-export const PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 240"><rect width="640" height="240" fill="#fff"/><path d="M20 220C120 60 260 40 620 30" stroke="#27548f" fill="none" stroke-width="3"/></svg>';
-
-export function makeVerdicts(now) {
-  return [
-    { id: 3, at: now - 7200, run_id: "scheduled__2026-11-24T00:00:00+00:00", version: "20261124-f76b9e54", champion: "20261123-5899d39f", verdict: "promoted", reason: "As many limits met, and cheaper: static ratio 0.968 of the champion's (0.951 to 0.984)." },
-    { id: 2, at: now - 93_600, run_id: "scheduled__2026-11-23T00:00:00+00:00", version: "20261123-5899d39f", champion: "20261122-0c11ab20", verdict: "rejected", reason: "Not cheaper: 1.002 (0.991 to 1.013)." },
-    { id: 1, at: now - 180_000, run_id: null, version: "20261122-0c11ab20", champion: null, verdict: "rolled back", reason: "By hand, instead of 20261123-5899d39f, by ada." },
-  ];
 }

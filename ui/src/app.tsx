@@ -62,7 +62,11 @@ export function App(): JSX.Element {
         <nav aria-label="Kitwai">
           <Tab to={link.clusters()} here={["clusters", "cluster", "decision"].includes(route.view)}>
             Clusters
-            {open > 0 && <span class="count" aria-label={`, ${open} waiting for approval`}>{open}</span>}
+            {open > 0 && (
+              <span class="count" aria-label={`, ${open} waiting for approval`}>
+                {open}
+              </span>
+            )}
           </Tab>
           <Tab to={link.models()} here={route.view === "models" || route.view === "model"}>
             Models
@@ -94,7 +98,9 @@ function View({ route }: { route: Route }): JSX.Element {
     case "clusters":
       return <Clusters />;
     case "cluster":
-      return <Cluster key={route.cluster} name={route.cluster} tab={route.tab} query={route.query} />;
+      return (
+        <Cluster key={route.cluster} name={route.cluster} tab={route.tab} query={route.query} />
+      );
     case "decision":
       return <Decision key={route.id} id={route.id} />;
     case "models":
@@ -128,7 +134,15 @@ function pageOf(route: Route): string {
   }
 }
 
-function Tab({ to, here, children }: { to: string; here: boolean; children: unknown }): JSX.Element {
+function Tab({
+  to,
+  here,
+  children,
+}: {
+  to: string;
+  here: boolean;
+  children: unknown;
+}): JSX.Element {
   return (
     <a href={to} aria-current={here ? "page" : undefined}>
       {children as JSX.Element}

@@ -1,6 +1,20 @@
 import { describe, expect, it } from "vitest";
 
-import { ago, clock, count, duration, fromLocalInput, number, percent, risk, short, signed, toLocalInput, UNKNOWN, utc } from "../src/lib/format";
+import {
+  ago,
+  clock,
+  count,
+  duration,
+  fromLocalInput,
+  number,
+  percent,
+  risk,
+  short,
+  signed,
+  toLocalInput,
+  UNKNOWN,
+  utc,
+} from "../src/lib/format";
 
 describe("duration", () => {
   it.each([
@@ -37,7 +51,11 @@ describe("numbers", () => {
   });
 
   it("counts, signs and shortens", () => {
-    expect([count(1, "worker"), count(2, "worker"), count(null, "worker")]).toEqual(["1 worker", "2 workers", "– workers"]);
+    expect([count(1, "worker"), count(2, "worker"), count(null, "worker")]).toEqual([
+      "1 worker",
+      "2 workers",
+      "– workers",
+    ]);
     expect([signed(2), signed(-2), signed(0)]).toEqual(["+2", "−2", "±0"]);
     expect([short(523), short(59), short(3725)]).toEqual(["8:43", "0:59", "1:02:05"]);
   });
@@ -72,5 +90,7 @@ describe("risk", () => {
     [601, 600, 0.4, "late"],
     [500, 600, 0.6, "late"],
     [null, 600, 0.02, "ok"],
-  ] as const)("finish %s of %s with chance %s is %s", (finish, limit, miss, level) => expect(risk(finish, limit, miss)).toBe(level));
+  ] as const)("finish %s of %s with chance %s is %s", (finish, limit, miss, level) =>
+    expect(risk(finish, limit, miss)).toBe(level),
+  );
 });

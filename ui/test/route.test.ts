@@ -19,7 +19,11 @@ describe("routes", () => {
 
   it("leads back from what it links to, whatever the name", () => {
     for (const name of ["etl", "a/b", "ä ö", "<script>", "100%", "a?b#c"]) {
-      expect(parse(link.cluster(name, "history"))).toMatchObject({ view: "cluster", cluster: name, tab: "history" });
+      expect(parse(link.cluster(name, "history"))).toMatchObject({
+        view: "cluster",
+        cluster: name,
+        tab: "history",
+      });
       expect(parse(link.model(name))).toEqual({ view: "model", version: name });
     }
   });

@@ -50,7 +50,11 @@ export function address(path: string, query: Query = {}): string {
   return url.href;
 }
 
-async function ask<Answer>(url: string, init: RequestInit, timeoutMs = TIMEOUT_MS): Promise<Answer> {
+async function ask<Answer>(
+  url: string,
+  init: RequestInit,
+  timeoutMs = TIMEOUT_MS,
+): Promise<Answer> {
   let answer: Response;
   try {
     answer = await fetch(url, {
@@ -60,7 +64,9 @@ async function ask<Answer>(url: string, init: RequestInit, timeoutMs = TIMEOUT_M
     });
   } catch (error) {
     const late = error instanceof DOMException && error.name === "TimeoutError";
-    const what = late ? `Airflow has not answered within ${timeoutMs / 1000} s.` : "Airflow cannot be reached.";
+    const what = late
+      ? `Airflow has not answered within ${timeoutMs / 1000} s.`
+      : "Airflow cannot be reached.";
     throw new ApiError(0, what);
   }
   if (!answer.ok) throw new ApiError(answer.status, await sentence(answer));
@@ -79,7 +85,8 @@ async function sentence(answer: Response): Promise<string> {
   if (typeof detail === "string" && detail) return detail;
   if (Array.isArray(detail)) {
     const first = detail[0] as { loc?: unknown[]; msg?: string } | undefined;
-    if (first?.msg) return `${(first.loc ?? []).slice(1).join(" ")}: ${first.msg}.`.replace(/^: /, "");
+    if (first?.msg)
+      return `${(first.loc ?? []).slice(1).join(" ")}: ${first.msg}.`.replace(/^: /, "");
   }
   return `Airflow answered ${answer.status} ${answer.statusText}.`;
 }
@@ -137,7 +144,8 @@ export const api = {
     post<ApprovalView>(`approvals/${id}`, { answer }),
   models: () => get<ModelView[]>("models"),
   model: (version: string) => get<ModelDetail>(`models/${part(version)}`),
-  picture: (version: string, name: string) => address(`models/${part(version)}/pictures/${part(name)}`),
+  picture: (version: string, name: string) =>
+    address(`models/${part(version)}/pictures/${part(name)}`),
   promote: (version: string) => post<Moved>(`models/${part(version)}/promote`, {}),
   rollback: () => post<Moved>("models/rollback", {}),
   training: (before: number | null) => get<Page<Verdict>>("training", { before, limit: 50 }),

@@ -2,7 +2,16 @@
 
 import type { Mark, Timeline } from "../api/types";
 
-const COLUMNS = ["present", "target", "tasks", "tasks_done", "elapsed_s", "finish_s", "limit_s", "decision_id"] as const;
+const COLUMNS = [
+  "present",
+  "target",
+  "tasks",
+  "tasks_done",
+  "elapsed_s",
+  "finish_s",
+  "limit_s",
+  "decision_id",
+] as const;
 
 export function empty(): Timeline {
   return {
@@ -32,9 +41,10 @@ export function join(old: Timeline, more: Timeline, since: number): Timeline {
     result[name] = [...old[name].slice(from, to), ...more[name]];
   }
   const known = new Set(more.marks.map((mark) => mark.decision_id));
-  result.marks = [...old.marks.filter((mark) => mark.at >= since && !known.has(mark.decision_id)), ...more.marks].sort(
-    (a, b) => a.at - b.at,
-  );
+  result.marks = [
+    ...old.marks.filter((mark) => mark.at >= since && !known.has(mark.decision_id)),
+    ...more.marks,
+  ].sort((a, b) => a.at - b.at);
   result.step_s = more.step_s ?? old.step_s;
   result.more_marks = old.more_marks || more.more_marks;
   return result;
@@ -86,7 +96,11 @@ export function extent(column: (number | null)[]): [number, number] | null {
  * The columns with a row of gaps wherever more than `gap` seconds lie between two moments, so that
  * no line is drawn over a time in which nothing was seen.
  */
-export function withGaps(at: number[], columns: (number | null)[][], gap: number): [number[], ...(number | null)[][]] {
+export function withGaps(
+  at: number[],
+  columns: (number | null)[][],
+  gap: number,
+): [number[], ...(number | null)[][]] {
   const times: number[] = [];
   const result: (number | null)[][] = columns.map(() => []);
   at.forEach((moment, index) => {

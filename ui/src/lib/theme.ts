@@ -4,7 +4,9 @@
 export type Theme = "light" | "dark";
 
 /** What Airflow's page says at its root element, null if it cannot be told. */
-export function themeOf(root: { classList: { contains(name: string): boolean } } | null): Theme | null {
+export function themeOf(
+  root: { classList: { contains(name: string): boolean } } | null,
+): Theme | null {
   if (root?.classList.contains("dark")) return "dark";
   return root?.classList.contains("light") ? "light" : null;
 }
@@ -30,7 +32,8 @@ export function followTheme(changed: () => void): void {
   };
   apply();
   system.addEventListener("change", apply);
-  if (root) new MutationObserver(apply).observe(root, { attributes: true, attributeFilter: ["class"] });
+  if (root)
+    new MutationObserver(apply).observe(root, { attributes: true, attributeFilter: ["class"] });
 }
 
 /** A colour of the style sheet, for what is drawn on a canvas. */

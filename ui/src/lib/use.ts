@@ -49,7 +49,10 @@ export function useData<Data>(
       } catch (error) {
         if (over) return;
         const reason = error instanceof ApiError ? error : new ApiError(0, String(error));
-        setState((old) => ({ ...(old.key === key ? old : { key, data: null, at: null }), error: reason }));
+        setState((old) => ({
+          ...(old.key === key ? old : { key, data: null, at: null }),
+          error: reason,
+        }));
       }
       if (everyS > 0 && !document.hidden) timer = setTimeout(run, everyS * 1000);
     };

@@ -11,7 +11,15 @@ import { useNow } from "../lib/use";
 import { refusal, useShell } from "./context";
 import { Ask, Confirm } from "./dialog";
 
-export function Approval({ approval, shown, reload }: { approval: ApprovalView; shown?: string | null; reload: () => void }): JSX.Element | null {
+export function Approval({
+  approval,
+  shown,
+  reload,
+}: {
+  approval: ApprovalView;
+  shown?: string | null;
+  reload: () => void;
+}): JSX.Element | null {
   const { me, say } = useShell();
   const now = useNow();
   const no = refusal(me, "change");
@@ -34,7 +42,11 @@ export function Approval({ approval, shown, reload }: { approval: ApprovalView; 
     </Confirm>
   );
   return (
-    <div class="notice info approval" role="group" aria-label={`Waiting for approval: ${approval.cluster}`}>
+    <div
+      class="notice info approval"
+      role="group"
+      aria-label={`Waiting for approval: ${approval.cluster}`}
+    >
       <div>
         <strong>
           Waits for a person: <a href={link.decision(approval.decision_id)}>{change}</a>

@@ -7,7 +7,15 @@ import { ago, clock, duration, utc } from "../lib/format";
 import { useNow, type Loaded } from "../lib/use";
 
 /** A moment in local time; UTC on hover. */
-export function Time({ at, now, seconds = true }: { at: number; now?: number; seconds?: boolean }): JSX.Element {
+export function Time({
+  at,
+  now,
+  seconds = true,
+}: {
+  at: number;
+  now?: number;
+  seconds?: boolean;
+}): JSX.Element {
   return (
     <time dateTime={new Date(at * 1000).toISOString()} title={utc(at)}>
       {clock(at, now, seconds)}
@@ -27,7 +35,15 @@ export function Ago({ at }: { at: number }): JSX.Element {
 
 export type Tone = "neutral" | "info" | "good" | "warn" | "bad";
 
-export function Badge({ tone = "neutral", title, children }: { tone?: Tone; title?: string; children: ComponentChildren }): JSX.Element {
+export function Badge({
+  tone = "neutral",
+  title,
+  children,
+}: {
+  tone?: Tone;
+  title?: string;
+  children: ComponentChildren;
+}): JSX.Element {
   return (
     <span class={`badge ${tone}`} title={title}>
       {children}
@@ -35,7 +51,15 @@ export function Badge({ tone = "neutral", title, children }: { tone?: Tone; titl
   );
 }
 
-export function Notice({ tone, title, children }: { tone: Tone; title?: string; children?: ComponentChildren }): JSX.Element {
+export function Notice({
+  tone,
+  title,
+  children,
+}: {
+  tone: Tone;
+  title?: string;
+  children?: ComponentChildren;
+}): JSX.Element {
   return (
     <div class={`notice ${tone}`} role={tone === "bad" ? "alert" : undefined}>
       {title && <strong>{title}</strong>} {children}
@@ -43,7 +67,13 @@ export function Notice({ tone, title, children }: { tone: Tone; title?: string; 
   );
 }
 
-export function Empty({ title, children }: { title: string; children?: ComponentChildren }): JSX.Element {
+export function Empty({
+  title,
+  children,
+}: {
+  title: string;
+  children?: ComponentChildren;
+}): JSX.Element {
   return (
     <div class="empty">
       <p class="empty-title">{title}</p>
@@ -83,20 +113,33 @@ export function Data<Of>({
 }): JSX.Element {
   return (
     <>
-      {loaded.error && <Failure error={loaded.error} at={loaded.at} everyS={everyS} reload={loaded.reload} />}
+      {loaded.error && (
+        <Failure error={loaded.error} at={loaded.at} everyS={everyS} reload={loaded.reload} />
+      )}
       {loaded.data === null ? !loaded.error && <Loading lines={lines} /> : children(loaded.data)}
     </>
   );
 }
 
-function Failure({ error, at, everyS, reload }: { error: ApiError; at: number | null; everyS: number; reload: () => void }): JSX.Element | null {
+function Failure({
+  error,
+  at,
+  everyS,
+  reload,
+}: {
+  error: ApiError;
+  at: number | null;
+  everyS: number;
+  reload: () => void;
+}): JSX.Element | null {
   const now = useNow();
   // One lost answer of a page that asks every few seconds is not worth a word.
   if (at !== null && everyS > 0 && now - at < PATIENCE * everyS) return null;
   return (
     <div class="notice bad" role="alert">
       <span>
-        <strong>{at === null ? "Nothing to show." : `No answer for ${duration(now - at)}.`}</strong> {error.message}{" "}
+        <strong>{at === null ? "Nothing to show." : `No answer for ${duration(now - at)}.`}</strong>{" "}
+        {error.message}{" "}
         {at !== null && (
           <>
             What you see is from <Time at={at} />.
@@ -111,7 +154,17 @@ function Failure({ error, at, everyS, reload }: { error: ApiError; at: number | 
 }
 
 /** A table that scrolls by itself where the screen is narrow. */
-export function Table({ caption, head, children, class: name = "" }: { caption: string; head: ComponentChildren[]; children: ComponentChildren; class?: string }): JSX.Element {
+export function Table({
+  caption,
+  head,
+  children,
+  class: name = "",
+}: {
+  caption: string;
+  head: ComponentChildren[];
+  children: ComponentChildren;
+  class?: string;
+}): JSX.Element {
   return (
     // A region that scrolls must be reachable by keyboard.
     <div class="scroll" role="region" aria-label={caption} tabIndex={0}>
@@ -132,7 +185,15 @@ export function Table({ caption, head, children, class: name = "" }: { caption: 
   );
 }
 
-export function Field({ label, hint, children }: { label: string; hint?: string; children: ComponentChildren }): JSX.Element {
+export function Field({
+  label,
+  hint,
+  children,
+}: {
+  label: string;
+  hint?: string;
+  children: ComponentChildren;
+}): JSX.Element {
   return (
     <label class="field">
       <span class="label">{label}</span>

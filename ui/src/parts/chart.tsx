@@ -82,7 +82,8 @@ export function Chart(props: ChartProps): JSX.Element {
             show: times,
             size: 28,
             space: 70,
-            values: (_plot, splits) => splits.map((at) => clock(at, at, splits.length > 1 && splits[1]! - splits[0]! < 60)),
+            values: (_plot, splits) =>
+              splits.map((at) => clock(at, at, splits.length > 1 && splits[1]! - splits[0]! < 60)),
           },
           {
             ...axis,
@@ -149,10 +150,23 @@ export function Chart(props: ChartProps): JSX.Element {
     plot.current?.redraw(false);
   }, [props.paint]);
 
-  return <div ref={box} class="chart" role="img" aria-label={props.label} style={{ minHeight: `${height}px` }} />;
+  return (
+    <div
+      ref={box}
+      class="chart"
+      role="img"
+      aria-label={props.label}
+      style={{ minHeight: `${height}px` }}
+    />
+  );
 }
 
-function bounds(low: number | null, high: number | null, whole: boolean, cap = Infinity): [number, number] {
+function bounds(
+  low: number | null,
+  high: number | null,
+  whole: boolean,
+  cap = Infinity,
+): [number, number] {
   const most = Math.max(Math.min(high ?? 1, cap), whole ? 2 : 1);
   return [Math.min(0, low ?? 0), whole ? most + Math.max(0.5, most * 0.12) : most * 1.12];
 }

@@ -11,7 +11,12 @@ import { constraintWords, ControlBadges } from "./controls";
 
 const OLD_S = 60;
 
-export const RISK_TONE: Record<Risk, Tone> = { unknown: "neutral", ok: "good", tight: "warn", late: "bad" };
+export const RISK_TONE: Record<Risk, Tone> = {
+  unknown: "neutral",
+  ok: "good",
+  tight: "warn",
+  late: "bad",
+};
 
 /** A square for each of the N workers: serving, starting, draining, or none; a tick at the target. */
 export function Slots({ cluster }: { cluster: ClusterView }): JSX.Element | null {
@@ -20,7 +25,13 @@ export function Slots({ cluster }: { cluster: ClusterView }): JSX.Element | null
   const used = serving + (starting ?? 0) + (draining ?? 0);
   const all = Math.min(64, Math.max(cluster.max_workers ?? 0, used, target ?? 0));
   const kind = (index: number): string =>
-    index < serving ? "serving" : index < serving + (starting ?? 0) ? "starting" : index < used ? "draining" : "free";
+    index < serving
+      ? "serving"
+      : index < serving + (starting ?? 0)
+        ? "starting"
+        : index < used
+          ? "draining"
+          : "free";
   const words = `${serving} serving, ${starting ?? 0} starting, ${draining ?? 0} draining, target ${number(target)}, at most ${number(cluster.max_workers)}`;
   return (
     <div class="slots" role="img" aria-label={words} title={words}>
@@ -32,7 +43,8 @@ export function Slots({ cluster }: { cluster: ClusterView }): JSX.Element | null
 }
 
 export function Workers({ cluster }: { cluster: ClusterView }): JSX.Element {
-  const moves = cluster.target !== null && cluster.present !== null && cluster.target !== cluster.present;
+  const moves =
+    cluster.target !== null && cluster.present !== null && cluster.target !== cluster.present;
   return (
     <div class="workers">
       <p class="figure">
@@ -94,7 +106,9 @@ export function Troubles({ cluster }: { cluster: ClusterView }): JSX.Element {
 export function Badges({ cluster }: { cluster: ClusterView }): JSX.Element {
   return (
     <span class="badges">
-      {cluster.mode && <Badge tone={cluster.mode === "auto" ? "good" : "info"}>{cluster.mode}</Badge>}
+      {cluster.mode && (
+        <Badge tone={cluster.mode === "auto" ? "good" : "info"}>{cluster.mode}</Badge>
+      )}
       <ControlBadges cluster={cluster} />
     </span>
   );
@@ -166,7 +180,13 @@ export function LimitBar({ app }: { app: ApplicationView }): JSX.Element {
 
 export function Applications({ cluster }: { cluster: ClusterView }): JSX.Element {
   if (cluster.applications.length === 0) {
-    return <p class="hint">{cluster.observed_at === null ? "Nothing is known of its applications yet." : "No application is running."}</p>;
+    return (
+      <p class="hint">
+        {cluster.observed_at === null
+          ? "Nothing is known of its applications yet."
+          : "No application is running."}
+      </p>
+    );
   }
   return (
     <Table

@@ -25,7 +25,11 @@ export function ControlBadges({ cluster }: { cluster: ClusterView }): JSX.Elemen
         .filter((one) => one.in_force && one.name !== "mode")
         .map((one) => (
           <Badge key={one.name} tone={one.name === "pause" || one.name === "pin" ? "warn" : "info"}>
-            {one.name === "pause" ? "Paused" : one.name === "pin" ? `Pinned to ${one.value}` : `${one.name === "limit" ? "T" : "N"} = ${one.value}`}
+            {one.name === "pause"
+              ? "Paused"
+              : one.name === "pin"
+                ? `Pinned to ${one.value}`
+                : `${one.name === "limit" ? "T" : "N"} = ${one.value}`}
             {one.until !== null && (
               <>
                 {" until "}
@@ -39,7 +43,13 @@ export function ControlBadges({ cluster }: { cluster: ClusterView }): JSX.Elemen
   );
 }
 
-export function Controls({ cluster, reload }: { cluster: ClusterView; reload: () => void }): JSX.Element {
+export function Controls({
+  cluster,
+  reload,
+}: {
+  cluster: ClusterView;
+  reload: () => void;
+}): JSX.Element {
   const { me } = useShell();
   const no = refusal(me, "change");
   return (
@@ -55,14 +65,50 @@ export function Controls({ cluster, reload }: { cluster: ClusterView; reload: ()
         <div class="segments" role="group" aria-label="Mode">
           {MODES.map((mode) => (
             <Ask key={mode} label={mode} refusal={no} pressed={cluster.mode === mode}>
-              {(close) => <ControlDialog cluster={cluster} name="mode" preset={mode} reload={reload} close={close} />}
+              {(close) => (
+                <ControlDialog
+                  cluster={cluster}
+                  name="mode"
+                  preset={mode}
+                  reload={reload}
+                  close={close}
+                />
+              )}
             </Ask>
           ))}
         </div>
-        <Setting cluster={cluster} name="pause" set="Pause …" lift="End the pause" no={no} reload={reload} />
-        <Setting cluster={cluster} name="pin" set="Pin a target …" lift="Lift the pin" no={no} reload={reload} />
-        <Setting cluster={cluster} name="max_workers" set="Set N …" lift="Lift N" no={no} reload={reload} />
-        <Setting cluster={cluster} name="limit" set="Set T …" lift="Lift T" no={no} reload={reload} />
+        <Setting
+          cluster={cluster}
+          name="pause"
+          set="Pause …"
+          lift="End the pause"
+          no={no}
+          reload={reload}
+        />
+        <Setting
+          cluster={cluster}
+          name="pin"
+          set="Pin a target …"
+          lift="Lift the pin"
+          no={no}
+          reload={reload}
+        />
+        <Setting
+          cluster={cluster}
+          name="max_workers"
+          set="Set N …"
+          lift="Lift N"
+          no={no}
+          reload={reload}
+        />
+        <Setting
+          cluster={cluster}
+          name="limit"
+          set="Set T …"
+          lift="Lift T"
+          no={no}
+          reload={reload}
+        />
       </div>
     </section>
   );
@@ -86,7 +132,9 @@ function Setting({ cluster, name, set, lift, no, reload }: SettingProps): JSX.El
       </Ask>
       {now && (
         <Ask label={lift} refusal={no}>
-          {(close) => <ControlDialog cluster={cluster} name={name} lift reload={reload} close={close} />}
+          {(close) => (
+            <ControlDialog cluster={cluster} name={name} lift reload={reload} close={close} />
+          )}
         </Ask>
       )}
     </>
@@ -109,7 +157,14 @@ const SPANS: [string, number][] = [
   ["24 h", 86_400],
 ];
 
-function ControlDialog({ cluster, name, preset, lift = false, reload, close }: DialogProps): JSX.Element {
+function ControlDialog({
+  cluster,
+  name,
+  preset,
+  lift = false,
+  reload,
+  close,
+}: DialogProps): JSX.Element {
   const { say } = useShell();
   const now = Date.now() / 1000;
   const needsEnd = name === "pause" || name === "pin";
@@ -118,7 +173,8 @@ function ControlDialog({ cluster, name, preset, lift = false, reload, close }: D
   const [end, setEnd] = useState(toLocalInput(now + 7200));
 
   const value = lift ? null : name === "pin" || name === "max_workers" ? Number(text) : text.trim();
-  const until = lift || span === "" ? null : span === "at" ? fromLocalInput(end) : now + Number(span);
+  const until =
+    lift || span === "" ? null : span === "at" ? fromLocalInput(end) : now + Number(span);
   const wrong = lift ? null : fault(cluster, name, text, span, until, now);
   const word = name === "pin" ? "Pin a target" : CONTROL_WORD[name];
   const title = lift ? `Lift: ${CONTROL_WORD[name]}` : word;
@@ -152,7 +208,11 @@ function ControlDialog({ cluster, name, preset, lift = false, reload, close }: D
           </Field>
           {span === "at" && (
             <Field label="Moment (local time)">
-              <input type="datetime-local" value={end} onInput={(event) => setEnd(event.currentTarget.value)} />
+              <input
+                type="datetime-local"
+                value={end}
+                onInput={(event) => setEnd(event.currentTarget.value)}
+              />
             </Field>
           )}
         </div>
@@ -161,12 +221,26 @@ function ControlDialog({ cluster, name, preset, lift = false, reload, close }: D
   );
 }
 
-function ValueField({ cluster, name, text, setText }: { cluster: ClusterView; name: ControlName; text: string; setText: (text: string) => void }): JSX.Element | null {
-  const change = (event: { currentTarget: HTMLInputElement }): void => setText(event.currentTarget.value);
+function ValueField({
+  cluster,
+  name,
+  text,
+  setText,
+}: {
+  cluster: ClusterView;
+  name: ControlName;
+  text: string;
+  setText: (text: string) => void;
+}): JSX.Element | null {
+  const change = (event: { currentTarget: HTMLInputElement }): void =>
+    setText(event.currentTarget.value);
   if (name === "pin" || name === "max_workers") {
     const most = name === "pin" ? (cluster.max_workers ?? undefined) : undefined;
     return (
-      <Field label={name === "pin" ? "Target, workers" : "N, workers"} hint={most === undefined ? undefined : `1 to ${most}`}>
+      <Field
+        label={name === "pin" ? "Target, workers" : "N, workers"}
+        hint={most === undefined ? undefined : `1 to ${most}`}
+      >
         <input type="number" min={1} max={most} step={1} value={text} onInput={change} required />
       </Field>
     );
@@ -193,7 +267,14 @@ function first(cluster: ClusterView, name: ControlName): string {
 }
 
 /** Why it cannot be sent; what is finer than this the API says. */
-function fault(cluster: ClusterView, name: ControlName, text: string, span: string, until: number | null, now: number): string | null {
+function fault(
+  cluster: ClusterView,
+  name: ControlName,
+  text: string,
+  span: string,
+  until: number | null,
+  now: number,
+): string | null {
   if (name === "pin" || name === "max_workers") {
     const value = Number(text);
     if (!Number.isInteger(value) || value < 1) return "Give a whole number of workers, at least 1.";

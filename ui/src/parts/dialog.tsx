@@ -50,7 +50,12 @@ export function Confirm(props: ConfirmProps): JSX.Element {
   };
 
   return (
-    <dialog ref={dialog} aria-labelledby={`${id}-title`} aria-describedby={`${id}-says`} onClose={props.close}>
+    <dialog
+      ref={dialog}
+      aria-labelledby={`${id}-title`}
+      aria-describedby={`${id}-says`}
+      onClose={props.close}
+    >
       <form onSubmit={submit}>
         <h2 id={`${id}-title`}>{props.title}</h2>
         {props.children}
@@ -67,7 +72,11 @@ export function Confirm(props: ConfirmProps): JSX.Element {
           <button type="button" onClick={() => dialog.current?.close()}>
             Cancel
           </button>
-          <button type="submit" class={props.danger ? "danger" : "primary"} disabled={busy || Boolean(props.wrong)}>
+          <button
+            type="submit"
+            class={props.danger ? "danger" : "primary"}
+            disabled={busy || Boolean(props.wrong)}
+          >
             {busy ? "Sending …" : props.confirm}
           </button>
         </div>

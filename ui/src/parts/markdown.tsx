@@ -26,7 +26,11 @@ function block(token: Token, picture: Picture): ComponentChildren {
       return null;
     case "heading":
       // The page has its own h1.
-      return h(`h${Math.min(6, (token as Tokens.Heading).depth + 1)}`, null, inline(token.tokens, picture));
+      return h(
+        `h${Math.min(6, (token as Tokens.Heading).depth + 1)}`,
+        null,
+        inline(token.tokens, picture),
+      );
     case "hr":
       return <hr />;
     case "code":
@@ -91,7 +95,9 @@ function table(token: Tokens.Table, picture: Picture): JSX.Element {
 }
 
 function inline(tokens: Token[] | undefined, picture: Picture): ComponentChildren[] {
-  return (tokens ?? []).map((token, index) => <Fragment key={index}>{span(token, picture)}</Fragment>);
+  return (tokens ?? []).map((token, index) => (
+    <Fragment key={index}>{span(token, picture)}</Fragment>
+  ));
 }
 
 function span(token: Token, picture: Picture): ComponentChildren {

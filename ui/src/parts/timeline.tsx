@@ -64,7 +64,12 @@ export function Timeline({ cluster }: { cluster: string }): JSX.Element {
         <h2 id="timeline-title">Timeline</h2>
         <div class="segments" role="group" aria-label="Time shown">
           {RANGES.map(([word, seconds]) => (
-            <button key={word} type="button" aria-pressed={range === seconds} onClick={() => setRange(seconds)}>
+            <button
+              key={word}
+              type="button"
+              aria-pressed={range === seconds}
+              onClick={() => setRange(seconds)}
+            >
               {word}
             </button>
           ))}
@@ -77,7 +82,12 @@ export function Timeline({ cluster }: { cluster: string }): JSX.Element {
               The DAG kitwai_autoscale observes a cluster at every step: see that it is not paused.
             </Empty>
           ) : (
-            <Charts cluster={cluster} data={data} until={loaded.at ?? Date.now() / 1000} range={range} />
+            <Charts
+              cluster={cluster}
+              data={data}
+              until={loaded.at ?? Date.now() / 1000}
+              range={range}
+            />
           )
         }
       </Data>
@@ -85,13 +95,27 @@ export function Timeline({ cluster }: { cluster: string }): JSX.Element {
   );
 }
 
-function Charts({ cluster, data, until, range }: { cluster: string; data: TimelineData; until: number; range: number }): JSX.Element {
+function Charts({
+  cluster,
+  data,
+  until,
+  range,
+}: {
+  cluster: string;
+  data: TimelineData;
+  until: number;
+  range: number;
+}): JSX.Element {
   const [cursor, setCursor] = useState<number | null>(null);
   const [picked, setPicked] = useState<Mark | null>(null);
   const since = until - range;
   const columns = useMemo(() => {
     const of = (...names: (keyof TimelineData)[]): uPlot.AlignedData =>
-      withGaps(data.at, names.map((name) => data[name] as (number | null)[]), Math.max(GAP_S, 3 * (data.step_s ?? 0))) as uPlot.AlignedData;
+      withGaps(
+        data.at,
+        names.map((name) => data[name] as (number | null)[]),
+        Math.max(GAP_S, 3 * (data.step_s ?? 0)),
+      ) as uPlot.AlignedData;
     return {
       workers: of("present", "target"),
       tasks: of("tasks", "tasks_done"),
@@ -118,14 +142,42 @@ function Charts({ cluster, data, until, range }: { cluster: string; data: Timeli
       <div class="charts">
         <Legend data={data} cursor={cursor} />
         <div class="chart-box">
-          <Chart {...common} label={workersInWords(data)} height={190} lines={WORKERS} data={columns.workers} whole format={(value) => (Number.isInteger(value) ? String(value) : "")} paint={paint} times={!tasked && !limited} />
+          <Chart
+            {...common}
+            label={workersInWords(data)}
+            height={190}
+            lines={WORKERS}
+            data={columns.workers}
+            whole
+            format={(value) => (Number.isInteger(value) ? String(value) : "")}
+            paint={paint}
+            times={!tasked && !limited}
+          />
           {shown && <Tooltip mark={shown} since={since} until={until} />}
         </div>
         {tasked && (
-          <Chart {...common} label={`Tasks: ${number(latest(data.tasks_done))} of ${number(latest(data.tasks))} done.`} height={96} lines={TASKS} data={columns.tasks} whole format={(value) => number(value)} times={!limited} />
+          <Chart
+            {...common}
+            label={`Tasks: ${number(latest(data.tasks_done))} of ${number(latest(data.tasks))} done.`}
+            height={96}
+            lines={TASKS}
+            data={columns.tasks}
+            whole
+            format={(value) => number(value)}
+            times={!limited}
+          />
         )}
         {limited ? (
-          <Chart {...common} label={`Predicted finish ${duration(latest(data.finish_s))} after the start, limit ${duration(latest(data.limit_s))}.`} height={140} lines={FINISH} data={columns.finish} format={duration} incrs={SPANS} cap={limit[1] * CUT} />
+          <Chart
+            {...common}
+            label={`Predicted finish ${duration(latest(data.finish_s))} after the start, limit ${duration(latest(data.limit_s))}.`}
+            height={140}
+            lines={FINISH}
+            data={columns.finish}
+            format={duration}
+            incrs={SPANS}
+            cap={limit[1] * CUT}
+          />
         ) : (
           <p class="hint">No application ran in this time.</p>
         )}
@@ -137,12 +189,19 @@ function Charts({ cluster, data, until, range }: { cluster: string; data: Timeli
 
 /** The values at the cursor, or the newest. */
 function Legend({ data, cursor }: { data: TimelineData; cursor: number | null }): JSX.Element {
-  const index = cursor === null ? data.at.length - 1 : Math.max(0, lowerBound(data.at, cursor + 0.001) - 1);
-  const of = (name: "present" | "target" | "tasks" | "tasks_done" | "elapsed_s" | "finish_s" | "limit_s"): number | null => data[name][index] ?? null;
+  const index =
+    cursor === null ? data.at.length - 1 : Math.max(0, lowerBound(data.at, cursor + 0.001) - 1);
+  const of = (
+    name: "present" | "target" | "tasks" | "tasks_done" | "elapsed_s" | "finish_s" | "limit_s",
+  ): number | null => data[name][index] ?? null;
   const entries: [string, string, string][] = [
     ["series-present", "workers", number(of("present"))],
     ["series-target", "target", number(of("target"))],
-    ["series-done", "tasks done", of("tasks") === null ? "–" : `${number(of("tasks_done"))} of ${number(of("tasks"))}`],
+    [
+      "series-done",
+      "tasks done",
+      of("tasks") === null ? "–" : `${number(of("tasks_done"))} of ${number(of("tasks"))}`,
+    ],
     ["series-finish", "predicted finish", duration(of("finish_s"))],
     ["series-limit", "limit", duration(of("limit_s"))],
     ["series-elapsed", "elapsed", duration(of("elapsed_s"))],
@@ -166,13 +225,25 @@ function Legend({ data, cursor }: { data: TimelineData; cursor: number | null })
   );
 }
 
-function Tooltip({ mark, since, until }: { mark: Mark; since: number; until: number }): JSX.Element {
+function Tooltip({
+  mark,
+  since,
+  until,
+}: {
+  mark: Mark;
+  since: number;
+  until: number;
+}): JSX.Element {
   const share = Math.min(1, Math.max(0, (mark.at - since) / (until - since)));
   const right = share > 0.5;
   return (
     <div
       class={`tooltip ${right ? "right" : "left"}`}
-      style={right ? { right: `${((1 - share) * 100).toFixed(1)}%` } : { left: `calc(58px + ${(share * 92).toFixed(1)}%)` }}
+      style={
+        right
+          ? { right: `${((1 - share) * 100).toFixed(1)}%` }
+          : { left: `calc(58px + ${(share * 92).toFixed(1)}%)` }
+      }
     >
       <b>
         {mark.present ?? "?"} → {mark.target ?? "?"}
@@ -185,7 +256,17 @@ function Tooltip({ mark, since, until }: { mark: Mark; since: number; until: num
 }
 
 /** The marks as a list: for the keyboard, for screen readers, and to read in order. */
-function Decisions({ marks, more, picked, pick }: { marks: Mark[]; more: boolean; picked: Mark | null; pick: (mark: Mark | null) => void }): JSX.Element {
+function Decisions({
+  marks,
+  more,
+  picked,
+  pick,
+}: {
+  marks: Mark[];
+  more: boolean;
+  picked: Mark | null;
+  pick: (mark: Mark | null) => void;
+}): JSX.Element {
   const newest = marks.slice(-MOST_LISTED).reverse();
   const move = (event: KeyboardEvent): void => {
     const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
@@ -217,7 +298,9 @@ function Decisions({ marks, more, picked, pick }: { marks: Mark[]; more: boolean
                   <b>
                     {mark.present ?? "?"} → {mark.target ?? "?"}
                   </b>
-                  {mark.present !== null && mark.target !== null && <span class="hint">{signed(mark.target - mark.present)}</span>}
+                  {mark.present !== null && mark.target !== null && (
+                    <span class="hint">{signed(mark.target - mark.present)}</span>
+                  )}
                 </span>
                 <span class="mark-reason">{mark.reason}</span>
               </a>
@@ -225,7 +308,9 @@ function Decisions({ marks, more, picked, pick }: { marks: Mark[]; more: boolean
           ))}
         </ol>
       )}
-      {(more || marks.length > MOST_LISTED) && <p class="hint">{`The newest ${newest.length}; the history has all.`}</p>}
+      {(more || marks.length > MOST_LISTED) && (
+        <p class="hint">{`The newest ${newest.length}; the history has all.`}</p>
+      )}
     </div>
   );
 }
@@ -241,7 +326,11 @@ function paintMarks(plot: uPlot, marks: Mark[], shown: Mark | null): void {
     const strong = mark.decision_id === shown?.decision_id;
     const x = plot.valToPos(mark.at, "x", true);
     const size = (strong ? 6 : 3.5) * ratio;
-    ctx.fillStyle = colour(mark.target !== null && mark.present !== null && mark.target < mark.present ? "mark-in" : "mark-out");
+    ctx.fillStyle = colour(
+      mark.target !== null && mark.present !== null && mark.target < mark.present
+        ? "mark-in"
+        : "mark-out",
+    );
     ctx.beginPath();
     ctx.moveTo(x, top - size);
     ctx.lineTo(x + size, top);
@@ -257,6 +346,8 @@ function paintMarks(plot: uPlot, marks: Mark[], shown: Mark | null): void {
 
 function workersInWords(data: TimelineData): string {
   const span = extent(data.present);
-  const range = span ? `between ${span[0]} and ${span[1]}, newest ${number(latest(data.present))}` : "not known";
+  const range = span
+    ? `between ${span[0]} and ${span[1]}, newest ${number(latest(data.present))}`
+    : "not known";
   return `Workers over time: ${range}; target ${number(latest(data.target))}; ${data.marks.length} decisions marked, listed beside.`;
 }

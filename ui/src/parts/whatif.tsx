@@ -18,13 +18,33 @@ export function recommended(app: ApplicationDecision): number {
   return app.guardrails[0]?.before ?? app.target;
 }
 
-export function WhatIfChart({ app, rows }: { app: ApplicationDecision; rows: WhatIf[] }): JSX.Element | null {
+export function WhatIfChart({
+  app,
+  rows,
+}: {
+  app: ApplicationDecision;
+  rows: WhatIf[];
+}): JSX.Element | null {
   const known = rows.filter((row) => row.finish_s !== null);
   if (known.length === 0) return null;
   return (
     <div class="what-if">
-      <Bars title="Predicted finish after the start, min:s" rows={rows} app={app} of={(row) => row.finish_s} word={short} limit={app.constraint.limit_s} />
-      <Bars title="Cost, worker-seconds" rows={rows} app={app} of={(row) => row.cost} word={(value) => number(value)} limit={null} />
+      <Bars
+        title="Predicted finish after the start, min:s"
+        rows={rows}
+        app={app}
+        of={(row) => row.finish_s}
+        word={short}
+        limit={app.constraint.limit_s}
+      />
+      <Bars
+        title="Cost, worker-seconds"
+        rows={rows}
+        app={app}
+        of={(row) => row.cost}
+        word={(value) => number(value)}
+        limit={null}
+      />
     </div>
   );
 }
@@ -41,15 +61,26 @@ interface BarsProps {
 function Bars({ title, rows, app, of, word, limit }: BarsProps): JSX.Element {
   const values = rows.map(of).filter((value): value is number => value !== null);
   // A memory cliff must not flatten all the rest: bars end above what matters.
-  const most = Math.max(1, Math.min(Math.max(...values), Math.max((limit ?? 0) * 1.6, median(values) * 3)), limit ?? 0) * 1.08;
+  const most =
+    Math.max(
+      1,
+      Math.min(Math.max(...values), Math.max((limit ?? 0) * 1.6, median(values) * 3)),
+      limit ?? 0,
+    ) * 1.08;
   const slot = (WIDTH - LEFT * 2) / rows.length;
   const height = (value: number): number => Math.min(1, value / most) * (BASE - TOP);
   const line = limit === null ? 0 : BASE - height(limit);
-  const words = rows.map((row) => `${row.target}: ${of(row) === null ? "not known" : word(of(row)!)}`).join("; ");
+  const words = rows
+    .map((row) => `${row.target}: ${of(row) === null ? "not known" : word(of(row)!)}`)
+    .join("; ");
   return (
     <figure>
       <figcaption>{title}</figcaption>
-      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={`${title} by target. ${words}`}>
+      <svg
+        viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+        role="img"
+        aria-label={`${title} by target. ${words}`}
+      >
         {rows.map((row, index) => {
           const value = of(row);
           if (value === null) return null;
@@ -100,14 +131,36 @@ function median(values: number[]): number {
   return sorted[sorted.length >> 1] ?? 0;
 }
 
-export function WhatIfTable({ app, rows }: { app: ApplicationDecision; rows: WhatIf[] }): JSX.Element {
+export function WhatIfTable({
+  app,
+  rows,
+}: {
+  app: ApplicationDecision;
+  rows: WhatIf[];
+}): JSX.Element {
   const wanted = recommended(app);
   return (
-    <Table caption={`Every target of ${app.name}`} class="numbers" head={["Target", "Predicted finish", "Cost, worker-s", "Miss chance", "Risk", "Q-value", "Allowed", ""]}>
+    <Table
+      caption={`Every target of ${app.name}`}
+      class="numbers"
+      head={[
+        "Target",
+        "Predicted finish",
+        "Cost, worker-s",
+        "Miss chance",
+        "Risk",
+        "Q-value",
+        "Allowed",
+        "",
+      ]}
+    >
       {rows.map((row) => {
         const level = risk(row.finish_s, app.constraint.limit_s, row.miss_probability);
         return (
-          <tr key={row.target} class={row.target === app.target ? "chosen" : row.allowed ? "" : "barred"}>
+          <tr
+            key={row.target}
+            class={row.target === app.target ? "chosen" : row.allowed ? "" : "barred"}
+          >
             <th scope="row">{row.target}</th>
             <td>{duration(row.finish_s)}</td>
             <td>{number(row.cost)}</td>

@@ -23,7 +23,15 @@ const TAB_WORD: Record<ClusterTab, string> = {
   replay: "Replay and shadow",
 };
 
-export function Cluster({ name, tab, query }: { name: string; tab: ClusterTab; query: URLSearchParams }): JSX.Element {
+export function Cluster({
+  name,
+  tab,
+  query,
+}: {
+  name: string;
+  tab: ClusterTab;
+  query: URLSearchParams;
+}): JSX.Element {
   return (
     <>
       <div class="title">
@@ -34,7 +42,11 @@ export function Cluster({ name, tab, query }: { name: string; tab: ClusterTab; q
       </div>
       <nav class="tabs" aria-label={`Cluster ${name}`}>
         {CLUSTER_TABS.map((one) => (
-          <a key={one} href={link.cluster(name, one)} aria-current={one === tab ? "page" : undefined}>
+          <a
+            key={one}
+            href={link.cluster(name, one)}
+            aria-current={one === tab ? "page" : undefined}
+          >
             {TAB_WORD[one]}
           </a>
         ))}
@@ -54,7 +66,9 @@ function Live({ name }: { name: string }): JSX.Element {
       <Data loaded={loaded} everyS={REFRESH_S} lines={6}>
         {(cluster) => (
           <>
-            {cluster.approval && <Approval approval={cluster.approval} shown={cluster.reason} reload={loaded.reload} />}
+            {cluster.approval && (
+              <Approval approval={cluster.approval} shown={cluster.reason} reload={loaded.reload} />
+            )}
             <div class="split">
               <section class="panel" aria-labelledby="now-title">
                 <div class="panel-head">

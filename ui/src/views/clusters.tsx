@@ -24,7 +24,8 @@ export function Clusters(): JSX.Element {
         {(clusters) =>
           clusters.length === 0 ? (
             <Empty title="No cluster yet.">
-              Add an Airflow connection of type spark_cluster and name it in AIRFLOW__KITWAI__CLUSTERS.
+              Add an Airflow connection of type spark_cluster and name it in
+              AIRFLOW__KITWAI__CLUSTERS.
             </Empty>
           ) : (
             <div class="cards">
@@ -49,7 +50,9 @@ function Card({ cluster, reload }: { cluster: ClusterView; reload: () => void })
         <Badges cluster={cluster} />
       </div>
       <Troubles cluster={cluster} />
-      {cluster.approval && <Approval approval={cluster.approval} shown={cluster.reason} reload={reload} />}
+      {cluster.approval && (
+        <Approval approval={cluster.approval} shown={cluster.reason} reload={reload} />
+      )}
       {!cluster.error && (
         <>
           <div class="card-body">
@@ -73,7 +76,12 @@ function byNeed(a: ClusterView, b: ClusterView): number {
 
 function need(cluster: ClusterView): number {
   if (cluster.approval && cluster.approval.answer === null) return 4;
-  if (cluster.applications.some((app) => risk(app.finish_s, app.limit_s, app.miss_probability) === "late")) return 3;
+  if (
+    cluster.applications.some(
+      (app) => risk(app.finish_s, app.limit_s, app.miss_probability) === "late",
+    )
+  )
+    return 3;
   if (cluster.error || cluster.fallback) return 2;
   return Object.keys(cluster.missing).length > 0 ? 1 : 0;
 }

@@ -28,9 +28,18 @@ export function ControlRecord({ cluster }: { cluster: string }): JSX.Element {
 }
 
 function Rows({ rows }: { rows: ControlView[] }): JSX.Element {
-  if (rows.length === 0) return <Empty title="Nobody has set anything here.">What the cluster's connection says counts.</Empty>;
+  if (rows.length === 0)
+    return (
+      <Empty title="Nobody has set anything here.">
+        What the cluster's connection says counts.
+      </Empty>
+    );
   return (
-    <Table caption="What was set, newest first" class="stack" head={["When", "Who", "What", "To", "Until", "State"]}>
+    <Table
+      caption="What was set, newest first"
+      class="stack"
+      head={["When", "Who", "What", "To", "Until", "State"]}
+    >
       {rows.map((one, index) => (
         <tr key={index}>
           <th scope="row" data-label="When">
@@ -39,8 +48,12 @@ function Rows({ rows }: { rows: ControlView[] }): JSX.Element {
           <td data-label="Who">{one.by}</td>
           <td data-label="What">{CONTROL_WORD[one.name] ?? one.name}</td>
           <td data-label="To">{controlValue(one.name, one.value)}</td>
-          <td data-label="Until">{one.until === null ? "changed again" : <Time at={one.until} />}</td>
-          <td data-label="State">{one.in_force ? <Badge tone="good">in force</Badge> : <span class="hint">over</span>}</td>
+          <td data-label="Until">
+            {one.until === null ? "changed again" : <Time at={one.until} />}
+          </td>
+          <td data-label="State">
+            {one.in_force ? <Badge tone="good">in force</Badge> : <span class="hint">over</span>}
+          </td>
         </tr>
       ))}
     </Table>

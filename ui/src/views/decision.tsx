@@ -17,7 +17,9 @@ export function Decision({ id }: { id: number }): JSX.Element {
       <div class="title">
         <p class="crumbs">
           <a href={link.clusters()}>Clusters</a>
-          {loaded.data && <a href={link.cluster(loaded.data.decision.cluster)}>{loaded.data.decision.cluster}</a>}
+          {loaded.data && (
+            <a href={link.cluster(loaded.data.decision.cluster)}>{loaded.data.decision.cluster}</a>
+          )}
         </p>
         <h1 tabIndex={-1}>{`Decision ${id}`}</h1>
       </div>
@@ -71,7 +73,9 @@ function Detail({ detail }: { detail: DecisionDetail }): JSX.Element {
             )}
           </Fact>
           <Fact word="Made from">
-            <a href={api.observationAddress(detail.observation_id)}>{`Observation ${detail.observation_id} (JSON)`}</a>
+            <a
+              href={api.observationAddress(detail.observation_id)}
+            >{`Observation ${detail.observation_id} (JSON)`}</a>
           </Fact>
         </dl>
         <Guardrails notes={decision.guardrails} of="the cluster" />
@@ -84,7 +88,13 @@ function Detail({ detail }: { detail: DecisionDetail }): JSX.Element {
   );
 }
 
-function Fact({ word, children }: { word: string; children: JSX.Element | string | unknown }): JSX.Element {
+function Fact({
+  word,
+  children,
+}: {
+  word: string;
+  children: JSX.Element | string | unknown;
+}): JSX.Element {
   return (
     <div>
       <dt>{word}</dt>
@@ -154,7 +164,13 @@ function carriedOut(scaling: Scaling): JSX.Element {
   );
 }
 
-function Application({ app, detail }: { app: ApplicationDecision; detail: DecisionDetail }): JSX.Element {
+function Application({
+  app,
+  detail,
+}: {
+  app: ApplicationDecision;
+  detail: DecisionDetail;
+}): JSX.Element {
   const rows = detail.what_if[app.id] ?? [];
   const wanted = recommended(app);
   return (
@@ -185,5 +201,9 @@ function Application({ app, detail }: { app: ApplicationDecision; detail: Decisi
 }
 
 function limitSource(source: string): string {
-  return source === "application" ? "its own" : source === "cluster" ? "the cluster's" : "none named";
+  return source === "application"
+    ? "its own"
+    : source === "cluster"
+      ? "the cluster's"
+      : "none named";
 }

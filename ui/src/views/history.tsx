@@ -15,7 +15,8 @@ const PAGE = 50;
 const SEARCH_PAUSE_MS = 300;
 
 function filterOf(query: URLSearchParams): DecisionFilter {
-  const moment = (name: string): number | null => (query.get(name) ? Number(query.get(name)) : null);
+  const moment = (name: string): number | null =>
+    query.get(name) ? Number(query.get(name)) : null;
   return {
     since: moment("since"),
     until: moment("until"),
@@ -25,15 +26,29 @@ function filterOf(query: URLSearchParams): DecisionFilter {
   };
 }
 
-export function History({ cluster, query }: { cluster: string; query: URLSearchParams }): JSX.Element {
+export function History({
+  cluster,
+  query,
+}: {
+  cluster: string;
+  query: URLSearchParams;
+}): JSX.Element {
   const filter = filterOf(query);
   const key = `history/${cluster}?${query.toString()}`;
-  const loaded = useData<Page<DecisionSummary>>(key, () => api.decisions(cluster, filter, null, PAGE), 0);
+  const loaded = useData<Page<DecisionSummary>>(
+    key,
+    () => api.decisions(cluster, filter, null, PAGE),
+    0,
+  );
   return (
     <section class="panel" aria-labelledby="history-title">
       <div class="panel-head">
         <h2 id="history-title">Decisions</h2>
-        <a class="button" href={api.decisionsCsv(cluster, filter)} download={`${cluster}-decisions.csv`}>
+        <a
+          class="button"
+          href={api.decisionsCsv(cluster, filter)}
+          download={`${cluster}-decisions.csv`}
+        >
           Download CSV
         </a>
       </div>
@@ -73,12 +88,25 @@ function Filters({ cluster, query }: { cluster: string; query: URLSearchParams }
     </Field>
   );
   return (
-    <form class="filters" role="search" aria-label="Filter decisions" onSubmit={(event) => event.preventDefault()}>
+    <form
+      class="filters"
+      role="search"
+      aria-label="Filter decisions"
+      onSubmit={(event) => event.preventDefault()}
+    >
       <Field label="Search in reasons">
-        <input type="search" value={search} maxLength={100} onInput={(event) => setSearch(event.currentTarget.value)} />
+        <input
+          type="search"
+          value={search}
+          maxLength={100}
+          onInput={(event) => setSearch(event.currentTarget.value)}
+        />
       </Field>
       <Field label="Mode">
-        <select value={query.get("mode") ?? ""} onChange={(event) => set("mode", event.currentTarget.value)}>
+        <select
+          value={query.get("mode") ?? ""}
+          onChange={(event) => set("mode", event.currentTarget.value)}
+        >
           <option value="">any</option>
           <option value="suggest">suggest</option>
           <option value="approve">approve</option>
@@ -100,9 +128,14 @@ function Filters({ cluster, query }: { cluster: string; query: URLSearchParams }
 }
 
 function Rows({ rows }: { rows: DecisionSummary[] }): JSX.Element {
-  if (rows.length === 0) return <Empty title="No decision fits.">Widen the filter, or wait for the next step.</Empty>;
+  if (rows.length === 0)
+    return <Empty title="No decision fits.">Widen the filter, or wait for the next step.</Empty>;
   return (
-    <Table caption="Decisions, newest first" class="stack" head={["When", "Workers", "Reason", "Mode", "By", "Guardrails", "Done"]}>
+    <Table
+      caption="Decisions, newest first"
+      class="stack"
+      head={["When", "Workers", "Reason", "Mode", "By", "Guardrails", "Done"]}
+    >
       {rows.map((row) => (
         <tr key={row.id}>
           <th scope="row" data-label="When">
@@ -114,10 +147,17 @@ function Rows({ rows }: { rows: DecisionSummary[] }): JSX.Element {
             <b>
               {number(row.present)} → {number(row.target)}
             </b>
-            {row.present !== null && row.target !== null && row.present !== row.target && <span class="hint">{` ${signed(row.target - row.present)}`}</span>}
+            {row.present !== null && row.target !== null && row.present !== row.target && (
+              <span class="hint">{` ${signed(row.target - row.present)}`}</span>
+            )}
           </td>
           <td data-label="Reason" class="words">
-            {row.fallback && <Badge tone="bad" title={row.fallback}>fallback</Badge>} {row.reason}
+            {row.fallback && (
+              <Badge tone="bad" title={row.fallback}>
+                fallback
+              </Badge>
+            )}{" "}
+            {row.reason}
           </td>
           <td data-label="Mode">{row.mode}</td>
           <td data-label="By">{row.policy}</td>
@@ -135,6 +175,9 @@ function Rows({ rows }: { rows: DecisionSummary[] }): JSX.Element {
 
 function done(row: DecisionSummary): string {
   if (row.started === null && row.removed === null) return "–";
-  const parts = [row.started ? `${row.started} started` : "", row.removed ? `${row.removed} removed` : ""].filter(Boolean);
+  const parts = [
+    row.started ? `${row.started} started` : "",
+    row.removed ? `${row.removed} removed` : "",
+  ].filter(Boolean);
   return parts.join(", ") || "nothing to do";
 }

@@ -24,15 +24,33 @@ export function Models(): JSX.Element {
       <Data loaded={loaded} everyS={15} lines={6}>
         {(models) =>
           models.length === 0 ? (
-            <Empty title="No checkpoint yet.">The DAG kitwai_train makes one; until then the forecast decides.</Empty>
+            <Empty title="No checkpoint yet.">
+              The DAG kitwai_train makes one; until then the forecast decides.
+            </Empty>
           ) : (
             <section class="panel" aria-label="Checkpoints">
-              <Table caption="Checkpoints" class="stack" head={["Version", "Made", "Parent", "Decides", "Recurring: hits / cost", "New", "Disturbed", ""]}>
+              <Table
+                caption="Checkpoints"
+                class="stack"
+                head={[
+                  "Version",
+                  "Made",
+                  "Parent",
+                  "Decides",
+                  "Recurring: hits / cost",
+                  "New",
+                  "Disturbed",
+                  "",
+                ]}
+              >
                 {models.map((model) => (
                   <Row key={model.version} model={model} reload={loaded.reload} />
                 ))}
               </Table>
-              <p class="hint">Hits: share of feasible limits that were met. Cost: times that of the best constant worker count.</p>
+              <p class="hint">
+                Hits: share of feasible limits that were met. Cost: times that of the best constant
+                worker count.
+              </p>
             </section>
           )
         }
@@ -45,11 +63,18 @@ function Row({ model, reload }: { model: ModelView; reload: () => void }): JSX.E
   return (
     <tr>
       <th scope="row" data-label="Version">
-        <a href={link.model(model.version)}>{model.version}</a> {model.champion && <Badge tone="good">champion</Badge>}
-        {model.error && <Badge tone="bad" title={model.error}>cannot be used</Badge>}
+        <a href={link.model(model.version)}>{model.version}</a>{" "}
+        {model.champion && <Badge tone="good">champion</Badge>}
+        {model.error && (
+          <Badge tone="bad" title={model.error}>
+            cannot be used
+          </Badge>
+        )}
       </th>
       <td data-label="Made">{made(model)}</td>
-      <td data-label="Parent">{model.parent ? <a href={link.model(model.parent)}>{model.parent}</a> : "–"}</td>
+      <td data-label="Parent">
+        {model.parent ? <a href={link.model(model.parent)}>{model.parent}</a> : "–"}
+      </td>
       <td data-label="Decides" class="words">
         {decides(model)}
       </td>
@@ -58,7 +83,9 @@ function Row({ model, reload }: { model: ModelView; reload: () => void }): JSX.E
           {figures(model, regime)}
         </td>
       ))}
-      <td class="row-actions">{!model.champion && !model.error && <Promote version={model.version} reload={reload} />}</td>
+      <td class="row-actions">
+        {!model.champion && !model.error && <Promote version={model.version} reload={reload} />}
+      </td>
     </tr>
   );
 }
@@ -74,7 +101,9 @@ function decides(model: ModelView): string {
   if (trusted.length === 0) return "–";
   const yes = trusted.filter(([, trust]) => trust).map(([name]) => name);
   if (yes.length === 0) return "the forecast; the network abstains";
-  return yes.length === trusted.length ? "the network" : `the network where ${yes.join(", ")}, else the forecast`;
+  return yes.length === trusted.length
+    ? "the network"
+    : `the network where ${yes.join(", ")}, else the forecast`;
 }
 
 function figures(model: ModelView, regime: string): string {
@@ -106,7 +135,13 @@ function Promote({ version, reload }: { version: string; reload: () => void }): 
   );
 }
 
-function RollBack({ champion, reload }: { champion: ModelView | null; reload: () => void }): JSX.Element {
+function RollBack({
+  champion,
+  reload,
+}: {
+  champion: ModelView | null;
+  reload: () => void;
+}): JSX.Element {
   const { me, say } = useShell();
   return (
     <Ask label="Roll back …" refusal={refusal(me, "promote")}>
@@ -134,7 +169,9 @@ export function Model({ version }: { version: string }): JSX.Element {
           <a href={link.models()}>Models</a>
         </p>
         <h1 tabIndex={-1}>{version}</h1>
-        {loaded.data && !loaded.data.champion && !loaded.data.error && <Promote version={version} reload={loaded.reload} />}
+        {loaded.data && !loaded.data.champion && !loaded.data.error && (
+          <Promote version={version} reload={loaded.reload} />
+        )}
       </div>
       <Data loaded={loaded} lines={10}>
         {(model) => (
@@ -168,5 +205,10 @@ function Card({ model }: { model: ModelDetail }): JSX.Element {
   }, []);
   if (model.card === null) return <Empty title="This checkpoint has no card." />;
   if (Markdown === null) return <Loading lines={8} />;
-  return <Markdown text={model.card} picture={(name) => (model.pictures.includes(name) ? api.picture(model.version, name) : null)} />;
+  return (
+    <Markdown
+      text={model.card}
+      picture={(name) => (model.pictures.includes(name) ? api.picture(model.version, name) : null)}
+    />
+  );
 }

@@ -53,10 +53,15 @@ function ReplayForm({ cluster }: { cluster: string }): JSX.Element {
     setError(null);
     setResult(null);
     try {
-      const asked = kind === "policy" ? { checkpoint: null, policy: policy.trim() } : { checkpoint: chosen, policy: null };
+      const asked =
+        kind === "policy"
+          ? { checkpoint: null, policy: policy.trim() }
+          : { checkpoint: chosen, policy: null };
       const answer = await api.replay(cluster, { since: from, until: to, ...asked });
       setResult(answer);
-      say(`Replay done: ${count(answer.observations, "observation")}, ${number(answer.differs)} decided otherwise.`);
+      say(
+        `Replay done: ${count(answer.observations, "observation")}, ${number(answer.differs)} decided otherwise.`,
+      );
     } catch (failure) {
       setError((failure as Error).message);
     }
@@ -68,23 +73,46 @@ function ReplayForm({ cluster }: { cluster: string }): JSX.Element {
       <div class="panel-head">
         <h2 id="replay-title">Replay</h2>
       </div>
-      <p class="hint">Takes the recorded decisions of a time again, by another checkpoint or a baseline, and compares. Nothing is touched.</p>
+      <p class="hint">
+        Takes the recorded decisions of a time again, by another checkpoint or a baseline, and
+        compares. Nothing is touched.
+      </p>
       <form class="filters" onSubmit={submit}>
         <Field label="From">
-          <input type="datetime-local" value={since} required onInput={(event) => setSince(event.currentTarget.value)} />
+          <input
+            type="datetime-local"
+            value={since}
+            required
+            onInput={(event) => setSince(event.currentTarget.value)}
+          />
         </Field>
         <Field label="To">
-          <input type="datetime-local" value={until} required onInput={(event) => setUntil(event.currentTarget.value)} />
+          <input
+            type="datetime-local"
+            value={until}
+            required
+            onInput={(event) => setUntil(event.currentTarget.value)}
+          />
         </Field>
         <Field label="Decided by">
-          <select value={kind} onChange={(event) => setKind(event.currentTarget.value as "policy" | "checkpoint")}>
+          <select
+            value={kind}
+            onChange={(event) => setKind(event.currentTarget.value as "policy" | "checkpoint")}
+          >
             <option value="policy">a baseline</option>
             <option value="checkpoint">a checkpoint</option>
           </select>
         </Field>
         {kind === "policy" ? (
           <Field label="Baseline">
-            <input type="text" list="policies" value={policy} required maxLength={100} onInput={(event) => setPolicy(event.currentTarget.value)} />
+            <input
+              type="text"
+              list="policies"
+              value={policy}
+              required
+              maxLength={100}
+              onInput={(event) => setPolicy(event.currentTarget.value)}
+            />
           </Field>
         ) : (
           <Field label="Checkpoint">
@@ -103,7 +131,12 @@ function ReplayForm({ cluster }: { cluster: string }): JSX.Element {
             <option key={name} value={name} />
           ))}
         </datalist>
-        <button type="submit" class="primary" disabled={busy || refusal(me, "change") !== null} title={refusal(me, "change") ?? undefined}>
+        <button
+          type="submit"
+          class="primary"
+          disabled={busy || refusal(me, "change") !== null}
+          title={refusal(me, "change") ?? undefined}
+        >
           {busy ? "Deciding again …" : "Replay"}
         </button>
       </form>
@@ -114,7 +147,15 @@ function ReplayForm({ cluster }: { cluster: string }): JSX.Element {
 }
 
 function Result({ replay }: { replay: Replay }): JSX.Element {
-  const data = useMemo(() => withGaps(replay.at, [replay.recorded_target, replay.replayed_target], 120) as uPlot.AlignedData, [replay]);
+  const data = useMemo(
+    () =>
+      withGaps(
+        replay.at,
+        [replay.recorded_target, replay.replayed_target],
+        120,
+      ) as uPlot.AlignedData,
+    [replay],
+  );
   return (
     <div class="result">
       <p class="reason">
@@ -123,9 +164,16 @@ function Result({ replay }: { replay: Replay }): JSX.Element {
         {replay.comparison.differs > 0 &&
           `${replay.replayed.name} asks for fewer workers on ${number(replay.comparison.fewer)}, for more on ${number(replay.comparison.more)}.`}
       </p>
-      <Forecasts comparison={replay.comparison} names={[replay.recorded.name, replay.replayed.name]} />
+      <Forecasts
+        comparison={replay.comparison}
+        names={[replay.recorded.name, replay.replayed.name]}
+      />
       <h3>What it comes to</h3>
-      <Table caption="What each side comes to" class="numbers" head={["", "Applications with a limit", "Limits met", "Share", "Worker-seconds"]}>
+      <Table
+        caption="What each side comes to"
+        class="numbers"
+        head={["", "Applications with a limit", "Limits met", "Share", "Worker-seconds"]}
+      >
         <Side side={replay.real} of="as it was" />
         <Side side={replay.recorded} of="simulated" />
         <Side side={replay.replayed} of="simulated" />
@@ -204,12 +252,22 @@ function Notes({ notes }: { notes: string[] }): JSX.Element | null {
 }
 
 /** The second's targets less the first's, as the forecasts of both see them. */
-function Forecasts({ comparison, names }: { comparison: Comparison; names: [string, string] }): JSX.Element | null {
+function Forecasts({
+  comparison,
+  names,
+}: {
+  comparison: Comparison;
+  names: [string, string];
+}): JSX.Element | null {
   if (comparison.judged === 0) return null;
   return (
     <>
       <h3>{`Targets of ${names[1]} less those of ${names[0]}, in the mean`}</h3>
-      <Table caption="The difference as both forecasts see it" class="numbers" head={["As seen by", "Finish", "Cost, worker-s", "Miss chance", "Loss"]}>
+      <Table
+        caption="The difference as both forecasts see it"
+        class="numbers"
+        head={["As seen by", "Finish", "Cost, worker-s", "Miss chance", "Loss"]}
+      >
         {[comparison.first, comparison.second].map((seen, index) => (
           <tr key={index}>
             <th scope="row">{names[index]}</th>
@@ -225,7 +283,8 @@ function Forecasts({ comparison, names }: { comparison: Comparison; names: [stri
   );
 }
 
-const LOSS = "Loss: expected cost plus the price of a missed limit times its chance, in costs of the whole run on the best constant cluster.";
+const LOSS =
+  "Loss: expected cost plus the price of a missed limit times its chance, in costs of the whole run on the best constant cluster.";
 
 function Shadow({ cluster }: { cluster: string }): JSX.Element {
   const loaded = useData(`shadow/${cluster}`, () => api.shadow(cluster), SHADOW_S);
@@ -241,31 +300,51 @@ function Shadow({ cluster }: { cluster: string }): JSX.Element {
             <Empty title="No challenger decides in the shadow." />
           ) : (
             <>
-            <Table caption="Challengers" class="stack" head={["Checkpoint", "Since", "Decisions", "Differ", "Fewer workers", "More workers", "Champion's regret", "Challenger's regret"]}>
-              {rows.map((row) => (
-                <tr key={row.checkpoint}>
-                  <th scope="row" data-label="Checkpoint">
-                    <a href={link.model(row.checkpoint)}>{row.checkpoint}</a>
-                  </th>
-                  <td data-label="Since">
-                    <Time at={row.since} seconds={false} />
-                  </td>
-                  <td data-label="Decisions">{number(row.decisions)}</td>
-                  <td data-label="Differ">
-                    {number(row.differs)}
-                    {row.decisions > 0 && <span class="hint">{` ${percent(row.differs / row.decisions)}`}</span>}
-                  </td>
-                  <td data-label="Fewer workers">{number(row.fewer_workers)}</td>
-                  <td data-label="More workers">{number(row.more_workers)}</td>
-                  <td data-label="Champion's regret">{number(row.regret_champion, 4)}</td>
-                  <td data-label="Challenger's regret">{number(row.regret_challenger, 4)}</td>
-                </tr>
-              ))}
-            </Table>
-            <p class="hint">
-              {`Champion's regret: what the challenger's targets lose as the champion's forecast sees it; challenger's regret: the reverse. ${LOSS}`}
-            </p>
-            <Notes notes={rows.flatMap((row) => [...(row.kinship ? [`${row.checkpoint}: ${row.kinship}`] : []), ...row.notes])} />
+              <Table
+                caption="Challengers"
+                class="stack"
+                head={[
+                  "Checkpoint",
+                  "Since",
+                  "Decisions",
+                  "Differ",
+                  "Fewer workers",
+                  "More workers",
+                  "Champion's regret",
+                  "Challenger's regret",
+                ]}
+              >
+                {rows.map((row) => (
+                  <tr key={row.checkpoint}>
+                    <th scope="row" data-label="Checkpoint">
+                      <a href={link.model(row.checkpoint)}>{row.checkpoint}</a>
+                    </th>
+                    <td data-label="Since">
+                      <Time at={row.since} seconds={false} />
+                    </td>
+                    <td data-label="Decisions">{number(row.decisions)}</td>
+                    <td data-label="Differ">
+                      {number(row.differs)}
+                      {row.decisions > 0 && (
+                        <span class="hint">{` ${percent(row.differs / row.decisions)}`}</span>
+                      )}
+                    </td>
+                    <td data-label="Fewer workers">{number(row.fewer_workers)}</td>
+                    <td data-label="More workers">{number(row.more_workers)}</td>
+                    <td data-label="Champion's regret">{number(row.regret_champion, 4)}</td>
+                    <td data-label="Challenger's regret">{number(row.regret_challenger, 4)}</td>
+                  </tr>
+                ))}
+              </Table>
+              <p class="hint">
+                {`Champion's regret: what the challenger's targets lose as the champion's forecast sees it; challenger's regret: the reverse. ${LOSS}`}
+              </p>
+              <Notes
+                notes={rows.flatMap((row) => [
+                  ...(row.kinship ? [`${row.checkpoint}: ${row.kinship}`] : []),
+                  ...row.notes,
+                ])}
+              />
             </>
           )
         }

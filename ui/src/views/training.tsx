@@ -9,7 +9,12 @@ import { useData } from "../lib/use";
 import { Badge, Data, Empty, Table, Time, type Tone } from "../parts/basics";
 import { Pages } from "../parts/pages";
 
-const TONE: Record<string, Tone> = { promoted: "good", promote: "good", rejected: "neutral", failed: "bad" };
+const TONE: Record<string, Tone> = {
+  promoted: "good",
+  promote: "good",
+  rejected: "neutral",
+  failed: "bad",
+};
 
 export function Training(): JSX.Element {
   const loaded = useData("training", () => api.training(null), 0);
@@ -30,10 +35,19 @@ export function Training(): JSX.Element {
 }
 
 function Rows({ rows }: { rows: Verdict[] }): JSX.Element {
-  if (rows.length === 0) return <Empty title="No training has ended yet.">The DAG kitwai_train runs daily once it is unpaused.</Empty>;
+  if (rows.length === 0)
+    return (
+      <Empty title="No training has ended yet.">
+        The DAG kitwai_train runs daily once it is unpaused.
+      </Empty>
+    );
   return (
     <section class="panel" aria-label="Verdicts">
-      <Table caption="Verdicts, newest first" class="stack" head={["When", "Version", "Against", "Verdict", "Why", "Run"]}>
+      <Table
+        caption="Verdicts, newest first"
+        class="stack"
+        head={["When", "Version", "Against", "Verdict", "Why", "Run"]}
+      >
         {rows.map((one) => (
           <tr key={one.id}>
             <th scope="row" data-label="When">
@@ -42,7 +56,9 @@ function Rows({ rows }: { rows: Verdict[] }): JSX.Element {
             <td data-label="Version">
               <a href={link.model(one.version)}>{one.version}</a>
             </td>
-            <td data-label="Against">{one.champion ? <a href={link.model(one.champion)}>{one.champion}</a> : "–"}</td>
+            <td data-label="Against">
+              {one.champion ? <a href={link.model(one.champion)}>{one.champion}</a> : "–"}
+            </td>
             <td data-label="Verdict">
               <Badge tone={TONE[one.verdict] ?? "info"}>{one.verdict}</Badge>
             </td>
