@@ -105,10 +105,11 @@ class DockerEngine:
 
 
 def remove_leftovers(client: docker.APIClient) -> None:
-    """What a killed test run left: every container and network of this engine is a test's."""
+    """What a killed test run left: all containers, networks and volumes here are tests'."""
     for container in client.containers(all=True, quiet=True):
         client.remove_container(container["Id"], v=True, force=True)
     client.prune_networks()
+    client.prune_volumes()
 
 
 def import_base(client: docker.APIClient, folder: Path) -> None:
@@ -135,12 +136,13 @@ def import_base(client: docker.APIClient, folder: Path) -> None:
     archive.unlink()
 
 
-def build(client: docker.APIClient, folder: Path, tag: str) -> None:
+def build(client: docker.APIClient, folder: Path, tag: str, dockerfile: str | None = None) -> None:
     """Build the Dockerfile in ``folder``; steps that were built before cost nothing."""
     proxies = {name: os.environ[name] for name in _PROXIES if name in os.environ}
     said = []
     for line in client.build(
         path=str(folder),
+        dockerfile=dockerfile,
         tag=tag,
         buildargs={"BASE": BASE, **proxies},
         network_mode="host",
