@@ -43,7 +43,7 @@ class _Extra(BaseModel):
     metrics_master: str | None = None
     metrics_filter: str | None = None
     metrics_window: str | float = "1min"
-    pool: Literal["none", "local", "docker"] = "none"
+    pool: Literal["none", "local", "docker", "swarm"] = "none"
     pool_directory: str | None = None
     worker_cores: int = Field(2, strict=True)
     worker_memory_mb: int = Field(1024, strict=True, ge=256)
@@ -53,6 +53,7 @@ class _Extra(BaseModel):
     network: str = Field("kitwai", min_length=1)
     container_cpus: float | None = Field(None, ge=0.1)
     container_memory_mb: int | None = Field(None, strict=True)
+    reserved_cpus: float | None = Field(None, ge=0)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class ContainerConfig:
 
     ``engine_url``: of the Docker engine; ``image``: as ``docker/engine`` builds it; ``network``:
     where master, workers and drivers reach one another by name; ``cpus`` and ``memory_mb`` (MiB):
-    limits of a container.
+    limits of a container; ``reserved_cpus``: what Swarm sets aside for one on its host.
     """
 
     engine_url: str
@@ -69,14 +70,15 @@ class ContainerConfig:
     network: str
     cpus: float
     memory_mb: int
+    reserved_cpus: float
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PoolConfig:
     """Which pool runs the workers of a cluster, and how large one worker is.
 
-    ``kind``: none, local or docker; ``name`` tells the cluster's pool from others on the same
-    engine, ``directory`` from others on the same machine; ``worker_memory_mb``: MiB.
+    ``kind``: none, local, docker or swarm; ``name`` tells the cluster's pool from others on the
+    same engine, ``directory`` from others on the same machine; ``worker_memory_mb``: MiB.
     """
 
     kind: str
@@ -250,12 +252,20 @@ def _containers(where: str, fields: _Extra) -> ContainerConfig:
             f"{where}: container_memory_mb must be at least {needed} where worker_memory_mb is "
             f"{fields.worker_memory_mb}, not {memory_mb}."
         )
+    cpus = float(fields.worker_cores if fields.container_cpus is None else fields.container_cpus)
+    reserved = cpus if fields.reserved_cpus is None else fields.reserved_cpus
+    if reserved > cpus:
+        raise InvalidInputError(
+            f"{where}: reserved_cpus must be at most container_cpus, which is {cpus:g}, not "
+            f"{reserved:g}."
+        )
     return ContainerConfig(
         engine_url=fields.docker_url,
         image=fields.image,
         network=fields.network,
-        cpus=float(fields.worker_cores if fields.container_cpus is None else fields.container_cpus),
+        cpus=cpus,
         memory_mb=memory_mb,
+        reserved_cpus=reserved,
     )
 
 

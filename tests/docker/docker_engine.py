@@ -106,9 +106,21 @@ class DockerEngine:
 
 def remove_leftovers(client: docker.APIClient) -> None:
     """What a killed test run left: every container and network of this engine is a test's."""
+    leave_swarm(client)
     for container in client.containers(all=True, quiet=True):
-        client.remove_container(container["Id"], v=True, force=True)
+        # Swarm may be quicker.
+        with contextlib.suppress(docker.errors.NotFound):
+            client.remove_container(container["Id"], v=True, force=True)
     client.prune_networks()
+
+
+def leave_swarm(client: docker.APIClient) -> None:
+    """End this engine's Swarm, and with it its services, their containers and its networks."""
+    if client.info()["Swarm"]["LocalNodeState"] != "inactive":
+        client.leave_swarm(force=True)
+    # The engine makes this bridge for every Swarm and leaves it behind.
+    with contextlib.suppress(docker.errors.NotFound):
+        client.remove_network("docker_gwbridge")
 
 
 def import_base(client: docker.APIClient, folder: Path) -> None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 
 import pytest
@@ -10,46 +9,11 @@ from docker_engine import ENGINE_IMAGE
 from pool_contract import PoolContract, living
 
 from kitwai.errors import PoolError
-from kitwai.pools.docker import POOL_LABEL, WORKER_LABEL, DockerWorkerPool
+from kitwai.pools.container import POOL_LABEL, WORKER_LABEL
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
 NOWHERE = "spark://nobody:7077"
-
-
-@pytest.fixture
-def lone_pool(make_pool) -> DockerWorkerPool:
-    return make_pool("lone_pool", NOWHERE)
-
-
-@pytest.fixture
-def again(lone_pool, make_pool):
-    return lambda: make_pool("lone_pool", NOWHERE)
-
-
-@pytest.fixture
-def starter(lone_pool):
-    code = (
-        "import json, sys; from kitwai.connection import ContainerConfig\n"
-        "from kitwai.pools.docker import DockerWorkerPool\n"
-        "containers = ContainerConfig(**json.loads(sys.argv[3]))\n"
-        "DockerWorkerPool(sys.argv[1], sys.argv[2], containers).start(int(sys.argv[4]))"
-    )
-    containers = {
-        name: getattr(lone_pool.containers, name) for name in lone_pool.containers.__slots__
-    }
-    pool = [lone_pool.master_url, lone_pool.name, json.dumps(containers)]
-    return lambda count: [sys.executable, "-c", code, *pool, str(count)]
-
-
-@pytest.fixture
-def kill(client):
-    return lambda pool, worker: client.kill(worker.name)
-
-
-@pytest.fixture
-def freeze(client):
-    return lambda pool, worker: client.pause(worker.name)
 
 
 class TestDockerPool(PoolContract):

@@ -31,6 +31,16 @@ def make_pool(config: PoolConfig) -> WorkerPool:
             cores=config.worker_cores,
             memory_mb=config.worker_memory_mb,
         )
+    if config.kind == "swarm":
+        from kitwai.pools.swarm import SwarmWorkerPool
+
+        return SwarmWorkerPool(
+            config.master,
+            config.name,
+            config.containers,
+            cores=config.worker_cores,
+            memory_mb=config.worker_memory_mb,
+        )
     from kitwai.pools.base import UnmanagedPool
 
     return UnmanagedPool()
