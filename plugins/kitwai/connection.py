@@ -78,7 +78,8 @@ class PoolConfig:
     """Which pool runs the workers of a cluster, and how large one worker is.
 
     ``kind``: none, local, docker or swarm; ``name`` tells the cluster's pool from others on the
-    same engine, ``directory`` from others on the same machine; ``worker_memory_mb``: MiB.
+    same engine, ``directory`` from others on the same machine; ``worker_memory_mb``: MiB;
+    ``secret``: Spark's ``spark.authenticate.secret``, None where the cluster has none.
     """
 
     kind: str
@@ -89,6 +90,7 @@ class PoolConfig:
     worker_memory_mb: int
     spark_home: Path | None
     containers: ContainerConfig
+    secret: str | None = dataclasses.field(default=None, repr=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -132,6 +134,7 @@ def cluster_config(
     port: int | None,
     schema: str | None,
     extra: dict[str, Any],
+    password: str | None = None,
     max_workers: int | None = None,
     limit: str | float | None = None,
     mode: str | None = None,
@@ -140,6 +143,7 @@ def cluster_config(
 
     :param host: host of the master; ``port``: of its web UI (8080 if None); ``schema``: http(s).
     :param extra: see the README's table of connection fields.
+    :param password: the secret by which the cluster's parts know one another.
     :param max_workers: N, ``limit``: T, ``mode``: what a run asks for instead of the connection's.
     :raises InvalidInputError: naming the connection, the field and the fault.
     """
@@ -201,6 +205,7 @@ def cluster_config(
             worker_memory_mb=fields.worker_memory_mb,
             spark_home=Path(fields.spark_home) if fields.spark_home else None,
             containers=_containers(where, fields),
+            secret=_secret(where, password),
         ),
     )
 
@@ -241,6 +246,18 @@ def _driver_log(where: str, location: str | None) -> str | None:
             "/var/log/spark/{id}.log."
         )
     return location
+
+
+_SECRET = re.compile(r"[!-~]{1,1024}")
+
+
+def _secret(where: str, password: str | None) -> str | None:
+    if password and not _SECRET.fullmatch(password):
+        raise InvalidInputError(
+            f"{where}: the password, which is Spark's spark.authenticate.secret, must be up to "
+            "1024 printable ASCII characters without spaces."
+        )
+    return password or None
 
 
 def _containers(where: str, fields: _Extra) -> ContainerConfig:

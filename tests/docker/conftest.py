@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import docker
-import httpx
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -32,7 +31,7 @@ from kitwai.core.observation import Observation, Past, PoolWorker
 from kitwai.observe.observer import observe
 from kitwai.pools.docker import DockerWorkerPool
 from kitwai.pools.swarm import SwarmWorkerPool
-from kitwai.sandbox.spark import QUICK_JVM
+from kitwai.sandbox.containers import ContainerSpark
 
 Pool = DockerWorkerPool | SwarmWorkerPool
 
@@ -107,55 +106,24 @@ def network(kind: str, request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def start_master(client: docker.APIClient, network: str) -> Iterator[Callable[..., str]]:
-    """Starts a Spark master that is ``spark://MASTER:7077`` to containers; its web address."""
+def start_spark(engine: DockerEngine, network: str) -> Iterator[Callable[..., ContainerSpark]]:
+    """Starts a Spark master that is ``spark://MASTER:7077`` to containers."""
     made = []
 
-    def start(*options: str, files: bytes | None = None) -> str:
-        container = client.create_container(
-            ENGINE_IMAGE,
-            ["org.apache.spark.deploy.master.Master", "--host", MASTER, *options],
-            name=MASTER,
-            hostname=MASTER,
-            environment={"SPARK_DAEMON_JAVA_OPTS": QUICK_JVM},
-            host_config=client.create_host_config(network_mode=network),
-        )["Id"]
-        made.append(container)
-        if files is not None:
-            client.put_archive(container, "/", files)
-        client.start(container)
-        address = f"http://{address_of(client, container)}:8080"
-        until = time.monotonic() + 60
-        while not _answers(f"{address}/json/"):
-            assert time.monotonic() < until, client.logs(container, tail=20).decode()
-            time.sleep(0.3)
-        return address
+    def start(secret: str | None = None) -> ContainerSpark:
+        spark = ContainerSpark(engine.url, ENGINE_IMAGE, network, MASTER, secret=secret)
+        made.append(spark)
+        spark.start()
+        return spark
 
     yield start
-    for container in made:
-        client.remove_container(container, force=True, v=True)
+    for spark in made:
+        spark.stop()
 
 
 @pytest.fixture
-def master_address(start_master: Callable[..., str]) -> str:
-    """The web address of a Spark master."""
-    return start_master()
-
-
-def address_of(client: docker.APIClient, container: str) -> str:
-    """Where this machine reaches ``container``; an overlay network is not for its hosts."""
-    (network, seen), *_ = client.inspect_container(container)["NetworkSettings"]["Networks"].items()
-    if client.inspect_network(network)["Driver"] == "overlay":
-        gateway = client.inspect_network("docker_gwbridge")
-        return str(gateway["Containers"][container]["IPv4Address"]).partition("/")[0]
-    return str(seen["IPAddress"])
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=5, trust_env=False).is_success
-    except httpx.HTTPError:
-        return False
+def spark(start_spark: Callable[..., ContainerSpark]) -> ContainerSpark:
+    return start_spark()
 
 
 @pytest.fixture
@@ -169,6 +137,7 @@ def make_pool(engine: DockerEngine, kind: str, network: str) -> Iterator[Callabl
         *,
         cores: int = 2,
         grace_s: float | None = None,
+        secret: str | None = None,
         **containers: Any,
     ) -> Pool:
         settings = {
@@ -182,9 +151,9 @@ def make_pool(engine: DockerEngine, kind: str, network: str) -> Iterator[Callabl
         config = ContainerConfig(**settings | containers)
         if kind == "swarm":
             limit = {} if grace_s is None else {"grace_s": grace_s}
-            pool = SwarmWorkerPool(master, name, config, cores=cores, memory_mb=MEMORY_MB, **limit)
+            pool = SwarmWorkerPool(master, name, config, cores, MEMORY_MB, secret=secret, **limit)
         else:
-            pool = DockerWorkerPool(master, name, config, cores=cores, memory_mb=MEMORY_MB)
+            pool = DockerWorkerPool(master, name, config, cores, MEMORY_MB, secret=secret)
         if pool.containers.engine_url == engine.url:
             made.append(pool)
         return pool
@@ -247,10 +216,10 @@ def starter(lone_pool: Pool) -> Callable[[int], list[str]]:
 
 
 @pytest.fixture
-def pool(make_pool: Callable[..., Pool], master_address: str) -> Pool:
+def pool(make_pool: Callable[..., Pool], spark: ContainerSpark) -> Pool:
     return make_pool()
 
 
 @pytest.fixture
-def look(master_address: str, pool: Pool) -> Callable[[], Observation]:
-    return partial(observe, "test", master_address, pool, Past(), timeout_s=10.0)
+def look(spark: ContainerSpark, pool: Pool) -> Callable[[], Observation]:
+    return partial(observe, "test", spark.web_url, pool, Past(), timeout_s=10.0)

@@ -27,9 +27,6 @@ ENVIRONMENT = {
 }
 """The environment of a worker."""
 
-USER_ID = 10001
-"""The user that the image runs as."""
-
 
 def name_prefix(pool: str) -> str:
     """What the names of a pool's containers begin with; only a number follows.

@@ -8,10 +8,8 @@ leave, is the modification time of an empty file inside it.
 
 from __future__ import annotations
 
-import io
 import itertools
 import signal
-import tarfile
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +34,8 @@ from kitwai.pools.worker import (
     check_worker,
     last_said,
 )
+from kitwai.sandbox.containers import AUTH_FILE, archive
+from kitwai.sandbox.spark import auth_properties
 
 if TYPE_CHECKING:
     from kitwai.connection import ContainerConfig
@@ -62,11 +62,13 @@ class DockerWorkerPool:
         containers: ContainerConfig,
         cores: int = 2,
         memory_mb: int = 1024,
+        secret: str | None = None,
     ) -> None:
         """
         :param master_url: ``spark://host:port``, as containers in the network reach it.
         :param name: what makes two pools of one engine the same one.
         :param cores: cores that each worker offers; ``memory_mb``: memory in MiB.
+        :param secret: Spark's ``spark.authenticate.secret``; workers get it in a file.
         :raises PoolError: the master's address or a size cannot be one.
         """
         check_worker(master_url, cores, memory_mb)
@@ -75,6 +77,7 @@ class DockerWorkerPool:
         self.containers = containers
         self.cores = cores
         self.memory_mb = memory_mb
+        self.secret = secret
         self.engine = Engine(containers.engine_url)
         self._prefix = name_prefix(name)
 
@@ -171,6 +174,9 @@ class DockerWorkerPool:
         container, name = self._create()
         try:
             with self.engine.doing(f"start {name}") as client:
+                if self.secret is not None:
+                    auth = {AUTH_FILE: auth_properties(self.secret).encode()}
+                    client.put_archive(container, "/", archive(auth, mode=0o400))
                 client.start(container)
         except PoolError:
             self._remove({"Id": container, "Names": [f"/{name}"]}, force=True)
@@ -207,6 +213,7 @@ class DockerWorkerPool:
             "command": [
                 *(WORKER_CLASS, "--host", name),
                 *("--cores", str(self.cores), "--memory", f"{self.memory_mb}m"),
+                *(() if self.secret is None else ("--properties-file", AUTH_FILE)),
                 self.master_url,
             ],
             "environment": ENVIRONMENT,
@@ -234,13 +241,9 @@ class DockerWorkerPool:
         return moment(stat["mtime"])
 
     def _mark_draining(self, container: str) -> None:
-        mark = tarfile.TarInfo(_MARK)
-        mark.mtime = time.time()
-        archive = io.BytesIO()
-        with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as tar:
-            tar.addfile(mark)
         with self.engine.doing("note that a worker drains") as client:
-            client.put_archive(container, _MARK_FOLDER, archive.getvalue())
+            now = time.time()
+            client.put_archive(container, _MARK_FOLDER, archive({_MARK: b""}, mtime=now))
 
     def _stop(self, found: dict[str, Any]) -> None:
         from docker.errors import APIError

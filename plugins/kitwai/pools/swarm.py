@@ -21,7 +21,8 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,8 @@ from kitwai.pools.worker import (
     check_worker,
     last_said,
 )
+from kitwai.sandbox.containers import USER_ID
+from kitwai.sandbox.spark import auth_properties
 
 if TYPE_CHECKING:
     from kitwai.connection import ContainerConfig
@@ -62,6 +65,7 @@ _STOP_S = 20.0
 """So long `SwarmWorkerPool.stop` waits for a worker with nothing to hand on."""
 _POLL_S = 0.2
 _UPDATES = 5
+_AUTH_FILE = "kitwai-auth.conf"
 _NS = 10**9
 
 
@@ -153,12 +157,14 @@ class SwarmWorkerPool:
         cores: int = 2,
         memory_mb: int = 1024,
         grace_s: float = DRAIN_TIMEOUT_S,
+        secret: str | None = None,
     ) -> None:
         """
         :param master_url: ``spark://host:port``, as containers in the network reach it.
         :param name: what makes two pools of one Swarm the same one.
         :param cores: cores that each worker offers; ``memory_mb``: memory in MiB.
         :param grace_s: seconds that a worker started by this object may take to drain.
+        :param secret: Spark's ``spark.authenticate.secret``; workers get it as a Swarm secret.
         :raises PoolError: the master's address or a size cannot be one.
         """
         check_worker(master_url, cores, memory_mb)
@@ -168,6 +174,7 @@ class SwarmWorkerPool:
         self.cores = cores
         self.memory_mb = memory_mb
         self.grace_s = grace_s
+        self.secret = secret
         self.engine = Engine(containers.engine_url)
         self._prefix = name_prefix(name)
 
@@ -226,6 +233,7 @@ class SwarmWorkerPool:
         """End every worker of this pool, within the grace period at the latest, and forget all."""
         for found in self._listed():
             self._remove(found)
+        self._remove_secrets(lambda _: True)
         until = time.monotonic() + self.grace_s + _STOP_S
         while self._tasks() and time.monotonic() < until:
             time.sleep(_POLL_S)
@@ -286,10 +294,17 @@ class SwarmWorkerPool:
         newest = max((found.number or 0 for found in self._listed()), default=0)
         for number in itertools.islice(itertools.count(newest + 1), NAMES_TRIED):
             name = f"{self._prefix}-{number}"
+            labels = {POOL_LABEL: self.name, WORKER_LABEL: str(number)}
             with self.engine.doing(f"create the service {name}") as client:
+                secret = None
                 try:
-                    client.create_service(**self._description(name, number))
+                    if self.secret is not None:
+                        data = auth_properties(self.secret).encode()
+                        secret = client.create_secret(name, data, labels=labels)["ID"]
+                    client.create_service(**self._description(name, labels, secret))
                 except APIError as error:
+                    if secret is not None:
+                        client.remove_secret(secret)
                     if error.status_code == 409:
                         continue
                     raise
@@ -299,12 +314,26 @@ class SwarmWorkerPool:
             f"{self._prefix}-{newest + 1} and so on: remove them or name the connection otherwise."
         )
 
-    def _description(self, name: str, number: int) -> dict[str, Any]:
-        """What `docker.APIClient.create_service` makes a worker of."""
-        from docker.types import ContainerSpec, EndpointSpec, RestartPolicy, ServiceMode
+    def _description(self, name: str, labels: dict[str, str], secret: str | None) -> dict[str, Any]:
+        """What `docker.APIClient.create_service` makes a worker of.
+
+        :param secret: id of the Swarm secret that holds the worker's properties file.
+        """
+        from docker.types import (
+            ContainerSpec,
+            EndpointSpec,
+            RestartPolicy,
+            SecretReference,
+            ServiceMode,
+        )
 
         limits = self.containers
-        labels = {POOL_LABEL: self.name, WORKER_LABEL: str(number)}
+        owner = str(USER_ID)
+        mounted = [
+            SecretReference(secret, name, _AUTH_FILE, uid=owner, gid=owner, mode=0o400)
+            for secret in [secret]
+            if secret is not None
+        ]
         memory = {"MemoryBytes": limits.memory_mb << 20}
         resources = {
             "Limits": {**memory, "NanoCPUs": round(limits.cpus * _NS), "Pids": PROCESSES},
@@ -314,9 +343,11 @@ class SwarmWorkerPool:
             image=limits.image,
             command=["tini", "--", "swarm-worker"],
             args=[
-                *(WORKER_CLASS, "--cores", str(self.cores)),
-                *("--memory", f"{self.memory_mb}m", self.master_url),
+                *(WORKER_CLASS, "--cores", str(self.cores), "--memory", f"{self.memory_mb}m"),
+                *(("--properties-file", f"/run/secrets/{_AUTH_FILE}") if mounted else ()),
+                self.master_url,
             ],
+            secrets=mounted,
             hostname=name,
             env=ENVIRONMENT,
             labels=labels,
@@ -371,18 +402,25 @@ class SwarmWorkerPool:
         from docker.errors import NotFound
 
         with self.engine.doing(f"remove the service {found.name}") as client:
-            try:
+            with suppress(NotFound):
                 client.remove_service(found.id)
-            except NotFound:
-                return
+            self._remove_secrets(lambda labels: labels.get(WORKER_LABEL) == str(found.number))
+
+    def _remove_secrets(self, which: Callable[[dict[str, str]], bool]) -> None:
+        """Remove the pool's secrets whose labels are such, unless a service still has them."""
+        from docker.errors import NotFound
+
+        with self.engine.doing("remove the secrets of workers that are gone") as client:
+            for secret in client.secrets(filters={"label": [f"{POOL_LABEL}={self.name}"]}):
+                if which(secret["Spec"]["Labels"]):
+                    with suppress(NotFound):
+                        client.remove_secret(secret["ID"])
 
     def _prune(self) -> None:
         """Remove the services of workers that ended long ago; the last few stay for their logs.
 
         The newest always stays, or its number would be given away again.
         """
-        for found in list(self._old())[:-LOGS_KEPT]:
+        old = [found for found in self._listed() if not self._is_listed(found)]
+        for found in old[:-LOGS_KEPT]:
             self._remove(found)
-
-    def _old(self) -> Iterator[_Found]:
-        return (found for found in self._listed() if not self._is_listed(found))
