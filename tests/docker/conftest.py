@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -188,6 +190,24 @@ def kill(client: docker.APIClient, containers_of: Callable[[PoolWorker], str]):
 @pytest.fixture
 def freeze(client: docker.APIClient, containers_of: Callable[[PoolWorker], str]):
     return lambda pool, worker: client.pause(containers_of(worker))
+
+
+@pytest.fixture
+def full_disk(engine: DockerEngine) -> Callable[[], AbstractContextManager[None]]:
+    """While it is entered, the engine has no room for another container."""
+
+    @contextmanager
+    def full() -> Iterator[None]:
+        folder = engine.folder / "data" / "containers"
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=4k,nr_inodes=1", "full", folder], check=True
+        )
+        try:
+            yield
+        finally:
+            subprocess.run(["umount", folder], check=True)
+
+    return full
 
 
 @pytest.fixture

@@ -81,6 +81,8 @@ def measure_leaving(
 ) -> Leaving:
     """Take ``leave`` of ``workers`` workers, one after another, from a job that shuffles.
 
+    Then there are as many as before, and the job ends.
+
     :param how: ``drained`` by the pool, or ``killed`` behind its back.
     :param size: tasks of the job's first stage (`kitwai.bench.workload`, shape ``shuffles``).
     :raises KitwaiError: the pool did not reach a target in time.
@@ -103,6 +105,9 @@ def measure_leaving(
         left += 1
         progress(f"{left} {how}")
         time.sleep(_BETWEEN_S)
+    if job.poll() is None:
+        # What is left of the job need not take long.
+        _reach(cluster, workers, seen)
     until = time.monotonic() + _JOB_S
     while job.poll() is None and time.monotonic() < until:
         time.sleep(_POLL_S)

@@ -87,20 +87,27 @@ class ContainerApplication:
         """The end of what it printed."""
         return str(self._client.logs(self.container, tail=lines).decode(errors="replace"))
 
-    def event_log(self) -> str:
-        """Its event log. :raises PoolError: there is not exactly one, or it is very large."""
-        stream, _ = self._client.get_archive(self.container, f"{HOME}/events")
+    def read(self, path: str) -> str:
+        """The one file at ``path``, or in the folder there, of its container.
+
+        :raises PoolError: there is not exactly one, or it is very large.
+        """
+        stream, _ = self._client.get_archive(self.container, path)
         packed = io.BytesIO()
         for chunk in stream:
             packed.write(chunk)
             if packed.tell() > _MOST_BYTES:
-                raise PoolError("The application's event log is too large.")
+                raise PoolError(f"{path} of the application's container is too large.")
         packed.seek(0)
         with tarfile.open(fileobj=packed) as tar:
-            logs = [entry for entry in tar.getmembers() if entry.isfile()]
-            if len(logs) != 1 or (file := tar.extractfile(logs[0])) is None:
-                raise PoolError(f"The application has left {len(logs)} event logs.")
+            files = [entry for entry in tar.getmembers() if entry.isfile()]
+            if len(files) != 1 or (file := tar.extractfile(files[0])) is None:
+                raise PoolError(f"The application has left {len(files)} files in {path}, not one.")
             return file.read().decode()
+
+    def event_log(self) -> str:
+        """Its event log. :raises PoolError: as `read`."""
+        return self.read(f"{HOME}/events")
 
 
 class ContainerSpark:
