@@ -79,11 +79,18 @@ class DockerEngine:
             self._daemon = None
 
     def kill(self) -> None:
-        """End it as a power cut would, but for its containers' keepers."""
+        """End it and its containers as a power cut would."""
         assert self._daemon is not None
         self._daemon.kill()
         self._daemon.wait(60)
         self._daemon = None
+        own = str(self.run / "x")
+        for process in [p for p in psutil.process_iter() if own in " ".join(_command(p))]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                for member in [process, *process.children(recursive=True)]:
+                    member.kill()
+        # After a power cut, what runs is found nowhere.
+        shutil.rmtree(self.run / "x" / "containerd", ignore_errors=True)
         self._pid_file.unlink(missing_ok=True)
 
     def close(self) -> None:
@@ -110,6 +117,13 @@ class DockerEngine:
             return docker.APIClient(self.url, timeout=5).ping()
         except docker.errors.DockerException:
             return False
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
 
 
 def remove_leftovers(client: docker.APIClient) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import time
+from functools import partial
 
+import docker
 import pytest
 from pool_contract import living
 
+from kitwai.core.observation import Past
 from kitwai.errors import PoolError
+from kitwai.observe.observer import observe
 from kitwai.pools.container import POOL_LABEL
 from kitwai.pools.scaler import reach
 from kitwai.sandbox.containers import AUTH_FILE
@@ -69,11 +75,6 @@ def test_an_engine_that_is_killed_and_started_again_loses_workers_but_not_the_po
 def test_who_does_not_know_the_secret_is_refused_and_nobody_shows_it(
     start_spark, make_pool, lease, client, kind, containers_of, tmp_path, monkeypatch
 ):
-    from functools import partial
-
-    from kitwai.core.observation import Past
-    from kitwai.observe.observer import observe
-
     spark = start_spark(SECRET)
     pool = make_pool(secret=SECRET)
     stranger = make_pool("stranger", spark.url)
@@ -90,9 +91,12 @@ def test_who_does_not_know_the_secret_is_refused_and_nobody_shows_it(
     known = spark.submit(script, conf={"spark.executor.memory": "512m"})
     monkeypatch.setattr(spark, "secret", None)
     unknown = spark.submit(script, conf={"spark.executor.memory": "512m"})
-    shown = ""
+    # The driver and its executor, as a `ps` on their hosts would show them.
+    shown, watched = "", [known.container, containers_of(worker)]
     while known.poll() is None:
-        shown += json.dumps([client.top(one["Id"]) for one in client.containers()])
+        with contextlib.suppress(docker.errors.APIError):  # one that has just ended
+            shown += json.dumps([client.top(one) for one in watched])
+        time.sleep(1)
     assert known.poll() == 0, known.log()
     assert unknown.wait(WAIT_S) != 0
     # The intruder had as long as the others.
