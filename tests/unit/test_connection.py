@@ -151,3 +151,13 @@ def test_where_a_connection_measures():
 def test_wrong_sources_are_named(extra, words):
     with pytest.raises(InvalidInputError, match=re.escape(words)):
         config(extra)
+
+
+def test_the_password_is_the_clusters_secret_and_is_shown_nowhere():
+    made = config({"pool": "docker"}, password="s3cret-of-all")
+    assert made.pool.secret == "s3cret-of-all"
+    assert "s3cret" not in repr(made)
+    assert config({"pool": "docker"}, password="").pool.secret is None
+    with pytest.raises(InvalidInputError, match="printable ASCII") as caught:
+        config({"pool": "docker"}, password="two words")
+    assert "two words" not in str(caught.value)

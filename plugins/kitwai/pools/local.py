@@ -165,6 +165,13 @@ class LocalWorkerPool:
 
     def _launch(self, spark_home: Path) -> PoolWorker:
         folder = self._reserve()
+        try:
+            return self._run_in(folder, spark_home)
+        except (OSError, PoolError):
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def _run_in(self, folder: Path, spark_home: Path) -> PoolWorker:
         host = self._address(folder.name)
         _check_address(host)
         environment = spark_environment(spark_home, host)
