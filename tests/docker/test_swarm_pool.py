@@ -61,7 +61,7 @@ def test_a_worker_has_its_limits_and_no_privilege(lone_pool, client, containers_
     host, limits = seen["HostConfig"], lone_pool.containers
     assert (host["Memory"], host["NanoCpus"]) == (limits.memory_mb << 20, limits.cpus * 1e9)
     assert (host["Privileged"], host["CapDrop"], host["CapAdd"]) == (False, ["ALL"], None)
-    assert (host["Binds"], host["Mounts"], host["PidsLimit"]) == (None, None, 4096)
+    assert (host["Binds"], host["PidsLimit"]) == (None, 4096)
     assert seen["Config"]["User"] == "spark"
     assert "secret" not in json.dumps(seen)
 
