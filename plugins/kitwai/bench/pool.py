@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kitwai.bench.pool_cluster import Job, PoolCluster
 from kitwai.bench.losses import Losses, read_losses
+from kitwai.bench.pool_cluster import Job, PoolCluster
 from kitwai.core.observation import Observation
 from kitwai.errors import KitwaiError
 from kitwai.pools.scaler import reach
