@@ -147,7 +147,7 @@ def _gaps(view: View) -> Floats:
     ended = np.where(begun, view.ended_s, 0.0)
     before = np.maximum.accumulate(ended, axis=1)
     before = np.concatenate([np.zeros((len(before), 1)), before[:, :-1]], axis=1)
-    gap = np.where(begun, view.began_s - before, 0.0)
+    gap = np.where(begun, view.began_s, 0.0) - before
     return np.maximum(gap, 0.0)
 
 
