@@ -32,8 +32,8 @@ with DAG(
                    description=_ASKED),
         "T": Param(None, type=["null", "string"], title="T, the time limit (such as 10min)",
                    description=_ASKED),
-        "mode": Param(None, type=["null", "string"], enum=[None, "suggest", "auto"], title="Mode",
-                      description=_ASKED),
+        "mode": Param(None, type=["null", "string"], enum=[None, "suggest", "approve", "auto"],
+                      title="Mode", description=_ASKED),
     },
 ):  # fmt: skip
 

@@ -27,7 +27,17 @@ OPTIONS: dict[str, tuple[str, str]] = {
         "Observations, decisions and scalings older than this leave the store; 0 keeps all.",
     ),
     "metrics_port": ("", "Port on which `kitwai metrics` serves Prometheus; empty: it prints."),
+    "notifiers": (
+        "",
+        "Airflow notifiers that are told of limits in danger and faults: `module:name` of a "
+        "notifier, or of a function that gives some; separated by commas.",
+    ),
     "models": ("", "Folder of the checkpoints; empty: include/models beside the plugins folder."),
+    "shadow": (
+        "",
+        "Versions that decide on every observation without acting, separated by commas, or "
+        "newest; empty: none.",
+    ),
     "event_logs": (
         "",
         "Folder of Spark event logs that the training DAG reads, or its URL; empty: "
@@ -62,6 +72,11 @@ def clusters() -> list[str]:
     return [name.strip() for name in option("clusters").split(",") if name.strip()]
 
 
+def notifiers() -> list[str]:
+    """Where the notifiers are found, each as ``module:name``."""
+    return [path.strip() for path in option("notifiers").split(",") if path.strip()]
+
+
 def step_seconds() -> float | None:
     """Seconds between two steps; None for one after another without a pause."""
     step = option("step").strip()
@@ -77,6 +92,11 @@ def retention_seconds() -> float | None:
     """How long the store remembers; None for ever."""
     retention = option("retention").strip()
     return None if retention in ("", "0") else parse_duration(retention)
+
+
+def shadows() -> list[str]:
+    """Versions that decide without acting, as they are written: ``newest`` may be among them."""
+    return [name.strip() for name in option("shadow").split(",") if name.strip()]
 
 
 def metrics_port() -> int | None:

@@ -16,6 +16,11 @@ from kitwai.core.constraint import Constraint, parse_duration
 from kitwai.core.decision import ClusterSettings, Mode
 from kitwai.errors import InvalidInputError
 
+FLAPS_A_WORKER = 12
+"""The default flap budget: for each of the most workers, started and told to leave every ten
+minutes.
+"""
+
 
 class _Extra(BaseModel):
     """The JSON "extra" of a cluster's connection; times are Spark time strings or seconds."""
@@ -36,6 +41,8 @@ class _Extra(BaseModel):
     drain: str | float = "20s"
     margin: float = 1.0
     miss_probability: float = 0.01
+    flap_budget: int | None = Field(None, strict=True)
+    approval_timeout: str | float = "5min"
     history: str | None = None
     driver_log: str | None = None
     metrics: Literal["psutil", "ganglia", "prometheus", "spark"] = "psutil"
@@ -111,7 +118,8 @@ class ClusterConfig:
 
     ``web_url`` is the master's web UI; an observation is complete within ``timeout_s``;
     ``history`` is the file of past runs (`kitwai.store.history`); ``driver_log`` the location of
-    drivers' logs, in which ``{id}`` stands for the application's id.
+    drivers' logs, in which ``{id}`` stands for the application's id; a question in mode approve
+    waits ``approval_timeout_s`` for its answer.
     """
 
     settings: ClusterSettings
@@ -121,6 +129,7 @@ class ClusterConfig:
     metrics: MetricsConfig = MetricsConfig()
     driver_log: str | None = None
     history: Path | None = None
+    approval_timeout_s: float = 300.0
 
 
 def cluster_config(
@@ -155,7 +164,7 @@ def cluster_config(
             f"{where}: mode {mode or fields.mode.value} needs a pool that starts and stops "
             'workers: set "pool" in the extra, or use mode suggest.'
         )
-    times = {
+    times: dict[str, Any] = {
         "quiet_s": _seconds(where, "quiet", fields.quiet),
         "cooldown_out_s": _seconds(where, "cooldown_out", fields.cooldown_out),
         "cooldown_in_s": _seconds(where, "cooldown_in", fields.cooldown_in),
@@ -176,6 +185,12 @@ def cluster_config(
         min_workers=min(fields.min_workers, max(most, 1)) if max_workers else fields.min_workers,
         cores_per_worker=fields.worker_cores,
         margin=fields.margin,
+        flap_budget=(
+            FLAPS_A_WORKER * fields.max_workers
+            if fields.flap_budget is None
+            else fields.flap_budget
+        ),
+        managed=fields.pool != "none",
         **times,
     )
     master = fields.master or f"spark://{host}:7077"
@@ -186,6 +201,7 @@ def cluster_config(
     return ClusterConfig(
         settings=settings,
         timeout_s=parse_duration(fields.timeout),
+        approval_timeout_s=parse_duration(fields.approval_timeout),
         metrics=_metrics(where, host, fields),
         driver_log=_driver_log(where, fields.driver_log),
         history=Path(fields.history) if fields.history else None,

@@ -9,9 +9,11 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from kitwai.core.notices import Notice
     from kitwai.hooks.spark_cluster import SparkClusterHook
     from kitwai.pools.scaler import ScalingOutcome
     from kitwai.store.store import Store
+    from kitwai.store.tables import ScalingRow
 
 
 def scale_cluster(
@@ -40,3 +42,16 @@ def scale_cluster(
             body=dataclasses.asdict(outcome),
         )
     return outcome
+
+
+def scaling_notices(store: Store, cluster: str, now: float) -> list[Notice]:
+    """What people are told after the newest scaling of ``cluster``."""
+    from kitwai.core.notices import of_scalings
+
+    newest, *earlier = [_faults(row) for row in store.newest_scalings(cluster, 2)] or [[]]
+    return of_scalings(cluster, now, newest, earlier[0] if earlier else None)
+
+
+def _faults(row: ScalingRow) -> list[str]:
+    faults = (row.body or {}).get("failed")
+    return [str(fault) for fault in faults] if isinstance(faults, list | tuple) else []

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from kitwai.pools.local import LocalWorkerPool
@@ -17,7 +19,7 @@ from kitwai.store.store import Store
 CLUSTER = "test_cluster"
 BROKEN = "broken_cluster"
 DAG_ID = "kitwai_autoscale"
-DAGS = (DAG_ID, "kitwai_example_spark_job", "kitwai_train", "kitwai_models")
+DAGS = (DAG_ID, "kitwai_approve", "kitwai_example_spark_job", "kitwai_train", "kitwai_models")
 
 
 @dataclass
@@ -29,11 +31,22 @@ class Setup:
     modules: Path
     models: Path
     event_logs: Path
+    notices: Path
 
     def run(self, dag_id: str = DAG_ID, **params: Any) -> tuple[str, str]:
         """One run of a DAG to its end: its id and its state."""
         run_id = self.airflow.trigger(dag_id, params)
         return run_id, self.airflow.wait_for_run(dag_id, run_id, timeout_s=240)["state"]
+
+    def client(self, user: str | None = None) -> httpx.Client:
+        """Another client of Airflow, logged in as ``user``."""
+        client = httpx.Client(base_url=self.airflow.url, timeout=20.0)
+        if user is not None:
+            file = self.airflow.home / "simple_auth_manager_passwords.json.generated"
+            login = {"username": user, "password": json.loads(file.read_text())[user]}
+            token = client.post("/auth/token", json=login).json()["access_token"]
+            client.headers["Authorization"] = f"Bearer {token}"
+        return client
 
     def workers(self) -> int:
         return sum(worker.alive for worker in self.pool.workers())
@@ -51,6 +64,7 @@ def setup(tmp_path_factory, repository):
         repository / "plugins" / "kitwai",
         repository / "plugins" / ".airflowignore",
         repository / "tests" / "airflow" / "plugins" / "loaded_modules.py",
+        repository / "tests" / "airflow" / "plugins" / "told_to_file.py",
     ):
         (plugins / source.name).symlink_to(source)
     with SparkMaster(folder / "master") as master:
@@ -93,6 +107,9 @@ def setup(tmp_path_factory, repository):
                 "AIRFLOW__KITWAI__EFFORT": "0.05",
                 "AIRFLOW__KITWAI__COLLECT_TASKS": "1",
                 "KITWAI_TEST_MODULES": str(modules),
+                "AIRFLOW__KITWAI__NOTIFIERS": "told_to_file:ToFile",
+                "KITWAI_TEST_NOTICES": str(folder / "notices"),
+                "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,viewer:viewer",
             },
             dag_ids=DAGS,
         )
@@ -101,6 +118,9 @@ def setup(tmp_path_factory, repository):
             with airflow:
                 for dag_id in DAGS:
                     airflow.unpause(dag_id)
-                yield Setup(airflow, master, pool, Store(url), modules, models, event_logs)
+                yield Setup(
+                    airflow, master, pool, Store(url), modules, models, event_logs,
+                    folder / "notices",
+                )  # fmt: skip
         finally:
             pool.stop_all()

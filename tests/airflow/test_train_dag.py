@@ -95,6 +95,8 @@ def test_the_gate_says_why_in_the_note_and_in_the_store(setup, backfilled):
     assert (refused.verdict, refused.version) == ("refused", version_of(setup, 0))
     assert refused.body["comparisons"][1]["applications"] == 2
     assert backfilled[0]["note"] == f"Kitwai: {refused.version} refused. {refused.reason}"
+    told = f"gate refused once in promote: {refused.version}"
+    assert setup.notices.read_text().splitlines().count(told) == 1
     assert states(setup, backfilled[0])["promote", -1] == "skipped"
 
     (promoted,) = store.verdicts(f"{DAG}/{backfilled[2]['dag_run_id']}")

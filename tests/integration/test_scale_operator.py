@@ -12,7 +12,7 @@ import time
 import pytest
 
 from kitwai.core.constraint import Constraint
-from kitwai.core.decision import ClusterSettings, Decision, Mode
+from kitwai.core.decision import ClusterSettings, Decision, Mode, Pause, Pin
 from kitwai.core.observation import Observation
 from kitwai.store.store import Store
 
@@ -54,15 +54,21 @@ def environment(spark_master, pool, tmp_path):
     }
 
 
-def decided(environment, *, age_s: float = 0.0) -> int:
-    """A stored decision for `TARGET` workers where there are none."""
+def decided(
+    environment, *, age_s: float = 0.0, present: int = 0, target: int = TARGET, seen=(), **changes
+) -> int:
+    """A stored decision for `TARGET` workers where there are none.
+
+    :param seen: the pool as it was seen; ``changes``: of the settings.
+    """
     store = Store(environment["AIRFLOW__KITWAI__STORE"])
     at = time.time() - age_s
-    settings = ClusterSettings(CLUSTER, Constraint(6, 300.0), Mode.AUTO)
-    seen = Observation(CLUSTER, at, workers=(), pool=(), applications=())
+    settings = ClusterSettings(CLUSTER, Constraint(6, 300.0), **({"mode": Mode.AUTO} | changes))
+    seen = Observation(CLUSTER, at, workers=(), pool=tuple(seen), applications=())
     decision = Decision(
-        CLUSTER, at, Mode.AUTO, settings.constraint, 0, TARGET, "A test asks.", "analytic", None
-    )
+        CLUSTER, at, settings.mode, settings.constraint, present, target, "A test asks.",
+        "analytic", None,
+    )  # fmt: skip
     return store.add_decision(decision, store.add_observation(seen), settings)
 
 
@@ -109,3 +115,25 @@ def test_an_old_decision_is_not_carried_out(environment, pool):
     said, errors = run(environment, decided(environment, age_s=3600)).communicate(timeout=60)
     assert "old" in said, errors
     assert living(pool) == 0
+
+
+def test_a_pin_needs_no_approval_and_a_pause_holds_it(environment, pool):
+    later = time.time() + 600
+    pin = {"mode": Mode.APPROVE, "pin": Pin(TARGET, later, "ada")}
+    paused = decided(environment, **pin, pause=Pause(later, "bob"))
+    said, errors = run(environment, paused).communicate(timeout=60)
+    assert "bob paused the cluster" in said, errors
+    assert living(pool) == 0
+    said, errors = run(environment, decided(environment, **pin)).communicate(timeout=120)
+    assert "'done': 'reached'" in said, errors
+    assert living(pool) == TARGET
+
+
+def test_in_mode_approve_a_step_ends_what_is_under_way(environment, pool, look, wait_for):
+    pool.start(2)
+    wait_for(lambda: len(look().serving or ()) == 2)
+    pool.drain(pool.workers()[0])
+    decision_id = decided(environment, present=1, target=1, seen=pool.workers(), mode=Mode.APPROVE)
+    said, errors = run(environment, decision_id).communicate(timeout=120)
+    assert "'done': 'reached'" in said, errors
+    assert living(pool) == 1

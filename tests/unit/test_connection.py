@@ -78,7 +78,7 @@ def test_a_run_may_ask_for_other_limits():
         ({"limit": "soon"}, {}, "'soon' is not a time"),
         ({"cooldown_in": "soon"}, {}, "'cooldown_in'"),
         ({"mode": "always"}, {}, "'mode'"),
-        (LOCAL, {"mode": "always"}, "mode must be one of suggest, auto"),
+        (LOCAL, {"mode": "always"}, "mode must be one of suggest, approve, auto"),
         ({"mode": "auto"}, {}, "needs a pool"),
         ({"min_workers": 11}, {}, "min_workers"),
         ({"worker_cores": 0}, {}, "cores_per_worker"),

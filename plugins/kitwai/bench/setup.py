@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,11 +30,18 @@ class Bench:
 
 
 @contextmanager
-def bench(step: str, extra: Mapping[str, Any] | None = None) -> Iterator[Bench]:
+def bench(
+    step: str,
+    extra: Mapping[str, Any] | None = None,
+    *,
+    clusters: Sequence[str] = (_CLUSTER,),
+    env: Mapping[str, str] | None = None,
+) -> Iterator[Bench]:
     """Start all of it in a temporary folder; on leaving, end it and remove the folder.
 
     :param step: time between two steps of the autoscale DAG, as in ``[kitwai] step``.
     :param extra: fields of the connection's extra, in addition to those of the pool.
+    :param clusters: connection ids, all of the one cluster; ``env``: more for Airflow.
     """
     repository = Path(kitwai.__file__).resolve().parents[2]
     with tempfile.TemporaryDirectory(prefix="kitwai-bench-") as name:
@@ -66,8 +73,12 @@ def bench(step: str, extra: Mapping[str, Any] | None = None) -> Iterator[Bench]:
                 folder / "airflow",
                 dags,
                 repository / "plugins",
-                {_CLUSTER: connection},
-                {"AIRFLOW__KITWAI__CLUSTERS": _CLUSTER, "AIRFLOW__KITWAI__STEP": step},
+                dict.fromkeys(clusters, connection),
+                {
+                    "AIRFLOW__KITWAI__CLUSTERS": ",".join(clusters),
+                    "AIRFLOW__KITWAI__STEP": step,
+                    **(env or {}),
+                },
                 dag_ids=[STEP_DAG, EMPTY_DAG],
             )
             with airflow:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+from kitwai.cli import bench_api
 from kitwai.errors import InvalidInputError
 
 _MOST_MB = 3_000
@@ -114,6 +115,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--applications", type=int, default=20, help="of its day (default: %(default)s)"
     )
     train_dag.set_defaults(run=_train_dag)
+
+    bench_api.add_parser(benchmarks, common)
 
 
 def _step(arguments: argparse.Namespace) -> int:

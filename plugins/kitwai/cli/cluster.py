@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import dataclasses
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -62,18 +63,22 @@ def _printing(
     return run
 
 
-def _hook(arguments: argparse.Namespace, **asked: object) -> SparkClusterHook:
+def cluster_hook(conn_id: str, **asked: object) -> SparkClusterHook:
+    """The cluster behind a connection. :raises InvalidInputError: there is no usable one."""
+    # Airflow's SDK reads connections that are kept in Airflow's database in such a process only.
+    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
+
     from airflow.sdk.exceptions import AirflowException
 
     from kitwai.hooks.spark_cluster import SparkClusterHook
 
-    hook = SparkClusterHook(arguments.cluster, **asked)  # type: ignore[arg-type]
+    hook = SparkClusterHook(conn_id, **asked)  # type: ignore[arg-type]
     try:
         _ = hook.config
     except AirflowException as error:
-        name = arguments.cluster.upper()
+        name = conn_id.upper()
         raise InvalidInputError(
-            f"Airflow has no connection {arguments.cluster!r}: add one, or set AIRFLOW_CONN_{name}."
+            f"Airflow has no connection {conn_id!r}: add one, or set AIRFLOW_CONN_{name}."
         ) from error
     return hook
 
@@ -82,7 +87,7 @@ def _observe(arguments: argparse.Namespace) -> tuple[Any, bool]:
     from kitwai.config import store_url
     from kitwai.store.store import Store
 
-    hook = _hook(arguments)
+    hook = cluster_hook(arguments.cluster)
     store = Store(store_url())
     observation = hook.observe(
         store.past(arguments.cluster, time.time()),
@@ -96,18 +101,22 @@ def _observe(arguments: argparse.Namespace) -> tuple[Any, bool]:
 def _decide(arguments: argparse.Namespace) -> tuple[Any, bool]:
     from kitwai.config import store_url
     from kitwai.core.decide import decide
+    from kitwai.settings import settings_in_force
     from kitwai.store.champion import load_champion
     from kitwai.store.store import Store
 
-    hook = _hook(arguments, max_workers=arguments.max_workers, limit=arguments.limit)
-    observation = hook.observe(Store(store_url()).past(arguments.cluster, time.time()))
+    hook = cluster_hook(arguments.cluster, max_workers=arguments.max_workers, limit=arguments.limit)
+    store = Store(store_url())
+    settings = settings_in_force(hook, store, time.time())
+    observation = hook.observe(store.past(arguments.cluster, time.time()))
     champion = load_champion()
     decision = decide(
         observation,
-        hook.config.settings,
+        settings,
         champion.policy,
         no_policy_reason=champion.why_not,
         history=champion.history(hook.history),
+        history_sha256=hook.history_sha256,
     )
     return decision, decision.target is not None
 
@@ -118,7 +127,7 @@ def _scale(arguments: argparse.Namespace) -> tuple[Any, bool]:
     from kitwai.store.store import Store
 
     # A person who names a target has decided: the connection's mode guards the DAG, not the hand.
-    hook = _hook(arguments)
+    hook = cluster_hook(arguments.cluster)
     settings = hook.config.settings
     if not 1 <= arguments.target <= settings.constraint.max_workers:
         raise InvalidInputError(

@@ -17,6 +17,7 @@ from kitwai.errors import KitwaiError
 
 _MODULES = (
     "cluster",
+    "explain",
     "profile",
     "parse_log",
     "train",
@@ -24,6 +25,7 @@ _MODULES = (
     "day",
     "history",
     "models",
+    "replay",
     "publish",
     "demo",
     "bench",

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from kitwai.errors import CheckpointError
+from kitwai.errors import CheckpointError, StoreError
+
+if TYPE_CHECKING:
+    from kitwai.shadow import ShadowFigures
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the subcommand with its four actions."""
+    """Add the subcommand with its actions."""
     models = subparsers.add_parser("models", help="list, promote, roll back or verify checkpoints")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
@@ -29,6 +33,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     verify = actions.add_parser("verify", parents=[common], help="check every file of a version")
     verify.add_argument("version", nargs="?", help="default: the champion")
     verify.set_defaults(run=_verify)
+    shadow = actions.add_parser(
+        "shadow", parents=[common], help="what challengers decided without acting"
+    )
+    shadow.add_argument("--cluster", help="only of this one")
+    shadow.add_argument("--from", dest="since", metavar="TIME", help="as 2026-01-31, in UTC")
+    shadow.add_argument(
+        "--outcome", action="store_true", help="also play what came of it in the simulator"
+    )
+    shadow.add_argument("--json", type=Path, metavar="FILE", help="where to write the whole of it")
+    shadow.set_defaults(run=_shadow)
 
 
 def _root(arguments: argparse.Namespace) -> Path:
@@ -44,6 +58,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
     root = _root(arguments)
     found = versions(root)
+    shadows = _shadows()
     try:
         used = champion(root)
     except CheckpointError:
@@ -63,8 +78,52 @@ def _list(arguments: argparse.Namespace) -> int:
         except (AttributeError, KeyError, TypeError, ValueError):
             about = "not judged"
         print(f"{'*' if version == used else ' '} {version}  {about}")
+        for figures in shadows.get(version, []):
+            print(f"    {figures.sentence()}")
     if not found:
         print(f"There is no version in {root}.")
+    return 0
+
+
+def _shadows() -> dict[str, list[ShadowFigures]]:
+    """By version, what the store tells of it; nothing where the store cannot be opened: a list of
+    versions does not need one.
+    """
+    from kitwai.config import store_url
+    from kitwai.shadow import all_figures
+    from kitwai.store.store import Store
+
+    found: dict[str, list[ShadowFigures]] = {}
+    try:
+        for figures in all_figures(Store(store_url()).engine):
+            found.setdefault(figures.checkpoint, []).append(figures)
+    except StoreError:
+        return {}
+    return found
+
+
+def _shadow(arguments: argparse.Namespace) -> int:
+    from kitwai.cli.output import check_writable, write_json
+    from kitwai.cli.replay import moment, shadow_text
+    from kitwai.config import store_url
+    from kitwai.store.store import Store
+    from kitwai.web.replays import shadow_views
+
+    if arguments.json is not None:
+        check_writable(arguments.json)
+    views = shadow_views(
+        Store(store_url()),
+        _root(arguments),
+        arguments.cluster,
+        since=0.0 if arguments.since is None else moment(arguments.since),
+        outcome=arguments.outcome,
+    )
+    if not views:
+        print("No version has decided in the shadow: name one in [kitwai] shadow.")
+    for view in views:
+        print(shadow_text(view))
+    if arguments.json is not None:
+        write_json(arguments.json, {"shadows": [view.model_dump(mode="json") for view in views]})
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -29,6 +30,7 @@ def decide(
     now: float | None = None,
     no_policy_reason: str | None = None,
     history: History | None = None,
+    history_sha256: str | None = None,
 ) -> Decision:
     """Decide the worker count of one cluster.
 
@@ -36,8 +38,8 @@ def decide(
     :param now: the present moment (epoch seconds), to tell whether the observation is stale;
         None takes the observation for fresh.
     :param history: past runs by the application's name; None: nothing is known of any.
+    :param history_sha256: of the cluster's own file of past runs, to be kept with the decision.
     """
-    analytic = AnalyticPolicy()
     present = observation.present
     decision = Decision(
         cluster=settings.cluster,
@@ -47,22 +49,79 @@ def decide(
         present=present,
         target=present,
         reason="",
-        policy=(policy or analytic).name,
+        policy=(policy or AnalyticPolicy()).name,
         checkpoint=policy.version if policy else None,
         fallback=None if policy else no_policy_reason,
+        decided_at=now,
+        history=history_sha256,
     )
-    if present is None:
-        return replace(decision, reason=f"Nothing is touched: {_missing(observation, 'master')}")
+    decision = _decide(decision, observation, settings, policy, history or {})
+    return replace(decision, reason=" ".join([decision.reason, *_remarks(settings)]))
+
+
+def _decide(
+    decision: Decision,
+    observation: Observation,
+    settings: ClusterSettings,
+    policy: Policy | None,
+    history: History,
+) -> Decision:
+    if decision.present is None:
+        why = _missing(observation, "master")
+        return replace(decision, held=True, reason=f"Nothing is touched: {why}")
+    now = decision.decided_at
     if now is not None and now - observation.at > settings.stale_s:
         age = now - observation.at
         return _hold(decision, f"the observation is {age:.0f} s old.")
     if observation.pool is None:
         return _hold(decision, _missing(observation, "pool"))
     if observation.applications is None:
-        return _hold(decision, _missing(observation, "applications"))
-    if not observation.applications:
-        return _decide_idle(decision, observation, settings)
-    return _decide_busy(decision, observation, settings, policy, analytic, history or {})
+        decision = _hold(decision, _missing(observation, "applications"))
+    elif not observation.applications:
+        decision = _decide_idle(decision, observation, settings)
+    else:
+        decision = _decide_busy(decision, observation, settings, policy, AnalyticPolicy(), history)
+    return _pinned(decision, observation, settings)
+
+
+def _pinned(decision: Decision, observation: Observation, settings: ClusterSettings) -> Decision:
+    """The decision with a person's target in place of its own, which stays visible. Bounds and one
+    operation at a time hold for it; cooldowns and the flap budget are for the policy.
+    """
+    pin, present = settings.pin, decision.present
+    if pin is None or present is None:
+        return decision
+    most = settings.constraint.max_workers
+    target = min(pin.target, most)
+    why = f"{pin.by} pinned the target to {pin.target} until {moment(pin.until)}."
+    if target < pin.target:
+        why += f" The constraint allows at most {most} workers."
+    notes = [GuardrailNote("pin", decision.target or present, target, why)]
+    if target != present and observation.past.operation is not None:
+        why = f"{observation.past.operation} is still under way."
+        notes.append(GuardrailNote("operation under way", target, present, why))
+        target = present
+    return replace(
+        decision,
+        target=target,
+        held=False,
+        guardrails=(*decision.guardrails, *notes),
+        reason=" ".join([decision.reason, *_reasons(tuple(notes))]),
+    )
+
+
+def _remarks(settings: ClusterSettings) -> list[str]:
+    """What a person set and the decision does not show."""
+    pause = settings.pause
+    paused = (
+        f"Nothing is touched: {pause.by} paused it until {moment(pause.until)}." if pause else ""
+    )
+    return [*([paused] if paused else []), *settings.ignored]
+
+
+def moment(at: float) -> str:
+    """A moment (epoch seconds) for people."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _decide_idle(
@@ -70,10 +129,10 @@ def _decide_idle(
 ) -> Decision:
     idle_s = observation.past.idle_s or 0.0
     if idle_s < settings.quiet_s:
-        return _hold(
+        return replace(
             decision,
-            f"no application runs, and the quiet time of {settings.quiet_s:.0f} s has lasted "
-            f"{idle_s:.0f} s.",
+            reason=f"Held at {decision.present}: no application runs, and the quiet time of "
+            f"{settings.quiet_s:.0f} s has lasted {idle_s:.0f} s.",
         )
     reason = f"No application has run for {idle_s:.0f} s."
     return _guarded(decision, observation, settings, settings.min_workers, reason, urgent=False)
@@ -97,7 +156,7 @@ def _decide_busy(
             policy,
             analytic,
             history.get(application.name, ()),
-            present=_workers_of(application, present) if several else present,
+            present=workers_of(application, present) if several else present,
             starting=0 if several else len(observation.starting),
             limit_error=_error_of(observation, f"application {application.id} limit"),
         )
@@ -123,7 +182,8 @@ def _decide_busy(
             f"checkpoint {policy.version} knows at most {policy.max_targets} workers, or gave a "
             "number that is not finite."
         )
-    decision = replace(decision, applications=decided, fallback=fallback)
+    blind = any(application.stages is None for application in applications)
+    decision = replace(decision, applications=decided, fallback=fallback, held=blind)
     target = sum(one.target for one in decided)
     return _guarded(decision, observation, settings, target, reason, urgent=urgent)
 
@@ -311,7 +371,7 @@ def _reasons(notes: tuple[GuardrailNote, ...]) -> list[str]:
 
 
 def _hold(decision: Decision, why: str) -> Decision:
-    return replace(decision, reason=f"Held at {decision.present}: {why}")
+    return replace(decision, held=True, reason=f"Held at {decision.present}: {why}")
 
 
 def _missing(observation: Observation, part: str) -> str:
@@ -323,7 +383,7 @@ def _error_of(observation: Observation, part: str) -> str | None:
     return next((one.error for one in observation.parts if one.name == part), None)
 
 
-def _workers_of(application: Application, present: int) -> int:
+def workers_of(application: Application, present: int) -> int:
     """Workers on which the application holds an executor, or all when it cannot be told."""
     if not application.executors:
         return present

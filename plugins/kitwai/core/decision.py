@@ -10,10 +10,30 @@ from kitwai.errors import InvalidInputError
 
 
 class Mode(StrEnum):
-    """What happens with a decision: `SUGGEST` touches nothing, `AUTO` carries it out."""
+    """What happens with a decision: `SUGGEST` touches nothing, `APPROVE` asks a person first,
+    `AUTO` carries it out.
+    """
 
     SUGGEST = "suggest"
+    APPROVE = "approve"
     AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A person's target until a moment (epoch seconds), in place of the policy's."""
+
+    target: int
+    until: float
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A person's order to touch nothing until a moment (epoch seconds); decisions go on."""
+
+    until: float
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +43,10 @@ class ClusterSettings:
     Times in seconds. ``margin`` is the share of the limit that a predicted finish may use;
     ``start_delay_s`` what a new worker needs until it takes tasks (measured: 14-17 s for five at
     once on 2 cores), ``drain_s`` for how long one that leaves stays; an observation older than
-    ``stale_s`` is not acted on.
+    ``stale_s`` is not acted on. ``flap_budget``: workers that may be started or told to leave
+    within an hour before only a limit in danger may change the count; None: any number.
+    ``managed``: a pool starts and stops the workers. ``pin`` and ``pause`` are what a person set,
+    ``ignored`` says in sentences what a person set that cannot be used.
     """
 
     cluster: str
@@ -38,6 +61,11 @@ class ClusterSettings:
     drain_s: float = 20.0
     stale_s: float = 30.0
     margin: float = 1.0
+    flap_budget: int | None = None
+    managed: bool = True
+    pin: Pin | None = None
+    pause: Pause | None = None
+    ignored: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= self.min_workers <= self.constraint.max_workers:
@@ -53,6 +81,11 @@ class ClusterSettings:
         if not 0 < self.margin <= 1:
             raise InvalidInputError(
                 f"margin of cluster {self.cluster!r} must lie in (0, 1], not be {self.margin}."
+            )
+        if self.flap_budget is not None and self.flap_budget < 1:
+            raise InvalidInputError(
+                f"flap_budget of cluster {self.cluster!r} must be at least 1, "
+                f"not {self.flap_budget}."
             )
         for name in (
             "quiet_s",
@@ -110,6 +143,9 @@ class Decision:
     """The target of one cluster at one moment. ``target`` None: too little is known to name one,
     and nothing is to be touched. ``present`` is the count that was there, starting ones included.
     ``fallback`` says why the champion did not decide, None when it did or was not asked.
+    ``held``: too little was known, so that the target says nothing of what is wanted.
+    ``decided_at``: when it was decided, None where the observation was taken for fresh;
+    ``history``: SHA-256 of the cluster's own file of past runs, None where it has none.
     """
 
     cluster: str
@@ -124,3 +160,6 @@ class Decision:
     fallback: str | None = None
     applications: tuple[ApplicationDecision, ...] = ()
     guardrails: tuple[GuardrailNote, ...] = field(default=())
+    held: bool = False
+    decided_at: float | None = None
+    history: str | None = None

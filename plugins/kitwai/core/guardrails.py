@@ -92,10 +92,10 @@ def guard_cluster(
     settings: ClusterSettings,
     urgent: bool,
 ) -> tuple[int, tuple[GuardrailNote, ...]]:
-    """Bounds, one operation at a time, cooldown per direction.
+    """Bounds, one operation at a time, cooldown per direction, flap budget.
 
-    :param urgent: a limit is predicted missed at the present count; then scaling out does not
-        wait for its cooldown.
+    :param urgent: a limit is predicted missed at the present count; then scaling out waits neither
+        for its cooldown nor for the flap budget.
     """
     notes: list[GuardrailNote] = []
 
@@ -130,5 +130,15 @@ def guard_cluster(
                 present,
                 f"The last scaling was {min(recent):.0f} s ago, less than "
                 f"{settings.cooldown_in_s:.0f} s.",
+            )
+    used, budget = past.changes_1h, settings.flap_budget
+    if used is not None and budget is not None and not (urgent and target > present):
+        change = abs(target - present)
+        if change and used + change > budget:
+            move(
+                "flap budget",
+                present,
+                f"Within the last hour {used} workers were started or told to leave; with {change} "
+                f"more it would be above the budget of {budget}.",
             )
     return target, tuple(notes)

@@ -167,12 +167,14 @@ class HostMetrics:
 class Past:
     """What the store remembers of the cluster, stored with the observation so that a decision can
     be rebuilt from it alone. ``idle_s``: time without a running application; None means not idle.
+    ``changes_1h``: workers started or told to leave within the last hour.
     """
 
     idle_s: float | None = None
     since_scale_out_s: float | None = None
     since_scale_in_s: float | None = None
     operation: str | None = None
+    changes_1h: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

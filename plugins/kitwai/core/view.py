@@ -7,6 +7,7 @@ in both.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,3 +65,21 @@ class View:
     def take(self, rows: Ints) -> View:
         """The view of some rows."""
         return View(*(getattr(self, name)[rows] for name in self.__slots__))
+
+    def padded(self, stages: int) -> View:
+        """The view with room for at least so many stages; those that are added have no tasks."""
+        more = max(0, stages - self.tasks.shape[1])
+        if not more:
+            return self
+
+        def filled(name: str) -> Any:
+            array = getattr(self, name)
+            if array.ndim == 1:
+                return array
+            width = [(0, 0), (0, more), *[(0, 0)] * (array.ndim - 2)]
+            return np.pad(array, width, constant_values=_MISSING.get(name, 0))
+
+        return View(*(filled(name) for name in self.__slots__))
+
+
+_MISSING = {"began_s": np.inf, "ended_s": np.inf}

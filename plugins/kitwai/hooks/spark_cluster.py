@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -86,11 +87,36 @@ class SparkClusterHook(BaseHook):
 
         :raises InvalidInputError: the file cannot be used.
         """
+        if self.config.history is None or self._history_content is None:
+            return None
+        from kitwai.store.history import parse_history
+
+        return parse_history(self._history_content, self.config.history)
+
+    @property
+    def history_sha256(self) -> str | None:
+        """Tells the file of past runs from another; None where the connection names none."""
+        content = self._history_content
+        return None if content is None else hashlib.sha256(content).hexdigest()
+
+    @cached_property
+    def _history_content(self) -> bytes | None:
         if self.config.history is None:
             return None
-        from kitwai.store.history import load_history
+        from kitwai.store.history import read_history
 
-        return load_history(self.config.history)
+        return read_history(self.config.history)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """What a run asks for itself, as the DAG's params name it."""
+        names = {"max_workers": "N", "limit": "T", "mode": "mode"}
+        return {names[name]: value for name, value in self._asked.items() if value is not None}
+
+    @property
+    def asked(self) -> frozenset[str]:
+        """Names of what a run asks for itself, as `kitwai.core.controls.NAMES` has them."""
+        return frozenset(name for name, value in self._asked.items() if value is not None)
 
     def observe(
         self, past: Past | None = None, *, previous: Observation | None = None, logs: bool = False

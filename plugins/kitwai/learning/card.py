@@ -13,11 +13,12 @@ from kitwai.sim.agent import PolicyController
 from kitwai.sim.episodes import grid_episodes
 from kitwai.sim.judging import Judge
 from kitwai.sim.library import Library
+from kitwai.store.registry import CARD
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CARD, CURVE, COST, GRID = "card.md", "curve.png", "cost.png", "grid.png"
+CURVE, COST, GRID = "curve.png", "cost.png", "grid.png"
 _COLUMNS = ("hit_rate", "static_ratio", "p95_static_ratio", "cvs_min", "ops_per_episode")
 _DECIMALS = 3
 

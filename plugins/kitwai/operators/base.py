@@ -64,7 +64,12 @@ class ClusterOperator(BaseOperator):
 
     def store(self) -> Store:
         """The store of this Airflow."""
-        from kitwai.config import store_url
-        from kitwai.store.store import Store
+        return open_store()
 
-        return Store(store_url())
+
+def open_store() -> Store:
+    """The store of this Airflow."""
+    from kitwai.config import store_url
+    from kitwai.store.store import Store
+
+    return Store(store_url())

@@ -29,6 +29,7 @@ class ChangeChampionOperator(TrainingOperator):
     def work(self, context: Context) -> dict[str, Any]:
         """Change the champion, and keep in the store that a person did."""
         from kitwai.config import models_root
+        from kitwai.shadow import all_figures
         from kitwai.store.registry import present_champion, promote, rollback
 
         root = models_root()
@@ -40,8 +41,10 @@ class ChangeChampionOperator(TrainingOperator):
             promote(root, version, before)
         else:
             raise InvalidInputError("Name a version to promote, or choose the action rollback.")
-        reason = f"By hand, instead of {before}."
-        self.store().add_verdict(version, before, verdict, reason, run_id=run_id_of(context))
+        store = self.store()
+        shadows = [one.sentence() for one in all_figures(store.engine, version)]
+        reason = " ".join([f"By hand, instead of {before}.", *shadows])
+        store.add_verdict(version, before, verdict, reason, run_id=run_id_of(context))
         self.log.info("%s is the champion now.", version)
         context["outlet_events"][CHAMPION].extra = {"version": version, "before": before}
         return {"version": version, "before": before}

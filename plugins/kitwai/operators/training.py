@@ -210,6 +210,7 @@ class PromoteOperator(TrainingOperator):
     def work(self, context: Context) -> dict[str, Any]:
         """Promote or refuse."""
         from kitwai.config import models_root
+        from kitwai.shadow import all_figures
         from kitwai.store.registry import promote
 
         judged: dict[str, Any] = self.judged
@@ -222,9 +223,17 @@ class PromoteOperator(TrainingOperator):
                 verdict, reason = "refused", str(error)
         else:
             verdict = "kept" if version == champion else "refused"
-        self.store().add_verdict(
+        store = self.store()
+        reason = " ".join([reason, *(one.sentence() for one in all_figures(store.engine, version))])
+        store.add_verdict(
             version, champion, verdict, reason, run_id=run_id_of(context), body=judged
         )
+        if verdict == "refused":
+            from kitwai.core.notices import GATE, ONCE, Notice
+            from kitwai.notifiers.send import send
+
+            text = f"The champion stays {champion}. {version}: {reason}"
+            send([Notice(GATE, ONCE, None, version, text, time.time())], context)
         if verdict != "promoted":
             raise AirflowSkipException(f"The champion stays {champion}. {version}: {reason}")
         self.log.info("%s is the champion now. %s", version, reason)

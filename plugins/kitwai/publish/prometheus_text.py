@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from kitwai.core.decision import ClusterSettings
 from kitwai.core.observation import Application, Observation
 from kitwai.store.store import Store
 
@@ -136,6 +137,7 @@ def _add_decision(page: _Page, store: Store, seen: Observation) -> None:
     if not decisions:
         return
     newest, cluster = decisions[-1].decision, seen.cluster
+    _add_settings(page, decisions[-1].settings, seen)
     page.add(
         "target_workers", "Workers that the newest decision asks for.", newest.target,
         cluster=cluster, mode=newest.mode.value,
@@ -157,6 +159,25 @@ def _add_decision(page: _Page, store: Store, seen: Observation) -> None:
             finish[min(one.target, len(finish)) - 1] if finish else None,
             **labels,
         )
+
+
+def _add_settings(page: _Page, settings: ClusterSettings, seen: Observation) -> None:
+    cluster, pin, pause = seen.cluster, settings.pin, settings.pause
+    page.add(
+        "pause_until_seconds", "A person's pause: until when.", pause.until if pause else None,
+        cluster=cluster,
+    )  # fmt: skip
+    target, until = (pin.target, pin.until) if pin else (None, None)
+    page.add("pin_workers", "A person's target.", target, cluster=cluster)
+    page.add("pin_until_seconds", "A person's target: until when.", until, cluster=cluster)
+    page.add(
+        "flap_changes", "Workers started or told to leave within the last hour.",
+        seen.past.changes_1h, cluster=cluster,
+    )  # fmt: skip
+    page.add(
+        "flap_budget", "How many may be, before only a limit in danger changes the count.",
+        settings.flap_budget, cluster=cluster,
+    )  # fmt: skip
 
 
 def _escaped(text: str) -> str:

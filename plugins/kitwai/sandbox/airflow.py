@@ -46,7 +46,8 @@ class AirflowStandalone:
     """One Airflow (SQLite, LocalExecutor) on free ports of 127.0.0.1, as a context manager.
 
     ``url`` and ``password`` (of the user "admin") let a person in; ``api`` is an HTTP client that
-    is logged in, with paths such as ``/api/v2/dags``.
+    is logged in, with paths such as ``/api/v2/dags``; ``environment`` is that of its processes, for
+    commands that are to meet the same Airflow.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class AirflowStandalone:
         self.home = home.resolve()
         self.api = httpx.Client(timeout=20.0)
         self.session: int | None = None
+        self.environment: dict[str, str] = {}
         self._standalone: subprocess.Popen[bytes] | None = None
         self._dag_ids = tuple(dag_ids)
         self._dags_folder = dags_folder.resolve()
@@ -115,12 +117,13 @@ class AirflowStandalone:
         """
         self.home.mkdir(parents=True, exist_ok=True)
         port = _port()
+        self.environment = self._environment(port)
         self.api.base_url = httpx.URL(f"http://127.0.0.1:{port}")
         try:
             self._standalone = spawn(
                 [sys.executable, "-m", "airflow", "standalone"],
                 log=self.log,
-                env=self._environment(port),
+                env=self.environment,
                 cwd=self.home,
             )
             self.session = self._standalone.pid

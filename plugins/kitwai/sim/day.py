@@ -69,8 +69,10 @@ class DayConfig:
                 f"A cluster of {self.min_workers} to {self.cluster_workers} workers cannot be: the "
                 "most must be at least 1, and the least lie between 0 and it."
             )
-        if not 0.1 <= self.hours <= 240:
-            raise InvalidInputError(f"A day has 0.1 to 240 hours, not {self.hours}.")
+        if not 0 < self.hours <= 240:
+            raise InvalidInputError(
+                f"A day has up to 240 hours, and more than none, not {self.hours}."
+            )
         if not 0 < self.arrivals_per_hour <= 1000:
             raise InvalidInputError(
                 f"arrivals_per_hour must lie in (0, 1000], not be {self.arrivals_per_hour}."

@@ -42,10 +42,18 @@ def load_history(path: Path) -> dict[str, tuple[Record, ...]]:
 
     :raises InvalidInputError: the file is missing, too large, or holds something else.
     """
+    return parse_history(read_history(path), path)
+
+
+def read_history(path: Path) -> bytes:
+    """The content of a history, for `parse_history`.
+
+    :raises InvalidInputError: the file is missing or too large.
+    """
     try:
         if path.stat().st_size > MAX_BYTES:
             raise InvalidInputError(f"The history {path} is larger than {MAX_BYTES // 2**20} MiB.")
-        return parse_history(path.read_bytes(), path)
+        return path.read_bytes()
     except OSError as error:
         raise InvalidInputError(
             f"The history {path} cannot be read: {error.strerror or error}."

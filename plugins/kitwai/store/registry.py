@@ -46,6 +46,7 @@ from kitwai.store.history import parse_history
 WEIGHTS = "weights.npz"
 MODEL = "model.keras"
 RUNS = "runs.json"
+CARD = "card.md"
 MANIFEST = "manifest.json"
 _CHAMPION = "champion"
 _HISTORY = "history"
@@ -118,6 +119,14 @@ def versions(root: Path) -> list[str]:
         path.name
         for path in root.iterdir()
         if _is_version(path.name) and (path / MANIFEST).is_file()
+    )
+
+
+def newest(root: Path, besides: str | None = None) -> str | None:
+    """The version that was saved last, other than ``besides``; None where there is none."""
+    found = [version for version in versions(root) if version != besides]
+    return max(
+        found, key=lambda one: ((root / one / MANIFEST).stat().st_mtime_ns, one), default=None
     )
 
 
@@ -257,6 +266,17 @@ def read_manifest(root: Path, version: str) -> dict[str, Any]:
             f"{path} was trained to correct another prediction than this version of Kitwai makes."
         )
     return dict(manifest)
+
+
+def read_file(root: Path, version: str, name: str) -> bytes:
+    """A file that the manifest of a version names, its hash checked.
+
+    :raises CheckpointError: it is missing, altered, or not in the manifest.
+    """
+    manifest = read_manifest(root, version)
+    if name not in manifest["files"]:
+        raise CheckpointError(f"The manifest of {version} names no file {name!r}.")
+    return _checked(root, version, manifest, name)
 
 
 def _prices(manifest: dict[str, Any], path: Path) -> dict[float, float]:

@@ -8,14 +8,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from kitwai.store.store import Store
-from kitwai.store.tables import DecisionRow, ObservationRow, ScalingRow
+from kitwai.store.tables import ApprovalRow, DecisionRow, ObservationRow, ScalingRow, ShadowRow
 
 _AT_ONCE = 500
 
 
 def prune(store: Store, cluster: str, before: float, *, at_once: int = _AT_ONCE) -> int:
     """Delete observations of ``cluster`` from before the moment ``before``, with the decisions made
-    from them and the scalings that carried those out.
+    from them, the scalings that carried those out, and what approvals and shadows say of them.
 
     The oldest go first, at most ``at_once`` of each, so that no step has to wait for a long one.
 
@@ -33,6 +33,7 @@ def prune(store: Store, cluster: str, before: float, *, at_once: int = _AT_ONCE)
         decisions = oldest(DecisionRow, DecisionRow.at)
         if decisions:
             delete(ScalingRow, ScalingRow.decision_id, decisions)
+            delete(ApprovalRow, ApprovalRow.decision_id, decisions)
             delete(DecisionRow, DecisionRow.id, decisions)
         by_hand = oldest(ScalingRow, ScalingRow.started_at, ScalingRow.decision_id.is_(None))
         if by_hand:
@@ -45,5 +46,6 @@ def prune(store: Store, cluster: str, before: float, *, at_once: int = _AT_ONCE)
         unneeded = () if left is None else (ObservationRow.at < left,)
         observations = oldest(ObservationRow, ObservationRow.at, *unneeded)
         if observations:
+            delete(ShadowRow, ShadowRow.observation_id, observations)
             delete(ObservationRow, ObservationRow.id, observations)
     return len(observations)

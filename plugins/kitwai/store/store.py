@@ -29,6 +29,7 @@ from kitwai.store.tables import DecisionRow, ObservationRow, ScalingRow
 _OBSERVATION = TypeAdapter(Observation)
 _DECISION = TypeAdapter(Decision)
 _SETTINGS = TypeAdapter(ClusterSettings)
+_HOUR_S = 3600.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -94,6 +95,20 @@ class Store:
         """The decision with this id. :raises StoreError: there is none."""
         return _stored(self._row(DecisionRow, decision_id))
 
+    def newest_decisions(
+        self, cluster: str, most: int = 1, *, before: int | None = None
+    ) -> list[StoredDecision]:
+        """The latest decisions on ``cluster``, newest first.
+
+        :param before: only those with a smaller id.
+        """
+        query = sa.select(DecisionRow).where(DecisionRow.cluster == cluster)
+        if before is not None:
+            query = query.where(DecisionRow.id < before)
+        with Session(self.engine) as session:
+            rows = session.scalars(query.order_by(DecisionRow.id.desc()).limit(most)).all()
+        return [_stored(row) for row in rows]
+
     def decisions(self, cluster: str, since: float = 0.0) -> list[StoredDecision]:
         """The decisions on ``cluster`` from the moment ``since``, oldest first."""
         return [_stored(row) for row in self._since(DecisionRow, DecisionRow.at, cluster, since)]
@@ -137,6 +152,14 @@ class Store:
         """The operations on ``cluster`` from the moment ``since``, oldest first."""
         return list(self._since(ScalingRow, ScalingRow.started_at, cluster, since))
 
+    def newest_scalings(self, cluster: str, most: int) -> list[ScalingRow]:
+        """The latest operations on ``cluster`` that have ended, newest first."""
+        query = sa.select(ScalingRow).where(
+            ScalingRow.cluster == cluster, ScalingRow.ended_at.is_not(None)
+        )
+        with Session(self.engine) as session:
+            return list(session.scalars(query.order_by(ScalingRow.id.desc()).limit(most)))
+
     def past(self, cluster: str, now: float) -> Past:
         """What a decision at ``now`` must know of the cluster's recent past."""
         with Session(self.engine) as session:
@@ -151,11 +174,16 @@ class Store:
             done = ScalingRow.cluster == cluster
             out_at = newest(ScalingRow.ended_at, done, ScalingRow.started > 0)
             in_at = newest(ScalingRow.ended_at, done, ScalingRow.removed > 0)
+            changed = sa.func.sum(ScalingRow.started + ScalingRow.removed)
+            changes = session.scalar(
+                sa.select(changed).where(done, ScalingRow.ended_at > now - _HOUR_S)
+            )
         return Past(
             idle_s=0.0 if busy_at is None else max(0.0, now - busy_at),
             since_scale_out_s=None if out_at is None else max(0.0, now - out_at),
             since_scale_in_s=None if in_at is None else max(0.0, now - in_at),
             operation=under_way(self.engine, cluster, now),
+            changes_1h=int(changes or 0),
         )
 
     def lease(self, cluster: str) -> AbstractContextManager[StoreLease]:

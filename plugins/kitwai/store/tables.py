@@ -117,3 +117,58 @@ class VerdictRow(Base):
     verdict: Mapped[str] = mapped_column(String(20))
     reason: Mapped[str] = mapped_column(Text)
     body: Mapped[dict[str, object] | None] = mapped_column(JSON(none_as_null=True))
+
+
+class ControlRow(Base):
+    """What a person set on a cluster, and when. Rows are only added: they are the record too.
+
+    ``name`` is one of `kitwai.core.controls.NAMES`; the newest row of a name counts until
+    ``until`` (None: until it is lifted). ``value`` None lifts what was set before.
+    """
+
+    __tablename__ = "kitwai_control"
+    __table_args__ = (Index(None, "cluster", "at"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    cluster: Mapped[str] = mapped_column(String(250))
+    at: Mapped[float] = mapped_column(Float(53))
+    by: Mapped[str] = mapped_column(String(250))
+    name: Mapped[str] = mapped_column(String(20))
+    value: Mapped[object | None] = mapped_column(JSON(none_as_null=True), nullable=True)
+    until: Mapped[float | None] = mapped_column(Float(53))
+
+
+class ApprovalRow(Base):
+    """A decision that waits, or waited, for a person. One open row a cluster at most.
+
+    ``run_id`` names the run that asks. ``answer`` None: open; "approved", "rejected", "timed out"
+    or "superseded"; ``answered_by`` None where no person answered.
+    """
+
+    __tablename__ = "kitwai_approval"
+    __table_args__ = (Index(None, "cluster", "asked_at"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    decision_id: Mapped[int] = mapped_column(ForeignKey("kitwai_decision.id"))
+    cluster: Mapped[str] = mapped_column(String(250))
+    asked_at: Mapped[float] = mapped_column(Float(53))
+    expires_at: Mapped[float] = mapped_column(Float(53))
+    run_id: Mapped[str | None] = mapped_column(String(250))
+    answer: Mapped[str | None] = mapped_column(String(20))
+    answered_at: Mapped[float | None] = mapped_column(Float(53))
+    answered_by: Mapped[str | None] = mapped_column(String(250))
+
+
+class ShadowRow(Base):
+    """What a challenger would have decided on an observation; nothing acts on it."""
+
+    __tablename__ = "kitwai_shadow"
+    __table_args__ = (Index(None, "cluster", "at"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    observation_id: Mapped[int] = mapped_column(ForeignKey("kitwai_observation.id"))
+    cluster: Mapped[str] = mapped_column(String(250))
+    at: Mapped[float] = mapped_column(Float(53))
+    checkpoint: Mapped[str] = mapped_column(String(100))
+    target: Mapped[int | None] = mapped_column(Integer)
+    body: Mapped[dict[str, object]] = mapped_column(JSON)

@@ -37,11 +37,11 @@ class TrainingStore:
     """The two tables of training, on the engine of a `kitwai.store.store.Store`."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self.engine = engine
 
     def fingerprints(self) -> dict[str, str]:
         """The fingerprint with which each event log was read last, by its source."""
-        with Session(self._engine) as session:
+        with Session(self.engine) as session:
             rows = session.execute(sa.select(EventLogRow.source, EventLogRow.fingerprint))
             return {source: fingerprint for source, fingerprint in rows}
 
@@ -85,7 +85,7 @@ class TrainingStore:
             .execution_options(yield_per=50)
         )
         found: dict[tuple[str | None, float], Run] = {}
-        with Session(self._engine) as session:
+        with Session(self.engine) as session:
             for row in session.scalars(query):
                 if most is not None and len(found) >= most:
                     break
@@ -101,14 +101,16 @@ class TrainingStore:
         query = sa.select(EventLogRow.source, EventLogRow.reason).where(
             EventLogRow.reason.is_not(None)
         )
-        with Session(self._engine) as session:
+        with Session(self.engine) as session:
             return {source: str(reason) for source, reason in session.execute(query)}
 
     def steps(
-        self, since: float, until: float
+        self, since: float, until: float, cluster: str | None = None
     ) -> Iterator[tuple[Observation, Decision, ClusterSettings] | None]:
         """What the autoscale DAG saw and decided in [since, until), oldest first; None for each
         step that another version of Kitwai has written in a form that this one cannot read.
+
+        :param cluster: of this one alone.
         """
         query = (
             sa.select(ObservationRow.body, DecisionRow.body, DecisionRow.settings)
@@ -117,7 +119,9 @@ class TrainingStore:
             .order_by(DecisionRow.at, DecisionRow.id)
             .execution_options(yield_per=100)
         )
-        with Session(self._engine) as session:
+        if cluster is not None:
+            query = query.where(DecisionRow.cluster == cluster)
+        with Session(self.engine) as session:
             for seen, decided, settings in session.execute(query):
                 try:
                     yield (
@@ -149,7 +153,7 @@ class TrainingStore:
             # Through JSON text: NumPy's numbers must not reach the database's own encoder.
             body=None if body is None else json.loads(json.dumps(body)),
         )
-        with Session(self._engine) as session, session.begin():
+        with Session(self.engine) as session, session.begin():
             session.add(row)
             session.flush()
             return row.id
@@ -159,13 +163,13 @@ class TrainingStore:
         query = sa.select(VerdictRow).order_by(VerdictRow.at, VerdictRow.id)
         if run_id is not None:
             query = query.where(VerdictRow.run_id == run_id)
-        with Session(self._engine) as session:
+        with Session(self.engine) as session:
             return list(session.scalars(query))
 
     def _merge(self, **columns: Any) -> None:
         for attempt in ("first", "second"):
             try:
-                with Session(self._engine) as session, session.begin():
+                with Session(self.engine) as session, session.begin():
                     session.merge(EventLogRow(read_at=time.time(), **columns))
             except IntegrityError:
                 # Another process has read the same file for the first time just now.

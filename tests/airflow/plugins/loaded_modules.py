@@ -10,7 +10,16 @@ from pathlib import Path
 from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
 
-WATCHED = ("tensorflow", "keras", "docker", "matplotlib", "pyspark", "numpy", "kitwai.plugin")
+WATCHED = (
+    "tensorflow",
+    "keras",
+    "docker",
+    "matplotlib",
+    "pyspark",
+    "numpy",
+    "kitwai.plugin",
+    "kitwai.web.app",
+)
 
 
 class Listener:

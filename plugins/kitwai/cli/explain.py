@@ -1,0 +1,39 @@
+"""``kitwai explain``: why a stored decision is what it is, and whether it can be made again."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand."""
+    parser = subparsers.add_parser(
+        "explain", help="print why a decision was made, and make it again from the store"
+    )
+    parser.add_argument("decision", type=int, help="id of the decision")
+    parser.add_argument(
+        "--models", type=Path, help="folder of the checkpoints (default: the configured one)"
+    )
+    parser.add_argument(
+        "--history",
+        type=Path,
+        help="the cluster's own file of past runs (default: its connection's)",
+    )
+    parser.set_defaults(run=_explain)
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    """Exit code 0 when the decision made again is the same to the last bit."""
+    from kitwai.cli.cluster import cluster_hook
+    from kitwai.config import models_root, store_url
+    from kitwai.explain import explain, explanation_text
+    from kitwai.store.store import Store
+
+    store, history = Store(store_url()), arguments.history
+    made = store.decision(arguments.decision).decision
+    if history is None and made.history is not None:
+        history = cluster_hook(made.cluster).config.history
+    found = explain(store, arguments.decision, arguments.models or models_root(), history=history)
+    print(explanation_text(found))
+    return 0 if found.identical else 1

@@ -1,0 +1,1 @@
+"""The way of Kitwai's notices to the Airflow notifiers that a user names."""

@@ -1,0 +1,1 @@
+"""The scaling interface: a FastAPI application in Airflow's API server, and its page."""

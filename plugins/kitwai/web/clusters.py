@@ -1,0 +1,132 @@
+"""One cluster now: its newest observation and decision, with what people set on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
+
+from kitwai.core.controls import Control, override_usable
+from kitwai.core.decision import ApplicationDecision
+from kitwai.core.observation import Application, Observation
+from kitwai.errors import InvalidInputError
+from kitwai.store.controls import ControlStore, control_of
+from kitwai.store.store import Store
+from kitwai.store.tables import ControlRow, DecisionRow
+from kitwai.web.approvals import open_approval
+from kitwai.web.schemas import ApplicationView, ClusterView, ControlView, Flaps, Page
+from kitwai.web.sources import connection
+from kitwai.web.timeline import finite
+
+
+def cluster_view(store: Store, cluster: str, now: float) -> ClusterView:
+    """What is known of ``cluster`` at the moment ``now``."""
+    controls = ControlStore(store.engine).newest(cluster)
+    view = ClusterView(
+        cluster=cluster,
+        controls=[control_view(control, now) for control in controls],
+        approval=open_approval(store.engine, cluster, now),
+    )
+    _settings(view, controls, now)
+    seen = store.newest_observation(cluster)
+    if seen is not None:
+        _observed(view, seen)
+    _decided(view, store, seen)
+    return view
+
+
+def control_view(control: Control, now: float) -> ControlView:
+    """A control as it stands at ``now``."""
+    return ControlView(
+        name=control.name,
+        value=control.value,
+        at=control.at,
+        by=control.by,
+        until=control.until,
+        in_force=control.in_force(now),
+    )
+
+
+def control_record(
+    engine: Engine, cluster: str, *, now: float, limit: int, before: int | None
+) -> Page[ControlView]:
+    """Everything that was set on ``cluster``, newest first."""
+    query = sa.select(ControlRow).where(ControlRow.cluster == cluster)
+    if before is not None:
+        query = query.where(ControlRow.id < before)
+    with Session(engine) as session:
+        rows = list(session.scalars(query.order_by(ControlRow.id.desc()).limit(limit + 1)))
+    items = [control_view(control_of(row), now) for row in rows[:limit]]
+    return Page(items=items, next=rows[limit - 1].id if len(rows) > limit else None)
+
+
+def _settings(view: ClusterView, controls: Sequence[Control], now: float) -> None:
+    try:
+        settings = override_usable(connection(view.cluster).settings, controls, now)
+    except InvalidInputError as error:
+        view.error = str(error)
+        return
+    view.error = " ".join(settings.ignored) or None
+    view.mode = settings.mode.value
+    view.max_workers = settings.constraint.max_workers
+    view.limit_s = settings.constraint.limit_s
+    view.flaps = Flaps(used=None, budget=settings.flap_budget)
+
+
+def _observed(view: ClusterView, seen: Observation) -> None:
+    view.observed_at = seen.at
+    view.present = seen.present
+    view.serving = None if seen.serving is None else len(seen.serving)
+    if seen.pool is not None:
+        view.starting = len(seen.starting)
+        view.draining = sum(w.alive and w.draining_since is not None for w in seen.pool)
+    view.missing = {part.name: part.error for part in seen.parts if part.error}
+    if view.flaps is not None:
+        view.flaps.used = seen.past.changes_1h
+
+
+def _decided(view: ClusterView, store: Store, seen: Observation | None) -> None:
+    newest = (
+        sa.select(DecisionRow.id)
+        .where(DecisionRow.cluster == view.cluster)
+        .order_by(DecisionRow.at.desc(), DecisionRow.id.desc())
+        .limit(1)
+    )
+    with Session(store.engine) as session:
+        decision_id = session.scalar(newest)
+    if decision_id is None:
+        return
+    decision = store.decision(decision_id).decision
+    view.decision_id, view.decided_at = decision_id, decision.at
+    view.target, view.reason = decision.target, decision.reason
+    view.policy, view.checkpoint = decision.policy, decision.checkpoint
+    view.fallback = decision.fallback
+    running = {one.id: one for one in (seen.applications if seen else None) or ()}
+    view.applications = [_application(one, running.get(one.id)) for one in decision.applications]
+
+
+def _application(decided: ApplicationDecision, seen: Application | None) -> ApplicationView:
+    stages = seen.stages if seen is not None else None
+    return ApplicationView(
+        id=decided.id,
+        name=decided.name,
+        target=decided.target,
+        elapsed_s=decided.elapsed_s,
+        limit_s=decided.constraint.limit_s,
+        limit_source=decided.limit_source,
+        left_s=decided.constraint.limit_s - decided.elapsed_s,
+        finish_s=at_target(decided.predicted_finish_s, decided.target),
+        miss_probability=at_target(decided.miss_probability, decided.target),
+        tasks=None if stages is None else sum(stage.tasks for stage in stages),
+        tasks_done=None if stages is None else sum(stage.complete for stage in stages),
+        reason=decided.reason,
+    )
+
+
+def at_target(values: Sequence[float] | None, target: int) -> float | None:
+    """The entry for ``target`` of a tuple that begins with target 1."""
+    if values is None or not 1 <= target <= len(values):
+        return None
+    return finite(values[target - 1])

@@ -1,0 +1,72 @@
+"""Where the routes get what they answer: store, connections, checkpoints of this Airflow."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends, HTTPException
+
+from kitwai.config import clusters, models_root, store_url
+from kitwai.connection import ClusterConfig
+from kitwai.errors import InvalidInputError
+from kitwai.store.known import OwnRuns, own_runs
+from kitwai.store.store import Store
+from kitwai.web.timeline import Points
+
+
+@cache
+def _store(url: str) -> Store:
+    return Store(url)
+
+
+@cache
+def _points(url: str) -> Points:
+    return Points(_store(url).engine)
+
+
+def store() -> Store:
+    """The store; one engine a process."""
+    return _store(store_url())
+
+
+def points() -> Points:
+    """What was read of decisions for timelines."""
+    return _points(store_url())
+
+
+def configured(cluster: str) -> str:
+    """The cluster of the path, which must be a configured one."""
+    if cluster not in clusters():
+        raise HTTPException(404, "There is no such cluster in [kitwai] clusters.")
+    return cluster
+
+
+def connection(cluster: str) -> ClusterConfig:
+    """What the connection of ``cluster`` says.
+
+    :raises InvalidInputError: it cannot be used.
+    """
+    from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
+
+    from kitwai.hooks.spark_cluster import SparkClusterHook
+
+    try:
+        return SparkClusterHook(cluster).config
+    except (AirflowNotFoundException, AirflowException) as error:
+        raise InvalidInputError(f"Airflow has no usable connection {cluster!r}.") from error
+
+
+def past_runs(cluster: str) -> OwnRuns | None:
+    """The cluster's own file of past runs, None where its connection names none or is wrong."""
+    try:
+        return own_runs(connection(cluster).history)
+    except InvalidInputError:
+        return None
+
+
+StoreOf = Annotated[Store, Depends(store)]
+PointsOf = Annotated[Points, Depends(points)]
+Cluster = Annotated[str, Depends(configured)]
+Models = Annotated[Path, Depends(models_root)]

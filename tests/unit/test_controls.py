@@ -1,0 +1,80 @@
+"""What people set on a cluster: what it changes, until when, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from kitwai.core.constraint import Constraint
+from kitwai.core.controls import Control, check_control, override
+from kitwai.core.decision import ClusterSettings, Mode, Pause, Pin
+from kitwai.errors import InvalidInputError
+from kitwai.store.controls import ControlStore
+from kitwai.store.store import Store
+
+SETTINGS = ClusterSettings("prod", Constraint(10, 600.0), min_workers=2)
+
+
+def control(name, value, until=None, at=100.0):
+    return Control(name, value, at, "ada", until)
+
+
+def test_each_control_changes_its_own_setting():
+    made = override(
+        SETTINGS,
+        [
+            control("mode", "approve"),
+            control("pause", "on", 200.0),
+            control("pin", 4, 300.0),
+            control("max_workers", 6),
+            control("limit", "5min"),
+        ],
+        now=150.0,
+    )
+    assert made.mode is Mode.APPROVE
+    assert made.pause == Pause(200.0, "ada")
+    assert made.pin == Pin(4, 300.0, "ada")
+    assert made.constraint == Constraint(6, 300.0)
+
+
+def test_a_control_ends():
+    assert override(SETTINGS, [control("pin", 4, 300.0)], now=300.0) == SETTINGS
+    assert override(SETTINGS, [control("mode", None)], now=150.0) == SETTINGS
+
+
+def test_fewer_workers_than_usually_stay_can_be_allowed():
+    assert override(SETTINGS, [control("max_workers", 1)], now=150.0).min_workers == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "until", "message"),
+    [
+        ("colour", "red", None, "cannot be set"),
+        ("mode", "wild", None, "suggest, approve, auto"),
+        ("pin", 0, 200.0, "count of workers"),
+        ("pin", True, 200.0, "count of workers"),
+        ("pin", "4", 200.0, "count of workers"),
+        ("pin", 4, None, "needs an end"),
+        ("pause", "on", None, "needs an end"),
+        ("pause", "on", 50.0, "past"),
+        ("limit", "soon", None, "is not a time"),
+        ("max_workers", 0, None, "count of workers"),
+    ],
+)
+def test_what_cannot_be_set_is_refused(name, value, until, message):
+    with pytest.raises(InvalidInputError, match=message):
+        check_control(control(name, value, until), SETTINGS)
+
+
+def test_the_newest_of_each_name_counts_and_all_are_kept(tmp_path):
+    store = ControlStore(Store(f"sqlite:///{tmp_path / 's.db'}").engine)
+    set_ = [
+        control("mode", "auto"),
+        control("pin", 4, 300.0),
+        control("mode", None, at=110.0),
+    ]
+    for one in set_:
+        store.add("prod", one)
+    store.add("other", control("mode", "suggest"))
+    assert store.newest("prod") == [set_[1], set_[2]]
+    assert store.record("prod") == set_[::-1]
+    assert store.record("prod", most=1, before=3) == [set_[1]]
