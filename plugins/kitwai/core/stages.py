@@ -148,7 +148,7 @@ def _gaps(view: View) -> Floats:
     before = np.maximum.accumulate(ended, axis=1)
     before = np.concatenate([np.zeros((len(before), 1)), before[:, :-1]], axis=1)
     gap = np.where(begun, view.began_s, 0.0) - before
-    return np.maximum(gap, 0.0)
+    return np.asarray(np.maximum(gap, 0.0))
 
 
 def gaps_left(view: View, prior_s: Floats, left: Floats) -> Floats:
