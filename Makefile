@@ -2,7 +2,7 @@
 unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 
-.PHONY: help setup demo test check format bench-step docs clean
+.PHONY: help setup demo test check format ui bench-step docs clean
 
 help:  ## show this
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,9 @@ check: setup  ## lint, format, types, import rules
 format: setup  ## mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+ui:  ## build the page (needs Node 20.19 or later)
+	cd ui && npm ci --no-audit --no-fund && npm run build
 
 bench-step: setup  ## a step against an empty three-task DAG in the same Airflow
 	$(BIN)/kitwai bench step

@@ -58,6 +58,16 @@ if [ ${#missing[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/nu
         || echo "setup: could not install ${missing[*]}: tests of Docker will be skipped." >&2
 fi
 
+# The tests of the page look at it in a real browser, and build it anew.
+missing=()
+command -v chromium >/dev/null || missing+=(chromium fonts-dejavu-core)
+command -v npm >/dev/null || missing+=(nodejs npm)
+if [ ${#missing[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >/dev/null \
+        || echo "setup: could not install ${missing[*]}: tests of the page will be skipped." >&2
+fi
+
 [ -x .venv/bin/python ] || python3.11 -m venv .venv
 .venv/bin/pip install --quiet --upgrade uv
 .venv/bin/uv pip install --quiet --python .venv/bin/python --compile-bytecode \

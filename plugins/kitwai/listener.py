@@ -7,6 +7,7 @@ ends tasks that wait for an answer to a question that a step has closed.
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from airflow.listeners import hookimpl
@@ -62,7 +63,6 @@ def _end_waiting(dag_run: DagRun) -> None:
     In the session of the run, as a second one would wait for the first on SQLite.
     """
     import sqlalchemy as sa
-    from airflow._shared.timezones import timezone
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.trigger import handle_event_submit
     from airflow.providers.standard.operators.hitl import ApprovalOperator
@@ -98,7 +98,7 @@ def _end_waiting(dag_run: DagRun) -> None:
         detail = task.hitl_detail
         if detail is None or detail.responded_at is not None:
             continue
-        detail.responded_at = timezone.utcnow()
+        detail.responded_at = datetime.now(UTC)
         detail.responded_by = {"id": "kitwai", "name": "Kitwai"}
         detail.chosen_options, detail.params_input = [ApprovalOperator.REJECT], {}
         event = TriggerEvent(detail.as_resume_event_payload())  # type: ignore[no-untyped-call]

@@ -104,6 +104,11 @@ def replay(
             pairs.append((step[1], decide(step)))
             progress(len(pairs), interval.steps)
     notes = [*interval.notes]
+    if interval.histories != {None if own is None else own.sha256}:
+        notes.append(
+            "Some decisions were made with another file of past runs than these: the cluster's own "
+            "file has changed, or was not given."
+        )
     real = recorded = replayed = None
     if interval.ran:
         real = interval.real

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from kitwai.pools.local import LocalWorkerPool
@@ -35,6 +37,16 @@ class Setup:
         """One run of a DAG to its end: its id and its state."""
         run_id = self.airflow.trigger(dag_id, params)
         return run_id, self.airflow.wait_for_run(dag_id, run_id, timeout_s=240)["state"]
+
+    def client(self, user: str | None = None) -> httpx.Client:
+        """Another client of Airflow, logged in as ``user``."""
+        client = httpx.Client(base_url=self.airflow.url, timeout=20.0)
+        if user is not None:
+            file = self.airflow.home / "simple_auth_manager_passwords.json.generated"
+            login = {"username": user, "password": json.loads(file.read_text())[user]}
+            token = client.post("/auth/token", json=login).json()["access_token"]
+            client.headers["Authorization"] = f"Bearer {token}"
+        return client
 
     def workers(self) -> int:
         return sum(worker.alive for worker in self.pool.workers())

@@ -13,7 +13,10 @@ import pytest
 from kitwai.demo.claim import marked
 from kitwai.demo.cluster import CLUSTER
 from kitwai.explain import explain, explanation_text
+from kitwai.learning.ingest import ingest
+from kitwai.replay import Other, replay
 from kitwai.store.store import Store
+from kitwai.store.training import TrainingStore
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 
@@ -27,6 +30,27 @@ def check_explanations(out, models):
     assert [explanation_text(one) for one in found if not one.identical] == []
     predicted = [one for one in found if any(a.q_values for a in one.stored.decision.applications)]
     assert len(predicted) >= 3, "the application was decided on"
+
+
+def check_replays(out, models):
+    """The champion decides the run as it did; always-N asks for more, and pays for it."""
+    store = Store(f"sqlite:///{out / 'airflow' / 'kitwai.db'}")
+    ingest(out / "cluster" / "events", TrainingStore(store.engine))
+    recorded = store.decisions(CLUSTER)
+    version = recorded[-1].decision.checkpoint
+    since, until = recorded[0].decision.at, time.time()
+    same, always = (
+        replay(store, models, CLUSTER, since, until, other)
+        for other in (Other(checkpoint=version), Other(policy="always-N"))
+    )
+    assert same.comparison.decisions == len(recorded)
+    assert same.comparison.differs == 0
+    assert same.replayed_target == tuple(one.decision.target for one in recorded)
+    assert same.unknown == same.notes == ()
+    assert (same.real.limits, same.real.met) == (1, 1)
+    assert same.replayed == same.recorded
+    assert always.comparison.more > 0
+    assert always.replayed.worker_s > same.replayed.worker_s
 
 
 def test_the_application_makes_its_limit_and_everything_can_be_stopped(tmp_path, repository):
@@ -46,6 +70,7 @@ def test_the_application_makes_its_limit_and_everything_can_be_stopped(tmp_path,
         assert summary["worker_seconds"] < summary["max_workers"] * summary["finish_s"]
         assert (out / "timeline.png").stat().st_size > 0
         check_explanations(out, repository / "include" / "models")
+        check_replays(out, repository / "include" / "models")
 
         url = re.search(r"Still up: Airflow at (\S+),", done.stdout).group(1)
         assert httpx.get(f"{url}/api/v2/version").is_success

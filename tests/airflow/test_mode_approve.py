@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 
 import pytest
 
@@ -100,6 +101,25 @@ def test_approved_through_airflows_api_it_is_carried_out(setup, approvals, wait_
         one for one in events.json()["asset_events"] if one["source_run_id"] == approval.run_id
     ]
     assert event["extra"]["approved_by"] == "admin"
+
+
+def test_approved_through_kitwais_api_it_is_carried_out(setup, approvals, wait_for, one_worker):
+    approval = asks(setup, approvals, wait_for)
+    api = "/kitwai/api/v1/approvals"
+    (shown,) = setup.airflow.api.get(api, params={"open": True}).json()["items"]
+    assert (shown["id"], shown["present"], shown["target"]) == (approval.id, 1, 2)
+    yes = {"answer": "approved"}
+    with closing(setup.client("viewer")) as viewer:
+        assert viewer.post(f"{api}/{approval.id}", json=yes).status_code == 403
+    given = setup.airflow.api.post(f"{api}/{approval.id}", json=yes)
+    assert given.status_code == 200, given.text
+    assert (given.json()["answer"], given.json()["answered_by"]) == ("approved", "admin")
+    again = setup.airflow.api.post(f"{api}/{approval.id}", json={"answer": "rejected"})
+    assert again.status_code == 409
+    assert ended(setup, approval) == {"ask": "success", "scale": "success"}
+    assert setup.workers() == 2
+    found = approvals.get(approval.id)
+    assert (found.answer, found.answered_by) == ("approved", "admin")
 
 
 def test_rejected_it_is_held_and_not_asked_again_at_once(setup, approvals, wait_for, one_worker):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import closing
 
-import httpx
 import pytest
 
 CLUSTER = "test_cluster"
@@ -24,19 +22,6 @@ def step(setup) -> str:
     run_id, state = setup.run(clusters=[CLUSTER])
     assert state == "success"
     return run_id
-
-
-def client(setup, user: str | None = None) -> httpx.Client:
-    """Another client, logged in as ``user``."""
-    other = httpx.Client(base_url=setup.airflow.url, timeout=20.0)
-    if user is not None:
-        passwords = json.loads(
-            (setup.airflow.home / "simple_auth_manager_passwords.json.generated").read_text()
-        )
-        login = {"username": user, "password": passwords[user]}
-        token = other.post("/auth/token", json=login).json()["access_token"]
-        other.headers["Authorization"] = f"Bearer {token}"
-    return other
 
 
 def routes(setup) -> Iterator[tuple[str, str]]:
@@ -65,9 +50,9 @@ def test_the_plugin_is_loaded_whole(setup):
 def test_every_route_asks_who_is_there(setup, step):
     walked = [*routes(setup), ("GET", f"{API}/openapi.json"), ("GET", "/kitwai/index.html")]
     with (
-        closing(client(setup)) as nobody,
-        closing(client(setup)) as forger,
-        closing(client(setup, "viewer")) as viewer,
+        closing(setup.client()) as nobody,
+        closing(setup.client()) as forger,
+        closing(setup.client("viewer")) as viewer,
     ):
         forger.headers["Authorization"] = setup.airflow.api.headers["Authorization"][:-4] + "AAAA"
         for method, path in walked:
@@ -94,7 +79,7 @@ def test_a_step_is_shown_and_its_tasks_lead_there(setup, step):
 
 
 def test_a_browser_logs_in_and_changes_something(setup, step):
-    with client(setup) as browser:
+    with closing(setup.client()) as browser:
         page = browser.get("/kitwai/", headers={"accept": "text/html"})
         assert page.status_code == 307
         assert page.headers["location"].startswith("/auth/login?next=")

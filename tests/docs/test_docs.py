@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,7 @@ def world(tmp_path_factory, repository):
                 "spark-master.example:7077": master.url.removeprefix("spark://"),
                 "spark-master.example --conn-port 8080": f"{host} --conn-port {port}",
                 "http://airflow.example:8080": airflow.url,
+                "--from 2026-01-31 --to 2026-02-01": f"--from {datetime.now(UTC):%Y-%m-%d}",
                 "spark://spark-master.example": master.url,
             }
             scale = ["kitwai", "scale", "--cluster", "my_pool", "--target", "1"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -280,6 +281,34 @@ def test_driver_gaps_are_the_prior_s_until_the_run_has_shown_its_own():
     ]
     # 9 s before each of the two: weight 2 against the prior's 1/2.
     assert gaps_left(view(*done), prior_s, left)[0] == pytest.approx(0.2 * 6.0 + 0.8 * 18.0)
+
+
+def test_a_stage_begun_beside_one_that_runs_had_no_gap():
+    stages = [
+        Seen(40, {2: (37, 148.0)}, active=3, began_s=0.0),
+        Seen(40, active=1, began_s=80.0),
+        Seen(40),
+    ]
+    left = np.array([[1.5, 39.5, 40.0]])
+    assert gaps_left(view(*stages, now=81.0), np.zeros((1, 3)), left)[0] == 0.0
+    prior = planned(6.0, tasks=(40.0, 40.0, 40.0), gap_s=(0.0, 0.0, 0.0))
+    later = [replace(stages[0], ran={2: (40, 160.0)}, active=0, ended_s=82.0), *stages[1:]]
+    before = forecast(view(*stages, now=81.0), prior, 15.0).left_s[0]
+    after = forecast(view(*later, now=82.0), prior, 15.0).left_s[0]
+    assert before == pytest.approx(after, rel=0.15)
+
+
+def test_stages_that_overlap_spare_no_more_than_idle_slots():
+    # 5 tasks on 4 slots: two waves each, but the next stage fills the second one.
+    done = [
+        Seen(5, {2: (5, 50.0)}, began_s=at * 12.5, ended_s=(at + 1) * 12.5 + 5.0) for at in range(6)
+    ]
+    seen = view(*done, *[Seen(5)] * 6, now=80.0)
+    prior = planned(np.log(600.0), tasks=(5.0,) * 12, gap_s=(0.0,) * 12)
+    believed = forecast(seen, prior, 0.0)
+    assert believed.tail[0] < -0.1
+    work = 300.0 / (2.0 * np.arange(1.0, COUNTS + 1.0))
+    assert (believed.left_s[0] > 0.95 * work).all()
 
 
 def tail(*stages: Seen, now: float) -> tuple[float, float]:

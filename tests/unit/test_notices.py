@@ -6,9 +6,11 @@ import dataclasses
 import sys
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from airflow.sdk import BaseNotifier
+from airflow.sdk.exceptions import AirflowSkipException
 from builders import application, observation, settings, stage
 
 from kitwai.core.decide import decide
@@ -16,6 +18,7 @@ from kitwai.core.notices import Notice, of_decision, of_scalings
 from kitwai.core.observation import Part
 from kitwai.notifiers import send as sending
 from kitwai.notifiers.send import send
+from kitwai.operators.training import PromoteOperator
 from kitwai.scaling import scaling_notices
 from kitwai.store.store import Store
 
@@ -167,3 +170,19 @@ def test_without_notifiers_it_is_only_logged(monkeypatch, caplog):
     with caplog.at_level("INFO"):
         send([replace(NOTICE, text="Full.")], {})
     assert "pool failing begins: Full." in caplog.text
+
+
+def test_a_refused_version_is_told(named, tmp_path, monkeypatch):
+    file = tmp_path / "told"
+    named(one=ToFile(file))
+    monkeypatch.setenv("AIRFLOW__KITWAI__STORE", f"sqlite:///{tmp_path / 's.db'}")
+    judged = {"version": "v2", "champion": "v1", "passed": False, "reason": "It is dearer."}
+    task = PromoteOperator(task_id="promote", judged=judged)
+    with pytest.raises(AirflowSkipException):
+        task.work({"dag_run": SimpleNamespace(dag_id="kitwai_train", run_id="r")})
+    assert file.read_text() == "gate refused once: The champion stays v1. v2: It is dearer.\n"
+    # The champion judged against itself is no refusal.
+    task = PromoteOperator(task_id="promote", judged={**judged, "version": "v1"})
+    with pytest.raises(AirflowSkipException):
+        task.work({"dag_run": SimpleNamespace(dag_id="kitwai_train", run_id="s")})
+    assert file.read_text().count("\n") == 1

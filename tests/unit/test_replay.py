@@ -33,9 +33,10 @@ from kitwai.sim.baselines.recorded import baseline
 from kitwai.sim.baselines.single import Announced, SingleBaseline
 from kitwai.sim.judging import Constant
 from kitwai.sim.library import Library
-from kitwai.sim.records import records_of
+from kitwai.sim.records import history_of, records_of
 from kitwai.sim.simulator import SimulatorConfig
-from kitwai.store.known import known_runs
+from kitwai.store.history import save_history
+from kitwai.store.known import OwnRuns, known_runs, own_runs
 from kitwai.store.recorded import interval_of
 from kitwai.store.registry import load_policy
 from kitwai.store.store import Store
@@ -175,10 +176,10 @@ def test_a_clusters_own_file_comes_before_the_versions_runs(tmp_path):
     runs = [profile("sort", 1.0, "a"), profile("join", 1.0, "b")]
     save_checkpoint(tmp_path, "one", runs)
     (record,) = records_of(Library([profile("sort", 2.0, "own")]))
-    known = known_runs(tmp_path, "one", {}, ({"sort": [record]}, START - 5.0)).before(START)
+    known = known_runs(tmp_path, "one", {}, OwnRuns({"sort": [record]}, START - 5.0)).before(START)
     assert [one.app for one in known["sort"]] == ["own"]
     assert [one.app for one in known["join"]] == ["b"]
-    late = known_runs(tmp_path, "one", {}, ({"sort": [record]}, START + 5.0)).before(START)
+    late = known_runs(tmp_path, "one", {}, OwnRuns({"sort": [record]}, START + 5.0)).before(START)
     assert late["sort"] == ()
 
 
@@ -392,3 +393,22 @@ def test_an_endless_application_is_not_played(tmp_path):
     interval = interval_of(TrainingStore(store.engine), "test", 0.0, 2000.0)
     assert interval.ran == ()
     assert "no end and no limit" in interval.unknown[0]
+
+
+def test_another_file_of_past_runs_than_the_recorded_is_said(tmp_path):
+    path = tmp_path / "history.json"
+    save_history(path, history_of(Library([profile("sort", 1.0, "own")])))
+    own = own_runs(path)
+    store = Store(f"sqlite:///{tmp_path / 'kitwai.db'}")
+    runs = application(stage(tasks=100, complete=40), elapsed_s=100.0, name="sort")
+    seen = observation(2, runs, at=4e9)
+    made = decide(seen, settings(), history=own.runs, history_sha256=own.sha256)
+    store.add_decision(made, store.add_observation(seen), settings())
+    step = next(TrainingStore(store.engine).steps(0.0, 5e9))
+    assert decide_again(step, None, known_runs(tmp_path, None, {}, own)) == made
+    notes = {}
+    for given in (own, None):
+        other = Other(policy="always-N")
+        notes[given is None] = replay(store, tmp_path, "test", 0.0, 5e9, other, own=given).notes
+    assert not any("another file" in note for note in notes[False])
+    assert any("another file" in note for note in notes[True])

@@ -46,9 +46,8 @@ def store(tmp_path):
 def step(store, root, *names, seen=SEEN):
     """The champion's decision, and the shadows'; what the latter could not do."""
     observation_id = store.add_observation(seen)
-    store.add_decision(
-        decide(seen, settings(), load_policy(root, "v1")), observation_id, settings()
-    )
+    decision = decide(seen, settings(), load_policy(root, "v1"))
+    store.add_decision(decision, observation_id, settings())
     return decide_in_shadow(store.engine, root, names, seen, observation_id, settings())
 
 
@@ -168,7 +167,7 @@ def configured(store, root, monkeypatch):
     return store
 
 
-def decided_by_the_operator(store, **env):
+def decided_by_the_operator(store):
     observation_id = store.add_observation(SEEN)
     operator = DecideOperator(
         task_id="decide", cluster="test", observation={"observation_id": observation_id}
@@ -184,7 +183,7 @@ def test_the_decide_operator_lets_them_decide(configured, monkeypatch):
     assert ShadowStore(configured.engine).challengers() == [("test", "v2")]
     assert beside == alone | {"decision_id": beside["decision_id"]}
     ((decided, shadow),) = ShadowStore(configured.engine).pairs("test", "v2")
-    # The simulated moment lies long ago, so that both hold.
+    # The observation is from long ago, so that both hold.
     assert decided.target == shadow.target == 2
 
 

@@ -48,8 +48,8 @@ def test_a_control_is_set_recorded_and_lifted(web):
 @pytest.mark.parametrize(
     ("body", "told"),
     [
-        ({"name": "mode", "value": "auto"}, "no pool"),
-        ({"name": "mode", "value": "approve"}, "no pool"),
+        ({"name": "mode", "value": "auto"}, "needs a pool"),
+        ({"name": "mode", "value": "approve"}, "needs a pool"),
         ({"name": "mode", "value": "yolo"}, "suggest, approve, auto"),
         ({"name": "pin", "value": 3}, "needs an end"),
         ({"name": "pin", "value": 3, "until": 5}, "past"),

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from kitwai.cli import bench_api, bench_clusters
+from kitwai.cli import bench_api, bench_clusters, bench_pool
 from kitwai.errors import InvalidInputError
 
 _MOST_MB = 3_000
@@ -119,6 +119,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     train_dag.set_defaults(run=_train_dag)
 
     bench_api.add_parser(benchmarks, common)
+    bench_pool.add_parser(benchmarks, common)
 
 
 def _step(arguments: argparse.Namespace) -> int:

@@ -53,9 +53,6 @@ SHUFFLE_WEIGHT = (-2.5, 1.2)
 nothing is known of the family: mean and sigma. However little data there is, Spark cuts it into so
 many pieces."""
 
-LEAST_SHARE = 0.3
-"""A stage does not last less than this share of what its tasks and waves explain."""
-
 _WAITED_S = 0.5
 _UNKNOWN_STAGES = 0.4
 _LEVEL = (float(np.log(2.5)), 1.8)
@@ -203,11 +200,13 @@ def forecast(view: View, prior: Prior, start_delay_s: float) -> Forecast:
     scale = np.exp(np.take_along_axis(level, present, 1)[:, 0])
     tail, tail_var = tail_of(view, slots, loss, task_s * scale[:, None])
     waves = makespan(left, slots)
-    # A tail is as long as some of the stage's tasks, at any count.
+    # A tail is as long as some of the stage's tasks, at any count; one below zero (stages that
+    # overlap fill each other's last waves) spares no more than the slots' idle time.
     tails = np.where(left > 0, task_s, 0.0)
     rate = np.exp(level)
     at = (task_s[:, None, :] @ waves)[:, 0] * loss
-    at = np.maximum(at + (tail * tails.sum(axis=1))[:, None], LEAST_SHARE * at)
+    full = np.minimum((left * task_s).sum(axis=1)[:, None] / slots, at)
+    at = np.maximum(at + (tail * tails.sum(axis=1))[:, None], full)
     at = at * rate + gaps_left(view, _fit(prior.gap_s, stages), left)[:, None]
 
     left_s = _with_start_up(at, view, start_delay_s)

@@ -18,7 +18,7 @@ from kitwai.core.view import Floats, Ints
 LOGISTIC = 1.702
 """The normal distribution function is close to the logistic one of 1.702 z (Camilli, 1994)."""
 
-PRIOR = {"prediction": "belief-2", "logistic": LOGISTIC}
+PRIOR = {"prediction": "belief-3", "logistic": LOGISTIC}
 """What a network corrects: one that was trained with another prediction is of no use."""
 
 KNOWLEDGE = ("informed", "uninformed")

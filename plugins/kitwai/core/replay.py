@@ -6,7 +6,6 @@ business of `kitwai.sim.replay`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from kitwai.core.decide import decide
@@ -17,8 +16,6 @@ from kitwai.core.policy import Policy
 
 Step = tuple[Observation, Decision, ClusterSettings]
 """What was seen, what was decided of it, and the settings at that time."""
-
-_STALE = re.compile(r"Held at \d+: the observation is \d+ s old\.")
 
 
 def decide_again(step: Step, policy: Policy | None, known: PastRuns) -> Decision:
@@ -32,17 +29,11 @@ def decide_again(step: Step, policy: Policy | None, known: PastRuns) -> Decision
         observation,
         settings,
         policy,
-        now=_moment(recorded, settings),
+        # What was too old to act on then is too old again.
+        now=recorded.decided_at,
         history=known.before(observation.at),
+        history_sha256=recorded.history,
     )
-
-
-def _moment(recorded: Decision, settings: ClusterSettings) -> float | None:
-    """When it was decided, as far as that matters: an observation that was too old then is too old
-    again.
-    """
-    stale = _STALE.match(recorded.reason) is not None
-    return recorded.at + settings.stale_s + 1.0 if stale else None
 
 
 def paid_worker_s(observations: Iterable[Observation]) -> float | None:

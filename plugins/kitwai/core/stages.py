@@ -142,11 +142,13 @@ def _gaps(view: View) -> Floats:
     """[B, S] seconds in which no stage before had tasks left and this one had not begun; 0 where
     it has not begun.
     """
-    ended = np.where(np.isfinite(view.ended_s), view.ended_s, 0.0)
+    begun = np.isfinite(view.began_s)
+    # One that has begun and not ended has tasks left all the while.
+    ended = np.where(begun, view.ended_s, 0.0)
     before = np.maximum.accumulate(ended, axis=1)
     before = np.concatenate([np.zeros((len(before), 1)), before[:, :-1]], axis=1)
-    gap = np.where(np.isfinite(view.began_s), view.began_s - before, 0.0)
-    return np.maximum(gap, 0.0)
+    gap = np.where(begun, view.began_s, 0.0) - before
+    return np.asarray(np.maximum(gap, 0.0))
 
 
 def gaps_left(view: View, prior_s: Floats, left: Floats) -> Floats:

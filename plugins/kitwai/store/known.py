@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from kitwai.core.history import Record
 from kitwai.core.past_runs import PastRuns
-from kitwai.store.history import load_history
+from kitwai.store.history import parse_history, read_history
 from kitwai.store.registry import load_runs, read_manifest
 
-OwnRuns = tuple[Mapping[str, Sequence[Record]], float]
-"""A cluster's own file of past runs, and the moment by which all of them had ended."""
+
+@dataclass(frozen=True, slots=True)
+class OwnRuns:
+    """A cluster's own file of past runs by family; all of them had ended by ``latest``, when it was
+    written. ``sha256`` tells it from another (`kitwai.core.decision.Decision.history`).
+    """
+
+    runs: Mapping[str, Sequence[Record]]
+    latest: float
+    sha256: str | None = None
 
 
 def own_runs(path: Path | None) -> OwnRuns | None:
@@ -22,7 +32,11 @@ def own_runs(path: Path | None) -> OwnRuns | None:
 
     :raises InvalidInputError: the file cannot be used.
     """
-    return None if path is None else (load_history(path), path.stat().st_mtime)
+    if path is None:
+        return None
+    content = read_history(path)
+    runs = parse_history(content, path)
+    return OwnRuns(runs, path.stat().st_mtime, hashlib.sha256(content).hexdigest())
 
 
 def known_runs(
@@ -39,12 +53,12 @@ def known_runs(
     known: dict[str, list[tuple[Record, float]]] = {}
     sources: list[OwnRuns] = []
     if version is not None:
-        sources.append((load_runs(root, version), _made_at(read_manifest(root, version))))
+        sources.append(OwnRuns(load_runs(root, version), _made_at(read_manifest(root, version))))
     if own is not None:
         sources.append(own)
-    for history, latest in sources:
-        for family, runs in history.items():
-            known[family] = [(run, ends.get(run.app, latest)) for run in runs]
+    for source in sources:
+        for family, runs in source.runs.items():
+            known[family] = [(run, ends.get(run.app, source.latest)) for run in runs]
     return PastRuns(known)
 
 

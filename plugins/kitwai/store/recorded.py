@@ -43,7 +43,8 @@ class Interval:
     between two; ``steps``: decisions that can be read; ``stages``: by application id, the most
     that one shows; ``policies``: names of those that decided; ``settings``: the newest; ``real``:
     what became of ``ran``, None where no observation tells of workers; ``unknown``: applications
-    that cannot be played, and why; ``notes``: what else a reader must know.
+    that cannot be played, and why; ``notes``: what else a reader must know; ``histories``: SHA-256
+    of the files of past runs that decisions used, None for none.
     """
 
     first: float
@@ -57,6 +58,7 @@ class Interval:
     real: Outcome | None
     unknown: tuple[str, ...]
     notes: tuple[str, ...]
+    histories: frozenset[str | None]
 
 
 @dataclass
@@ -80,11 +82,13 @@ class _Survey:
     policies: set[str] = field(default_factory=set)
     settings: list[ClusterSettings] = field(default_factory=list)
     seen: dict[str, _Seen] = field(default_factory=dict)
+    histories: set[str | None] = field(default_factory=set)
 
     def add(self, step: Step) -> Observation:
         observation, decision, settings = step
         self.moments.append(observation.at)
         self.not_auto += decision.mode is not Mode.AUTO
+        self.histories.add(decision.history)
         self.policies.add(decision.checkpoint or decision.policy)
         if not self.settings or self.settings[-1].constraint != settings.constraint:
             self.settings.append(settings)
@@ -147,6 +151,7 @@ def interval_of(training: TrainingStore, cluster: str, since: float, until: floa
         real=Outcome(len(ran), met, paid),
         unknown=unknown,
         notes=_notes(survey, bool(unknown)),
+        histories=frozenset(survey.histories),
     )
 
 

@@ -13,10 +13,9 @@ from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
 from airflow.utils.session import create_session
 from fastapi import HTTPException
 
+from kitwai.approvals import ASK_TASK, DAG_ID
 from kitwai.web.security import authorized
 
-APPROVE_DAG = "kitwai_approve"
-_TASK = "ask"
 _OPTIONS = {"approved": "Approve", "rejected": "Reject"}
 
 
@@ -26,14 +25,14 @@ def give_answer(run_id: str, answer: str, user: BaseUser) -> None:
     :param answer: "approved" or "rejected".
     :raises HTTPException: 403, the user may not; 409, it is answered already or not asked yet.
     """
-    if not authorized(user, "PUT", APPROVE_DAG, DagAccessEntity.HITL_DETAIL):
-        raise HTTPException(403, f"You may not answer for the DAG {APPROVE_DAG}.")
+    if not authorized(user, "PUT", DAG_ID, DagAccessEntity.HITL_DETAIL):
+        raise HTTPException(403, f"You may not answer for the DAG {DAG_ID}.")
     try:
         with create_session() as session:
             update_hitl_detail(
-                dag_id=APPROVE_DAG,
+                dag_id=DAG_ID,
                 dag_run_id=run_id,
-                task_id=_TASK,
+                task_id=ASK_TASK,
                 update_hitl_detail_payload=UpdateHITLDetailPayload(
                     chosen_options=[_OPTIONS[answer]]
                 ),

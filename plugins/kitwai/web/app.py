@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, FastAPI
 
 from kitwai import __version__
 from kitwai.web.guard import Guard, add_error_handlers
-from kitwai.web.routes import approvals, clusters, decisions, me, models, page
+from kitwai.web.routes import approvals, clusters, decisions, me, models, page, replay
 from kitwai.web.security import reader
 
 API = "/api/v1"
@@ -34,7 +34,7 @@ def create_app() -> FastAPI:
         openapi_url=None,
     )
     api = APIRouter(prefix=API, dependencies=[Depends(reader)], responses=_ERRORS)
-    for part in (me, clusters, decisions, approvals, models):
+    for part in (me, clusters, decisions, approvals, models, replay):
         api.include_router(part.router)
 
     @api.get("/openapi.json", include_in_schema=False)

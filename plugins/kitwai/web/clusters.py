@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
-from kitwai.core.controls import Control, override
+from kitwai.core.controls import Control, override_usable
 from kitwai.core.decision import ApplicationDecision
 from kitwai.core.observation import Application, Observation
 from kitwai.errors import InvalidInputError
@@ -64,10 +64,11 @@ def control_record(
 
 def _settings(view: ClusterView, controls: Sequence[Control], now: float) -> None:
     try:
-        settings = override(connection(view.cluster).settings, controls, now)
+        settings = override_usable(connection(view.cluster).settings, controls, now)
     except InvalidInputError as error:
         view.error = str(error)
         return
+    view.error = " ".join(settings.ignored) or None
     view.mode = settings.mode.value
     view.max_workers = settings.constraint.max_workers
     view.limit_s = settings.constraint.limit_s

@@ -103,7 +103,7 @@ class ClusterView(Answer):
     """One cluster now. Without an observation all but ``cluster`` and ``error`` is None or empty.
 
     ``mode``, ``max_workers``, ``limit_s``: in force, controls included; ``missing``: sources that
-    gave no answer; ``error``: why its connection cannot be used.
+    gave no answer; ``error``: why its connection, or something that was set, cannot be used.
     """
 
     cluster: str

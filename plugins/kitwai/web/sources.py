@@ -10,6 +10,8 @@ from fastapi import Depends, HTTPException
 
 from kitwai.config import clusters, models_root, store_url
 from kitwai.connection import ClusterConfig
+from kitwai.errors import InvalidInputError
+from kitwai.store.known import OwnRuns, own_runs
 from kitwai.store.store import Store
 from kitwai.web.timeline import Points
 
@@ -48,13 +50,20 @@ def connection(cluster: str) -> ClusterConfig:
     """
     from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 
-    from kitwai.errors import InvalidInputError
     from kitwai.hooks.spark_cluster import SparkClusterHook
 
     try:
         return SparkClusterHook(cluster).config
     except (AirflowNotFoundException, AirflowException) as error:
         raise InvalidInputError(f"Airflow has no usable connection {cluster!r}.") from error
+
+
+def past_runs(cluster: str) -> OwnRuns | None:
+    """The cluster's own file of past runs, None where its connection names none or is wrong."""
+    try:
+        return own_runs(connection(cluster).history)
+    except InvalidInputError:
+        return None
 
 
 StoreOf = Annotated[Store, Depends(store)]

@@ -14,9 +14,9 @@ class ToFile(BaseNotifier):
     def __init__(self):
         super().__init__()
         self.line = (
-            "{{ kitwai.event }} {{ kitwai.state }} in {{ ti.task_id }}: {{ kitwai.subject }}\n"
+            "{{ kitwai.event }} {{ kitwai.state }} in {{ ti.task_id }}: {{ kitwai.subject }}"
         )
 
     def notify(self, context):
         with Path(os.environ["KITWAI_TEST_NOTICES"]).open("a") as file:
-            file.write(self.line)
+            file.write(f"{self.line}\n")

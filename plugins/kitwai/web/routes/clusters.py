@@ -9,7 +9,6 @@ from fastapi import APIRouter, Query
 
 from kitwai.config import clusters
 from kitwai.core.controls import Control, check_control
-from kitwai.core.decision import Mode
 from kitwai.errors import InvalidInputError
 from kitwai.store.controls import ControlStore
 from kitwai.web.clusters import cluster_view, control_record, control_view
@@ -79,18 +78,8 @@ def set_control(
     )
     if isinstance(change.value, int) and change.value > _MOST_WORKERS:
         raise InvalidInputError(f"{change.name} must not be above {_MOST_WORKERS} workers.")
-    config = connection(cluster)
-    check_control(control, config.settings)
+    check_control(control, connection(cluster).settings)
     if change.name == "pause" and change.value not in ("on", None):
         raise InvalidInputError("pause must be on, or null to lift it.")
-    if (
-        change.name == "mode"
-        and change.value not in (Mode.SUGGEST.value, None)
-        and config.pool.kind == "none"
-    ):
-        raise InvalidInputError(
-            f"The connection {cluster!r} has no pool that could start workers: only the mode "
-            f"{Mode.SUGGEST.value} is possible."
-        )
     ControlStore(store.engine).add(cluster, control)
     return control_view(control, now)
