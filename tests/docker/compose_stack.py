@@ -99,8 +99,8 @@ class ComposeStack:
         self.api.close()
         for worker in self.workers(every=True):
             self.client.remove_container(worker["Id"], force=True, v=True)
-        self.compose("down", "--volumes", "--timeout", "5")
-        self._ended.close()
+        with self._ended:
+            self.compose("down", "--volumes", "--timeout", "5")
 
     def compose(self, *arguments: str) -> None:
         """Run the compose command."""

@@ -15,6 +15,7 @@ import pytest
 
 from kitwai.connection import ContainerConfig
 from kitwai.pools.docker import DockerWorkerPool
+from kitwai.sandbox.containers import AUTH_FILE, USER_ID, archive
 
 RULES = Path(__file__).parents[2] / "docker" / "socket-proxy" / "rules.py"
 IMAGE, NETWORK = "registry.example/kitwai-engine:1", "kitwai"
@@ -36,8 +37,8 @@ BOUNDS = rules.Bounds(IMAGE, NETWORK)
 @pytest.fixture
 def asked():
     """The body that the pool's own client sends to create a worker."""
-    containers = ContainerConfig("unix:///nowhere", IMAGE, NETWORK, 2.0, 2048)
-    pool = DockerWorkerPool("spark://spark:7077", "my_cluster", containers)
+    containers = ContainerConfig("unix:///nowhere", IMAGE, NETWORK, 2.0, 2048, 0.0)
+    pool = DockerWorkerPool("spark://spark:7077", "my_cluster", containers, secret="s" * 40)
     import docker
 
     client = docker.APIClient("unix:///nowhere", version="1.41")
@@ -308,6 +309,14 @@ def test_the_two_files_of_a_worker_are_handed_on(path, name):
 def test_another_file_is_refused(body):
     with pytest.raises(rules.Refused):
         rules.check("PUT", "/containers/a1/archive?path=/", body, BOUNDS)
+
+
+def test_the_secret_of_a_cluster_is_handed_on_as_the_pool_sends_it():
+    sent = archive({AUTH_FILE: b"spark.authenticate true"}, mode=0o400)
+    call = rules.check("PUT", "/containers/a1/archive?path=%2F", sent, BOUNDS)
+    with tarfile.open(fileobj=io.BytesIO(call.body)) as tar:
+        (made,) = tar.getmembers()
+        assert (made.name, made.mode, made.uid) == (AUTH_FILE.lstrip("/"), 0o400, USER_ID)
 
 
 def test_no_right_of_a_file_goes_beyond_reading():
