@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 exec 9>.setup.lock
 flock 9
 
-wanted=$(cat requirements.txt requirements-dev.txt pyproject.toml scripts/setup.sh | sha256sum)
+wanted=$(cat requirements*.txt pyproject.toml scripts/setup.sh | sha256sum)
 if [ "$(cat .venv/.installed 2>/dev/null || true)" = "$wanted" ]; then
     exit 0
 fi
@@ -22,11 +22,15 @@ if ! command -v java >/dev/null; then
     fi
 fi
 
-# The daemons that clusters are measured with, for the test that compares them. It starts its own:
+# The daemons that clusters are measured with, and Postgres, for the tests that start their own:
 # none may run as a service because of it.
-daemons="ganglia-monitor gmetad prometheus prometheus-node-exporter"
-if ! { command -v gmond && command -v gmetad && command -v prometheus \
-        && command -v prometheus-node-exporter; } >/dev/null; then
+daemons=()
+command -v gmond >/dev/null || daemons+=(ganglia-monitor)
+command -v gmetad >/dev/null || daemons+=(gmetad)
+command -v pg_ctlcluster >/dev/null || daemons+=(postgresql)
+command -v prometheus >/dev/null || daemons+=(prometheus)
+command -v prometheus-node-exporter >/dev/null || daemons+=(prometheus-node-exporter)
+if [ ${#daemons[@]} -gt 0 ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         policy=/usr/sbin/policy-rc.d
         if [ ! -e "$policy" ]; then
@@ -34,13 +38,12 @@ if ! { command -v gmond && command -v gmetad && command -v prometheus \
             printf '#!/bin/sh\nexit 101\n' > "$policy"
             chmod +x "$policy"
         fi
-        # shellcheck disable=SC2086
         { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-            apt-get install -y -qq --no-install-recommends $daemons >/dev/null; } \
-            || echo "setup: without $daemons the test of metric sources is skipped." >&2
-        systemctl disable $daemons >/dev/null 2>&1 || true
+            apt-get install -y -qq --no-install-recommends "${daemons[@]}" >/dev/null; } \
+            || echo "setup: without ${daemons[*]} the tests that use them are skipped." >&2
+        systemctl disable "${daemons[@]}" >/dev/null 2>&1 || true
     else
-        echo "setup: without $daemons the test of metric sources is skipped." >&2
+        echo "setup: without ${daemons[*]} the tests that use them are skipped." >&2
     fi
 fi
 
@@ -48,6 +51,7 @@ fi
 missing=()
 command -v dockerd >/dev/null || missing+=(docker.io iptables)
 command -v debootstrap >/dev/null || missing+=(debootstrap)
+{ docker compose version || command -v docker-compose; } >/dev/null 2>&1 || missing+=(docker-compose)
 if [ ${#missing[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
         apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >/dev/null \

@@ -50,7 +50,7 @@ class _Extra(BaseModel):
     metrics_master: str | None = None
     metrics_filter: str | None = None
     metrics_window: str | float = "1min"
-    pool: Literal["none", "local", "docker"] = "none"
+    pool: Literal["none", "local", "docker", "swarm"] = "none"
     pool_directory: str | None = None
     worker_cores: int = Field(2, strict=True)
     worker_memory_mb: int = Field(1024, strict=True, ge=256)
@@ -60,6 +60,7 @@ class _Extra(BaseModel):
     network: str = Field("kitwai", min_length=1)
     container_cpus: float | None = Field(None, ge=0.1)
     container_memory_mb: int | None = Field(None, strict=True)
+    reserved_cpus: float | None = Field(None, ge=0)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class ContainerConfig:
 
     ``engine_url``: of the Docker engine; ``image``: as ``docker/engine`` builds it; ``network``:
     where master, workers and drivers reach one another by name; ``cpus`` and ``memory_mb`` (MiB):
-    limits of a container.
+    limits of a container; ``reserved_cpus``: what Swarm sets aside for one on its host.
     """
 
     engine_url: str
@@ -76,14 +77,16 @@ class ContainerConfig:
     network: str
     cpus: float
     memory_mb: int
+    reserved_cpus: float
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PoolConfig:
     """Which pool runs the workers of a cluster, and how large one worker is.
 
-    ``kind``: none, local or docker; ``name`` tells the cluster's pool from others on the same
-    engine, ``directory`` from others on the same machine; ``worker_memory_mb``: MiB.
+    ``kind``: none, local, docker or swarm; ``name`` tells the cluster's pool from others on the
+    same engine, ``directory`` from others on the same machine; ``worker_memory_mb``: MiB;
+    ``secret``: Spark's ``spark.authenticate.secret``, None where the cluster has none.
     """
 
     kind: str
@@ -94,6 +97,7 @@ class PoolConfig:
     worker_memory_mb: int
     spark_home: Path | None
     containers: ContainerConfig
+    secret: str | None = dataclasses.field(default=None, repr=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -139,6 +143,7 @@ def cluster_config(
     port: int | None,
     schema: str | None,
     extra: dict[str, Any],
+    password: str | None = None,
     max_workers: int | None = None,
     limit: str | float | None = None,
     mode: str | None = None,
@@ -147,6 +152,7 @@ def cluster_config(
 
     :param host: host of the master; ``port``: of its web UI (8080 if None); ``schema``: http(s).
     :param extra: see the README's table of connection fields.
+    :param password: the secret by which the cluster's parts know one another.
     :param max_workers: N, ``limit``: T, ``mode``: what a run asks for instead of the connection's.
     :raises InvalidInputError: naming the connection, the field and the fault.
     """
@@ -215,6 +221,7 @@ def cluster_config(
             worker_memory_mb=fields.worker_memory_mb,
             spark_home=Path(fields.spark_home) if fields.spark_home else None,
             containers=_containers(where, fields),
+            secret=_secret(where, password),
         ),
     )
 
@@ -257,6 +264,18 @@ def _driver_log(where: str, location: str | None) -> str | None:
     return location
 
 
+_SECRET = re.compile(r"[!-~]{1,1024}")
+
+
+def _secret(where: str, password: str | None) -> str | None:
+    if password and not _SECRET.fullmatch(password):
+        raise InvalidInputError(
+            f"{where}: the password, which is Spark's spark.authenticate.secret, must be up to "
+            "1024 printable ASCII characters without spaces."
+        )
+    return password or None
+
+
 def _containers(where: str, fields: _Extra) -> ContainerConfig:
     """A container's limits are by default what its worker offers and what Spark needs beside it."""
     needed = container_memory_mb(fields.worker_memory_mb)
@@ -266,12 +285,20 @@ def _containers(where: str, fields: _Extra) -> ContainerConfig:
             f"{where}: container_memory_mb must be at least {needed} where worker_memory_mb is "
             f"{fields.worker_memory_mb}, not {memory_mb}."
         )
+    cpus = float(fields.worker_cores if fields.container_cpus is None else fields.container_cpus)
+    reserved = cpus if fields.reserved_cpus is None else fields.reserved_cpus
+    if reserved > cpus:
+        raise InvalidInputError(
+            f"{where}: reserved_cpus must be at most container_cpus, which is {cpus:g}, not "
+            f"{reserved:g}."
+        )
     return ContainerConfig(
         engine_url=fields.docker_url,
         image=fields.image,
         network=fields.network,
-        cpus=float(fields.worker_cores if fields.container_cpus is None else fields.container_cpus),
+        cpus=cpus,
         memory_mb=memory_mb,
+        reserved_cpus=reserved,
     )
 
 

@@ -134,7 +134,7 @@ def log_in(visitor: Visitor, place: Place, user: str = "admin") -> None:
     page.locator("input[name=username]").fill(user)
     page.locator("input[name=password]").fill(place.password(user))
     page.get_by_role("button", name=re.compile("sign in", re.IGNORECASE)).click()
-    expect(page.get_by_role("heading", name="Clusters")).to_be_visible()
+    expect(page.get_by_role("heading", name="Clusters")).to_be_visible(timeout=2 * SOON_MS)
 
 
 def go(visitor: Visitor, place: Place, view: str) -> None:
@@ -271,7 +271,7 @@ def test_a_person_watches_a_run_change_the_workers(person, place, job, wait_for)
     mark.click()
     expect(page.locator("h1")).to_contain_text("Decision")
     expect(page.get_by_role("heading", name=NAME)).to_be_visible()
-    expect(page.get_by_text("worker started").first).to_be_visible()
+    expect(page.get_by_text(re.compile("workers? started")).first).to_be_visible()
     expect(page.locator(".what-if svg")).to_have_count(2)
     table = page.get_by_role("table", name=re.compile("Every target of"))
     expect(table.locator("tbody tr")).to_have_count(3)
@@ -333,8 +333,10 @@ def test_a_suggestion_is_approved(person, place, wait_for):
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("drained and removed: 2 → 1")
     dialog.get_by_role("button", name="Approve").click()
-    expect(waiting).to_have_count(0, timeout=SOON_MS)
+    expect(waiting).to_have_count(0)
+    expect(page.get_by_text("Airflow carries on with it.")).to_be_visible()
     wait_for(lambda: place.workers() == 1, timeout_s=120)
+    expect(page.get_by_text("Airflow carries on with it.")).to_have_count(0, timeout=SOON_MS)
 
 
 def test_what_was_recorded_is_decided_again(person, place):

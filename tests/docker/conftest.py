@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import docker
-import httpx
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -21,19 +24,28 @@ from docker_engine import (
     build,
     forwarded,
     import_base,
+    leave_swarm,
     remove_leftovers,
 )
 
 from kitwai.connection import ContainerConfig, container_memory_mb
-from kitwai.core.observation import Observation, Past
+from kitwai.core.observation import Observation, Past, PoolWorker
 from kitwai.observe.observer import observe
 from kitwai.pools.docker import DockerWorkerPool
-from kitwai.sandbox.spark import QUICK_JVM
+from kitwai.pools.swarm import SwarmWorkerPool
+from kitwai.sandbox.containers import ContainerSpark
 
-NETWORK = "kitwai-test"
+Pool = DockerWorkerPool | SwarmWorkerPool
+
+NOWHERE = "spark://nobody:7077"
+
 BRIDGE = "kitwai-test0"
 MASTER = "kitwai-test-master"
 MEMORY_MB = 512
+GRACE_S = 25.0
+"""What a Swarm worker of these tests may take to drain, where it has nothing to hand on."""
+
+SWARM_PORT = 2377
 
 
 @pytest.fixture(scope="session")
@@ -61,62 +73,89 @@ def client(engine: DockerEngine) -> docker.APIClient:
 
 
 @pytest.fixture(scope="session")
-def network(client: docker.APIClient) -> Iterator[str]:
+def bridge(client: docker.APIClient) -> Iterator[str]:
+    """A network that the engine's containers share."""
+    name = "kitwai-test"
     client.create_network(
-        NETWORK,
+        name,
         driver="bridge",
         check_duplicate=True,
         options={"com.docker.network.bridge.name": BRIDGE},
     )
     with forwarded(BRIDGE):
-        yield NETWORK
+        yield name
+
+
+@pytest.fixture(scope="session")
+def overlay(client: docker.APIClient) -> Iterator[str]:
+    """A network over all hosts of a Swarm, which has one."""
+    name = "kitwai-test-swarm"
+    client.init_swarm("127.0.0.1", f"127.0.0.1:{SWARM_PORT}")
+    client.create_network(name, driver="overlay", attachable=True)
+    yield name
+    leave_swarm(client)
 
 
 @pytest.fixture
-def master_address(client: docker.APIClient, network: str) -> Iterator[str]:
-    """The web address of a Spark master that is ``spark://MASTER:7077`` to containers."""
-    made = client.create_container(
-        ENGINE_IMAGE,
-        ["org.apache.spark.deploy.master.Master", "--host", MASTER],
-        name=MASTER,
-        hostname=MASTER,
-        environment={"SPARK_DAEMON_JAVA_OPTS": QUICK_JVM},
-        host_config=client.create_host_config(network_mode=network),
-    )
-    client.start(made)
-    seen = client.inspect_container(made)["NetworkSettings"]["Networks"][network]
-    address = f"http://{seen['IPAddress']}:8080"
-    until = time.monotonic() + 60
-    while not _answers(f"{address}/json/"):
-        assert time.monotonic() < until, client.logs(made, tail=20).decode()
-        time.sleep(0.3)
-    yield address
-    client.remove_container(made, force=True, v=True)
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=5, trust_env=False).is_success
-    except httpx.HTTPError:
-        return False
+def kind() -> str:
+    """The kind of pool; modules and tests choose another by parametrising it."""
+    return "docker"
 
 
 @pytest.fixture
-def make_pool(engine: DockerEngine, network: str) -> Iterator[Callable[..., DockerWorkerPool]]:
+def network(kind: str, request: pytest.FixtureRequest) -> str:
+    return request.getfixturevalue({"docker": "bridge", "swarm": "overlay"}[kind])
+
+
+@pytest.fixture
+def start_spark(engine: DockerEngine, network: str) -> Iterator[Callable[..., ContainerSpark]]:
+    """Starts a Spark master that is ``spark://MASTER:7077`` to containers."""
+    made = []
+
+    def start(secret: str | None = None) -> ContainerSpark:
+        spark = ContainerSpark(engine.url, ENGINE_IMAGE, network, MASTER, secret=secret)
+        made.append(spark)
+        spark.start()
+        return spark
+
+    yield start
+    for spark in made:
+        spark.stop()
+
+
+@pytest.fixture
+def spark(start_spark: Callable[..., ContainerSpark]) -> ContainerSpark:
+    return start_spark()
+
+
+@pytest.fixture
+def make_pool(engine: DockerEngine, kind: str, network: str) -> Iterator[Callable[..., Pool]]:
     """Makes pools of small workers; whatever runs in them ends with the test."""
     made = []
 
-    def make(name: str = "test", master: str = f"spark://{MASTER}:7077", **containers: Any):
+    def make(
+        name: str = "test",
+        master: str = f"spark://{MASTER}:7077",
+        *,
+        cores: int = 2,
+        grace_s: float | None = None,
+        secret: str | None = None,
+        **containers: Any,
+    ) -> Pool:
         settings = {
             "engine_url": engine.url,
             "image": ENGINE_IMAGE,
             "network": network,
             "cpus": 2.0,
             "memory_mb": container_memory_mb(MEMORY_MB),
+            "reserved_cpus": 0.0,
         }
-        pool = DockerWorkerPool(
-            master, name, ContainerConfig(**settings | containers), cores=2, memory_mb=MEMORY_MB
-        )
+        config = ContainerConfig(**settings | containers)
+        if kind == "swarm":
+            limit = {} if grace_s is None else {"grace_s": grace_s}
+            pool = SwarmWorkerPool(master, name, config, cores, MEMORY_MB, secret=secret, **limit)
+        else:
+            pool = DockerWorkerPool(master, name, config, cores, MEMORY_MB, secret=secret)
         if pool.containers.engine_url == engine.url:
             made.append(pool)
         return pool
@@ -127,10 +166,80 @@ def make_pool(engine: DockerEngine, network: str) -> Iterator[Callable[..., Dock
 
 
 @pytest.fixture
-def pool(make_pool: Callable[..., DockerWorkerPool], master_address: str) -> DockerWorkerPool:
+def containers_of(client: docker.APIClient, kind: str) -> Callable[[PoolWorker], str]:
+    """The container that a worker runs in."""
+
+    def find(worker: PoolWorker) -> str:
+        if kind == "docker":
+            return worker.name
+        label = f"com.docker.swarm.service.name={worker.name}"
+        until = time.monotonic() + 30
+        while not (found := client.containers(filters={"label": label})):
+            assert time.monotonic() < until, f"{worker.name} has no container"
+            time.sleep(0.2)
+        return str(found[0]["Id"])
+
+    return find
+
+
+@pytest.fixture
+def kill(client: docker.APIClient, containers_of: Callable[[PoolWorker], str]):
+    return lambda pool, worker: client.kill(containers_of(worker))
+
+
+@pytest.fixture
+def freeze(client: docker.APIClient, containers_of: Callable[[PoolWorker], str]):
+    return lambda pool, worker: client.pause(containers_of(worker))
+
+
+@pytest.fixture
+def full_disk(engine: DockerEngine) -> Callable[[], AbstractContextManager[None]]:
+    """While it is entered, the engine has no room for another container."""
+
+    @contextmanager
+    def full() -> Iterator[None]:
+        folder = engine.folder / "data" / "containers"
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=4k,nr_inodes=1", "full", folder], check=True
+        )
+        try:
+            yield
+        finally:
+            subprocess.run(["umount", folder], check=True)
+
+    return full
+
+
+@pytest.fixture
+def lone_pool(make_pool: Callable[..., Pool]) -> Pool:
+    """One whose workers find no master."""
+    return make_pool("lone_pool", NOWHERE, grace_s=GRACE_S)
+
+
+@pytest.fixture
+def again(lone_pool: Pool, make_pool: Callable[..., Pool]) -> Callable[[], Pool]:
+    return lambda: make_pool("lone_pool", NOWHERE, grace_s=GRACE_S)
+
+
+@pytest.fixture
+def starter(lone_pool: Pool) -> Callable[[int], list[str]]:
+    made = type(lone_pool)
+    code = (
+        "import json, sys; from kitwai.connection import ContainerConfig\n"
+        f"from {made.__module__} import {made.__name__}\n"
+        "containers = ContainerConfig(**json.loads(sys.argv[3]))\n"
+        f"{made.__name__}(sys.argv[1], sys.argv[2], containers).start(int(sys.argv[4]))"
+    )
+    containers = json.dumps(dataclasses.asdict(lone_pool.containers))
+    command = [sys.executable, "-c", code, lone_pool.master_url, lone_pool.name, containers]
+    return lambda count: [*command, str(count)]
+
+
+@pytest.fixture
+def pool(make_pool: Callable[..., Pool], spark: ContainerSpark) -> Pool:
     return make_pool()
 
 
 @pytest.fixture
-def look(master_address: str, pool: DockerWorkerPool) -> Callable[[], Observation]:
-    return partial(observe, "test", master_address, pool, Past(), timeout_s=10.0)
+def look(spark: ContainerSpark, pool: Pool) -> Callable[[], Observation]:
+    return partial(observe, "test", spark.web_url, pool, Past(), timeout_s=10.0)

@@ -78,6 +78,21 @@ class DockerEngine:
             self._daemon.wait(60)
             self._daemon = None
 
+    def kill(self) -> None:
+        """End it and its containers as a power cut would."""
+        assert self._daemon is not None
+        self._daemon.kill()
+        self._daemon.wait(60)
+        self._daemon = None
+        own = str(self.run / "x")
+        for process in [p for p in psutil.process_iter() if own in " ".join(_command(p))]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                for member in [process, *process.children(recursive=True)]:
+                    member.kill()
+        # After a power cut, what runs is found nowhere.
+        shutil.rmtree(self.run / "x" / "containerd", ignore_errors=True)
+        self._pid_file.unlink(missing_ok=True)
+
     def close(self) -> None:
         """Stop it and let the next test run have its folder."""
         self.stop()
@@ -104,11 +119,31 @@ class DockerEngine:
             return False
 
 
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
 def remove_leftovers(client: docker.APIClient) -> None:
-    """What a killed test run left: every container and network of this engine is a test's."""
+    """What a killed test run left: all containers, networks and volumes here are tests'."""
+    leave_swarm(client)
     for container in client.containers(all=True, quiet=True):
-        client.remove_container(container["Id"], v=True, force=True)
+        # Swarm may be quicker.
+        with contextlib.suppress(docker.errors.NotFound):
+            client.remove_container(container["Id"], v=True, force=True)
     client.prune_networks()
+    client.prune_volumes()
+
+
+def leave_swarm(client: docker.APIClient) -> None:
+    """End this engine's Swarm, and with it its services, their containers and its networks."""
+    if client.info()["Swarm"]["LocalNodeState"] != "inactive":
+        client.leave_swarm(force=True)
+    # The engine makes this bridge for every Swarm and leaves it behind.
+    with contextlib.suppress(docker.errors.NotFound):
+        client.remove_network("docker_gwbridge")
 
 
 def import_base(client: docker.APIClient, folder: Path) -> None:
@@ -135,12 +170,13 @@ def import_base(client: docker.APIClient, folder: Path) -> None:
     archive.unlink()
 
 
-def build(client: docker.APIClient, folder: Path, tag: str) -> None:
+def build(client: docker.APIClient, folder: Path, tag: str, dockerfile: str | None = None) -> None:
     """Build the Dockerfile in ``folder``; steps that were built before cost nothing."""
     proxies = {name: os.environ[name] for name in _PROXIES if name in os.environ}
     said = []
     for line in client.build(
         path=str(folder),
+        dockerfile=dockerfile,
         tag=tag,
         buildargs={"BASE": BASE, **proxies},
         network_mode="host",

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 
 import pytest
@@ -10,46 +9,11 @@ from docker_engine import ENGINE_IMAGE
 from pool_contract import PoolContract, living
 
 from kitwai.errors import PoolError
-from kitwai.pools.docker import POOL_LABEL, WORKER_LABEL, DockerWorkerPool
+from kitwai.pools.container import POOL_LABEL, WORKER_LABEL
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
 NOWHERE = "spark://nobody:7077"
-
-
-@pytest.fixture
-def lone_pool(make_pool) -> DockerWorkerPool:
-    return make_pool("lone_pool", NOWHERE)
-
-
-@pytest.fixture
-def again(lone_pool, make_pool):
-    return lambda: make_pool("lone_pool", NOWHERE)
-
-
-@pytest.fixture
-def starter(lone_pool):
-    code = (
-        "import json, sys; from kitwai.connection import ContainerConfig\n"
-        "from kitwai.pools.docker import DockerWorkerPool\n"
-        "containers = ContainerConfig(**json.loads(sys.argv[3]))\n"
-        "DockerWorkerPool(sys.argv[1], sys.argv[2], containers).start(int(sys.argv[4]))"
-    )
-    containers = {
-        name: getattr(lone_pool.containers, name) for name in lone_pool.containers.__slots__
-    }
-    pool = [lone_pool.master_url, lone_pool.name, json.dumps(containers)]
-    return lambda count: [sys.executable, "-c", code, *pool, str(count)]
-
-
-@pytest.fixture
-def kill(client):
-    return lambda pool, worker: client.kill(worker.name)
-
-
-@pytest.fixture
-def freeze(client):
-    return lambda pool, worker: client.pause(worker.name)
 
 
 class TestDockerPool(PoolContract):
@@ -134,18 +98,11 @@ def test_the_last_words_are_the_reason_that_the_worker_gave(lone_pool, wait_for)
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"image": "no-such-image"}, "has no image 'no-such-image': build it"),
-        ({"network": "no-such-network"}, "has no network 'no-such-network': make it"),
-        ({"network": "host"}, "cannot find one another by name in the Docker network 'host'"),
-        (
-            {"engine_url": "unix:///nowhere.sock"},
-            "No Docker engine answers at unix:///nowhere.sock",
-        ),
         ({"memory_mb": 1}, "could not create kitwai-lone-pool-1: Minimum memory limit"),
         ({"cpus": os.cpu_count() + 1.0}, "could not create kitwai-lone-pool-1: .*CPUs"),
     ],
 )
-def test_what_is_missing_is_one_clear_sentence_and_nothing_is_left(
+def test_impossible_limits_are_one_clear_sentence_and_nothing_is_left(
     make_pool, client, wrong, message
 ):
     pool = make_pool("lone_pool", NOWHERE, **wrong)
@@ -163,13 +120,12 @@ def test_a_container_that_cannot_start_is_removed(make_pool, client):
     assert client.containers(all=True, filters={"label": f"{POOL_LABEL}=lone_pool"}) == []
 
 
-def test_an_engine_that_restarts_loses_workers_but_not_the_pool(engine, lone_pool):
-    started = lone_pool.start(2)
-    engine.stop()
-    with pytest.raises(PoolError, match="gave no answer when asked to list workers"):
-        lone_pool.workers()
-    engine.start()
-    seen = lone_pool.workers()
-    assert [(w.name, w.alive) for w in seen] == [(w.name, False) for w in started]
-    (worker,) = lone_pool.start(1)
-    assert living(lone_pool) == [worker.name]
+def test_on_a_full_disk_a_start_is_one_clear_sentence_and_nothing_is_left(
+    full_disk, lone_pool, client
+):
+    with full_disk(), pytest.raises(PoolError, match=r"could not create .*no space left") as caught:
+        lone_pool.start(1)
+    assert "\n" not in str(caught.value)
+    assert lone_pool.workers() == ()
+    assert client.containers(all=True, filters={"label": f"{POOL_LABEL}=lone_pool"}) == []
+    assert len(lone_pool.start(1)) == 1

@@ -191,6 +191,24 @@ def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path):
         pool.start(1)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small file system")
+@pytest.mark.parametrize("files", [1, 2])
+def test_on_a_full_disk_a_start_is_one_clear_sentence_and_nothing_is_left(
+    files, lone_pool, tmp_path
+):
+    lone_pool.directory.mkdir()
+    small = ["-o", f"size=4k,nr_inodes={files}"]  # room for the folder itself and so many less one
+    subprocess.run(["mount", "-t", "tmpfs", *small, "full", lone_pool.directory], check=True)
+    try:
+        with pytest.raises(PoolError, match=r"cannot start workers in .*No space left") as caught:
+            lone_pool.start(1)
+        assert "\n" not in str(caught.value)
+        assert list(lone_pool.directory.iterdir()) == []
+        assert lone_pool.workers() == ()
+    finally:
+        subprocess.run(["umount", lone_pool.directory], check=True)
+
+
 def _starts_nothing(folder: Path, message: str) -> None:
     pool = LocalWorkerPool("spark://127.0.0.1:7077", folder / "pool")
     with pytest.raises(PoolError, match=message):

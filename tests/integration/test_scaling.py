@@ -87,6 +87,34 @@ def test_1_4_2_while_a_job_shuffles_computes_no_map_task_twice(
 
 
 @pytest.mark.slow
+def test_workers_come_and_go_under_dynamic_allocation(
+    pool, look, lease, run_shuffle, wait_for, tmp_path
+):
+    maps = 80
+    assert reach(1, pool, look, lease, wait_s=WAIT_S).settled
+    job = run_shuffle(
+        maps,
+        4,
+        wait_s=1.0,
+        **{
+            "spark.dynamicAllocation.enabled": "true",
+            "spark.dynamicAllocation.shuffleTracking.enabled": "true",
+            "spark.dynamicAllocation.minExecutors": "1",
+            "spark.dynamicAllocation.executorIdleTimeout": "2s",
+        },
+    )
+    wait_for(lambda: finished_tasks(look) >= 2)
+    assert reach(3, pool, look, lease, wait_s=WAIT_S).settled
+    # Spark asks for executors as long as tasks wait, and gets them on the new workers.
+    wait_for(lambda: len(holders(look())) == 3)
+    assert reach(1, pool, look, lease, wait_s=WAIT_S).settled
+    assert finished_tasks(look) < maps, "the scale-in came too late to show anything"
+    assert job.wait(180) == 0
+    check_nothing_was_lost(tmp_path, maps, 4)
+    assert len(living(pool)) == 1
+
+
+@pytest.mark.slow
 def test_idle_workers_leave_first(pool, look, lease, run_shuffle, wait_for, tmp_path):
     assert reach(3, pool, look, lease, wait_s=WAIT_S).settled
     job = run_shuffle(8, 2, wait_s=2.0, **{"spark.cores.max": "2"})

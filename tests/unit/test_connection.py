@@ -11,6 +11,7 @@ from kitwai.core.decision import Mode
 from kitwai.errors import InvalidInputError
 from kitwai.pools import make_pool
 from kitwai.pools.docker import DockerWorkerPool
+from kitwai.pools.swarm import SwarmWorkerPool
 
 LOCAL = {"pool": "local", "mode": "auto"}
 
@@ -48,13 +49,23 @@ def test_a_connection_may_name_an_engine_and_limits():
     extra = {"docker_url": "tcp://proxy:2375", "image": "spark:4", "network": "jobs"}
     limits = {"container_cpus": 1.5, "container_memory_mb": 4096}
     made = config({"pool": "docker"} | extra | limits).pool.containers
-    assert made == ContainerConfig("tcp://proxy:2375", "spark:4", "jobs", 1.5, 4096)
+    assert made == ContainerConfig("tcp://proxy:2375", "spark:4", "jobs", 1.5, 4096, 1.5)
 
 
-def test_a_connection_with_containers_gets_a_pool_of_them():
-    made = config({"pool": "docker", "worker_cores": 3, "mode": "auto"}).pool
+def test_swarm_reserves_what_a_worker_may_use_unless_told_otherwise():
+    assert config({"pool": "swarm"}).pool.containers.reserved_cpus == 2.0
+    assert config({"pool": "swarm", "reserved_cpus": 0}).pool.containers.reserved_cpus == 0
+    with pytest.raises(InvalidInputError, match="reserved_cpus must be at most container_cpus"):
+        config({"pool": "swarm", "container_cpus": 1, "reserved_cpus": 1.5})
+
+
+@pytest.mark.parametrize(
+    ("kind", "made_of"), [("docker", DockerWorkerPool), ("swarm", SwarmWorkerPool)]
+)
+def test_a_connection_with_containers_gets_a_pool_of_them(kind, made_of):
+    made = config({"pool": kind, "worker_cores": 3, "mode": "auto"}).pool
     pool = make_pool(made)
-    assert isinstance(pool, DockerWorkerPool)
+    assert isinstance(pool, made_of)
     assert (pool.name, pool.master_url, pool.cores) == ("prod", "spark://spark:7077", 3)
     assert pool.containers == made.containers
 
@@ -140,3 +151,13 @@ def test_where_a_connection_measures():
 def test_wrong_sources_are_named(extra, words):
     with pytest.raises(InvalidInputError, match=re.escape(words)):
         config(extra)
+
+
+def test_the_password_is_the_clusters_secret_and_is_shown_nowhere():
+    made = config({"pool": "docker"}, password="s3cret-of-all")
+    assert made.pool.secret == "s3cret-of-all"
+    assert "s3cret" not in repr(made)
+    assert config({"pool": "docker"}, password="").pool.secret is None
+    with pytest.raises(InvalidInputError, match="printable ASCII") as caught:
+        config({"pool": "docker"}, password="two words")
+    assert "two words" not in str(caught.value)

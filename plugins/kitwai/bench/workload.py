@@ -74,11 +74,29 @@ def steady(context: SparkContext, size: int) -> None:
         _waiting(first, "sums", 0.25, 0.25).collect()
 
 
+def shuffles(context: SparkContext, size: int) -> None:
+    """One job of ``size`` tasks and five shuffles of half as many, tasks of 0.7 to 1.3 s.
+
+    It ends with an error where a count is not what it has to be.
+    """
+    tasks = max(1, size // 2)
+    counts = _source(context, size, "shuffles", 0.7, 1.3).mapValues(lambda _: 1)
+    for number in range(5):
+        # Another key every time, or Spark would see that nothing has to move.
+        counts = _waiting(counts.reduceByKey(add, tasks), str(number), 0.7, 1.3).map(
+            lambda pair: ((pair[0] * 7 + 1) % _KEYS, pair[1])
+        )
+    result = counts.collect()
+    if sorted(result) != [(key, size) for key in range(_KEYS)]:
+        raise SystemExit(f"wrong counts: {sorted(result)}")
+
+
 SHAPES: dict[str, Callable[[Any, int], None]] = {
     "wide": wide,
     "rounds": rounds,
     "skewed": skewed,
     "steady": steady,
+    "shuffles": shuffles,
 }
 
 

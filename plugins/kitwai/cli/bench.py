@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from kitwai.cli import bench_api
+from kitwai.cli import bench_api, bench_clusters, bench_pool
 from kitwai.errors import InvalidInputError
 
 _MOST_MB = 3_000
@@ -45,6 +45,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--changes", type=int, default=6, help="under each schedule (default: %(default)s)"
     )
     reaction.set_defaults(run=_reaction)
+
+    bench_clusters.add_parser(benchmarks, common)
 
     calibrate = benchmarks.add_parser(
         "calibrate", help="the simulator's constants, measured on a real Spark cluster"
@@ -117,6 +119,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     train_dag.set_defaults(run=_train_dag)
 
     bench_api.add_parser(benchmarks, common)
+    bench_pool.add_parser(benchmarks, common)
 
 
 def _step(arguments: argparse.Namespace) -> int:

@@ -13,12 +13,12 @@ from typing import ClassVar, Self
 
 
 class PermitService:
-    """Serves ``GET /permit`` on a free port of 127.0.0.1: an empty answer after ``latency_s``."""
+    """Serves ``GET /permit`` on a free port: an empty answer after ``latency_s``."""
 
-    def __init__(self, latency_s: float) -> None:
-        """:param latency_s: seconds that every permit takes."""
+    def __init__(self, latency_s: float, host: str = "127.0.0.1") -> None:
+        """:param latency_s: seconds that every permit takes; ``host``: own address to serve at."""
         self._closing = threading.Event()
-        self._server = _Server(("127.0.0.1", 0), _handler(latency_s, self._closing))
+        self._server = _Server((host, 0), _handler(latency_s, self._closing))
         self._thread = threading.Thread(
             target=self._server.serve_forever, name="permit-service", daemon=True
         )
@@ -26,7 +26,8 @@ class PermitService:
     @property
     def url(self) -> str:
         """Where permits are handed out."""
-        return f"http://127.0.0.1:{self._server.server_port}/permit"
+        host, port = self._server.server_address[:2]
+        return f"http://{host!s}:{port}/permit"
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -49,8 +49,13 @@ class SparkClusterHook(BaseHook):
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
         """Which fields of the connection form are shown, and under what name."""
         return {
-            "hidden_fields": ["login", "password"],
-            "relabeling": {"host": "Spark master host", "port": "Web UI port", "schema": "Scheme"},
+            "hidden_fields": ["login"],
+            "relabeling": {
+                "host": "Spark master host",
+                "port": "Web UI port",
+                "schema": "Scheme",
+                "password": "spark.authenticate.secret",
+            },
             "placeholders": {
                 "port": "8080",
                 "extra": '{"max_workers": 10, "limit": "10min", "mode": "suggest"}',
@@ -67,6 +72,7 @@ class SparkClusterHook(BaseHook):
             port=connection.port,
             schema=connection.schema,
             extra=connection.extra_dejson,
+            password=connection.password,
             **self._asked,  # type: ignore[arg-type]
         )
 

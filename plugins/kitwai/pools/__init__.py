@@ -19,6 +19,7 @@ def make_pool(config: PoolConfig) -> WorkerPool:
             config.directory,
             cores=config.worker_cores,
             memory_mb=config.worker_memory_mb,
+            secret=config.secret,
             spark_home=config.spark_home,
         )
     if config.kind == "docker":
@@ -30,6 +31,18 @@ def make_pool(config: PoolConfig) -> WorkerPool:
             config.containers,
             cores=config.worker_cores,
             memory_mb=config.worker_memory_mb,
+            secret=config.secret,
+        )
+    if config.kind == "swarm":
+        from kitwai.pools.swarm import SwarmWorkerPool
+
+        return SwarmWorkerPool(
+            config.master,
+            config.name,
+            config.containers,
+            cores=config.worker_cores,
+            memory_mb=config.worker_memory_mb,
+            secret=config.secret,
         )
     from kitwai.pools.base import UnmanagedPool
 

@@ -8,17 +8,24 @@ leave, is the modification time of an empty file inside it.
 
 from __future__ import annotations
 
-import io
 import itertools
-import re
 import signal
-import tarfile
 import time
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from kitwai.core.observation import PoolWorker
 from kitwai.errors import PoolError
+from kitwai.pools.container import (
+    ENVIRONMENT,
+    LOG_LINES,
+    NAMES_TRIED,
+    POOL_LABEL,
+    PROCESSES,
+    WORKER_LABEL,
+    moment,
+    name_prefix,
+    number_in,
+)
 from kitwai.pools.engine import Engine
 from kitwai.pools.worker import (
     LISTED_AFTER_END_S,
@@ -27,21 +34,15 @@ from kitwai.pools.worker import (
     check_worker,
     last_said,
 )
-from kitwai.sandbox.spark import DECOMMISSION, QUICK_JVM, java_options
+from kitwai.sandbox.containers import AUTH_FILE, archive
+from kitwai.sandbox.spark import auth_properties
 
 if TYPE_CHECKING:
     from kitwai.connection import ContainerConfig
 
-POOL_LABEL = "kitwai.pool"
-WORKER_LABEL = "kitwai.worker"
-
 _MARK_FOLDER = "/tmp"  # noqa: S108 - inside the container
 _MARK = "kitwai-draining"
 _GRACE_S = 10
-_NAMES_TRIED = 100
-_LOG_LINES = 1000
-"""A stack trace with its causes can be some hundred lines long; what is asked for is before it."""
-_PROCESSES = 4096
 
 
 class DockerWorkerPool:
@@ -61,11 +62,13 @@ class DockerWorkerPool:
         containers: ContainerConfig,
         cores: int = 2,
         memory_mb: int = 1024,
+        secret: str | None = None,
     ) -> None:
         """
         :param master_url: ``spark://host:port``, as containers in the network reach it.
         :param name: what makes two pools of one engine the same one.
         :param cores: cores that each worker offers; ``memory_mb``: memory in MiB.
+        :param secret: Spark's ``spark.authenticate.secret``; workers get it in a file.
         :raises PoolError: the master's address or a size cannot be one.
         """
         check_worker(master_url, cores, memory_mb)
@@ -74,9 +77,9 @@ class DockerWorkerPool:
         self.containers = containers
         self.cores = cores
         self.memory_mb = memory_mb
+        self.secret = secret
         self.engine = Engine(containers.engine_url)
-        # A Java URI's host takes letters, digits and hyphens.
-        self._prefix = f"kitwai-{re.sub('[^a-z0-9]+', '-', name.lower()).strip('-')[:40]}"
+        self._prefix = name_prefix(name)
 
     def workers(self) -> tuple[PoolWorker, ...]:
         """All workers, oldest first; those that ended in the last two minutes with alive=False."""
@@ -130,7 +133,7 @@ class DockerWorkerPool:
         if found is None:
             return "its container is gone, and its log with it"
         with self.engine.doing(f"read the log of {worker.name}") as client:
-            log = client.logs(found["Id"], tail=_LOG_LINES)
+            log = client.logs(found["Id"], tail=LOG_LINES)
             state = client.inspect_container(found["Id"])["State"]
         if state.get("OOMKilled"):
             return f"it took more memory than its container's {self.containers.memory_mb} MiB"
@@ -163,7 +166,7 @@ class DockerWorkerPool:
             name=_name(found),
             host=_name(found),
             alive=alive,
-            started_at=_moment(state["StartedAt"]) or found["Created"],
+            started_at=moment(state["StartedAt"]) or found["Created"],
             draining_since=self._draining_since(found["Id"]),
         )
 
@@ -171,6 +174,9 @@ class DockerWorkerPool:
         container, name = self._create()
         try:
             with self.engine.doing(f"start {name}") as client:
+                if self.secret is not None:
+                    auth = {AUTH_FILE: auth_properties(self.secret).encode()}
+                    client.put_archive(container, "/", archive(auth, mode=0o400))
                 client.start(container)
         except PoolError:
             self._remove({"Id": container, "Names": [f"/{name}"]}, force=True)
@@ -182,7 +188,7 @@ class DockerWorkerPool:
         from docker.errors import APIError
 
         newest = max((_number(found) or 0 for found in self._listed()), default=0)
-        for number in itertools.islice(itertools.count(newest + 1), _NAMES_TRIED):
+        for number in itertools.islice(itertools.count(newest + 1), NAMES_TRIED):
             name = f"{self._prefix}-{number}"
             with self.engine.doing(f"create {name}") as client:
                 try:
@@ -207,20 +213,17 @@ class DockerWorkerPool:
             "command": [
                 *(WORKER_CLASS, "--host", name),
                 *("--cores", str(self.cores), "--memory", f"{self.memory_mb}m"),
+                *(() if self.secret is None else ("--properties-file", AUTH_FILE)),
                 self.master_url,
             ],
-            "environment": {
-                "SPARK_DAEMON_JAVA_OPTS": QUICK_JVM,
-                "SPARK_DAEMON_MEMORY": "256m",
-                "SPARK_WORKER_OPTS": java_options(DECOMMISSION),
-            },
+            "environment": ENVIRONMENT,
             "labels": {POOL_LABEL: self.name, WORKER_LABEL: str(number)},
             "host_config": self.engine.client.create_host_config(
                 network_mode=limits.network,
                 nano_cpus=round(limits.cpus * 1e9),
                 mem_limit=f"{limits.memory_mb}m",
                 memswap_limit=f"{limits.memory_mb}m",
-                pids_limit=_PROCESSES,
+                pids_limit=PROCESSES,
                 cap_drop=["ALL"],
                 security_opt=["no-new-privileges"],
             ),
@@ -235,16 +238,12 @@ class DockerWorkerPool:
             except NotFound:
                 return None
             content.close()
-        return _moment(stat["mtime"])
+        return moment(stat["mtime"])
 
     def _mark_draining(self, container: str) -> None:
-        mark = tarfile.TarInfo(_MARK)
-        mark.mtime = time.time()
-        archive = io.BytesIO()
-        with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as tar:
-            tar.addfile(mark)
         with self.engine.doing("note that a worker drains") as client:
-            client.put_archive(container, _MARK_FOLDER, archive.getvalue())
+            now = time.time()
+            client.put_archive(container, _MARK_FOLDER, archive({_MARK: b""}, mtime=now))
 
     def _stop(self, found: dict[str, Any]) -> None:
         from docker.errors import APIError
@@ -283,8 +282,7 @@ def _name(found: dict[str, Any]) -> str:
 
 
 def _number(found: dict[str, Any]) -> int | None:
-    number = found["Labels"].get(WORKER_LABEL, "")
-    return int(number) if re.fullmatch("[0-9]{1,9}", number) else None
+    return number_in(found["Labels"])
 
 
 def _is_up(found: dict[str, Any]) -> bool:
@@ -297,14 +295,4 @@ def _is_gone(error: Any) -> bool:
 
 
 def _ended_at(found: dict[str, Any], state: dict[str, Any]) -> float:
-    return _moment(state["FinishedAt"]) or float(found["Created"])
-
-
-def _moment(text: str) -> float | None:
-    """Epoch seconds of the engine's RFC 3339 ``text``; None for its zero, "0001-01-01...".
-
-    Python reads six digits of a second at most, the engine writes up to nine.
-    """
-    if text.startswith("0001-"):
-        return None
-    return datetime.fromisoformat(re.sub(r"(\.\d{1,6})\d*", r"\1", text)).timestamp()
+    return moment(state["FinishedAt"]) or float(found["Created"])

@@ -74,11 +74,22 @@ class Engine:
                     f"build -t {image} docker/engine) or pull it there."
                 ) from None
 
+    def check_swarm(self) -> None:
+        """:raises PoolError: the engine manages no Swarm."""
+        with self.doing("tell of its Swarm") as client:
+            swarm = client.info().get("Swarm", {})
+        if not swarm.get("ControlAvailable"):
+            raise PoolError(
+                f"The Docker engine at {self.url} is no manager of a Swarm: make it one (docker "
+                'swarm init), or set the extra field "docker_url" to one that is.'
+            )
+
     def check_network(self, network: str, driver: str) -> None:
         """:raises PoolError: there is no network of that name and driver (bridge, overlay)."""
         from docker.errors import NotFound
 
-        make = f"make it (docker network create --driver {driver} {network})"
+        attachable = " --attachable" if driver == "overlay" else ""
+        make = f"make it (docker network create --driver {driver}{attachable} {network})"
         with self.doing(f"look for the network {network}") as client:
             try:
                 found = client.inspect_network(network)

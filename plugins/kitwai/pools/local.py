@@ -37,6 +37,7 @@ from kitwai.sandbox.spark import (
     find_spark_home,
     java_options,
     spark_environment,
+    write_auth,
 )
 
 _LAUNCHER = "org.apache.spark.launcher.Main"
@@ -59,12 +60,14 @@ class LocalWorkerPool:
         cores: int = 2,
         memory_mb: int = 1024,
         spark_home: Path | None = None,
+        secret: str | None = None,
     ) -> None:
         """
         :param master_url: ``spark://host:port``.
         :param directory: what makes two pools the same one; made at the first start.
         :param cores: cores that each worker offers; ``memory_mb``: memory in MiB.
         :param spark_home: the Spark to run; `find_spark_home` by default.
+        :param secret: Spark's ``spark.authenticate.secret``; workers get it in a file.
         :raises PoolError: the master's address or a size cannot be one.
         """
         check_worker(master_url, cores, memory_mb)
@@ -73,6 +76,7 @@ class LocalWorkerPool:
         self.cores = cores
         self.memory_mb = memory_mb
         self.spark_home = spark_home
+        self.secret = secret
 
     def workers(self) -> tuple[PoolWorker, ...]:
         """All workers, oldest first; those that ended in the last two minutes with alive=False."""
@@ -161,6 +165,13 @@ class LocalWorkerPool:
 
     def _launch(self, spark_home: Path) -> PoolWorker:
         folder = self._reserve()
+        try:
+            return self._run_in(folder, spark_home)
+        except (OSError, PoolError):
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def _run_in(self, folder: Path, spark_home: Path) -> PoolWorker:
         host = self._address(folder.name)
         _check_address(host)
         environment = spark_environment(spark_home, host)
@@ -170,13 +181,16 @@ class LocalWorkerPool:
         ).strip()
         # What a killed worker leaves behind goes with its folder.
         environment.setdefault("SPARK_LOCAL_DIRS", str(folder / "local"))
+        options = ["--work-dir", str(folder)]
+        if self.secret is not None:
+            options += ["--properties-file", str(write_auth(folder / "auth.conf", self.secret))]
         started = _mark(folder / "started")
         processes.spawn(
             [
                 *(spark_home / "bin" / "spark-class", WORKER_CLASS),
                 *("--host", host, "--webui-port", "0"),
                 *("--cores", str(self.cores), "--memory", f"{self.memory_mb}m"),
-                *("--work-dir", str(folder), self.master_url),
+                *(*options, self.master_url),
             ],
             log=folder / "worker.log",
             env=environment,

@@ -14,6 +14,7 @@ from kitwai.core.observation import Observation, PoolWorker
 from kitwai.core.scaling import ScalingPlan, loads, plan_scaling
 from kitwai.errors import InvalidInputError, PoolError
 from kitwai.pools.base import Lease, WorkerPool
+from kitwai.pools.worker import DRAIN_TIMEOUT_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def reach(
     lease: Lease,
     *,
     wait_s: float = 30.0,
-    drain_timeout_s: float = 90.0,
+    drain_timeout_s: float = DRAIN_TIMEOUT_S,
     poll_s: float = 0.5,
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,

@@ -12,6 +12,9 @@ LISTED_AFTER_END_S = 120.0
 """For so many seconds an ended worker's address counts as known: the master lists a lost one as
 alive for another 60 s."""
 
+DRAIN_TIMEOUT_S = 90.0
+"""So long a worker may take to hand on what it has before it is ended."""
+
 LOGS_KEPT = 5
 """So many workers that ended longer ago than that are kept for their logs."""
 

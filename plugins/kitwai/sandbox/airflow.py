@@ -43,7 +43,8 @@ class AirflowError(KitwaiError):
 
 
 class AirflowStandalone:
-    """One Airflow (SQLite, LocalExecutor) on free ports of 127.0.0.1, as a context manager.
+    """One Airflow (LocalExecutor; on SQLite unless ``env`` says otherwise) on free ports of
+    127.0.0.1, as a context manager.
 
     ``url`` and ``password`` (of the user "admin") let a person in; ``api`` is an HTTP client that
     is logged in, with paths such as ``/api/v2/dags``; ``environment`` is that of its processes, for
@@ -71,6 +72,7 @@ class AirflowStandalone:
         self.session: int | None = None
         self.environment: dict[str, str] = {}
         self._standalone: subprocess.Popen[bytes] | None = None
+        self._more_sessions: list[int] = []
         self._dag_ids = tuple(dag_ids)
         self._dags_folder = dags_folder.resolve()
         self._plugins_folder = (plugins_folder or self.home / "plugins").resolve()
@@ -134,13 +136,27 @@ class AirflowStandalone:
             self.stop()
             raise
 
+    def add_scheduler(self) -> psutil.Process:
+        """One more scheduler on the same database, which must be able to lock rows (Postgres)."""
+        more = spawn(
+            [sys.executable, "-m", "airflow", "scheduler"],
+            log=self.home / f"scheduler-{len(self._more_sessions) + 2}.log",
+            env=self.environment | {"AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(_port())},
+            cwd=self.home,
+        )
+        self._more_sessions.append(more.pid)
+        return psutil.Process(more.pid)
+
     def stop(self) -> None:
         """End every process of it; does nothing the second time."""
         self.api.close()
-        # Its parts may start others while they end.
-        while self.session is not None and (members := session_members(self.session)):
-            stop_trees(members, _TERM_S)
+        sessions = [*self._more_sessions, *([] if self.session is None else [self.session])]
+        for session in sessions:
+            # Its parts may start others while they end.
+            while members := session_members(session):
+                stop_trees(members, _TERM_S)
         self.session = None
+        self._more_sessions.clear()
 
     def wait_for_dags(self, dag_ids: Collection[str], timeout_s: float = _START_TIMEOUT_S) -> None:
         """Return once all of ``dag_ids`` are parsed.

@@ -33,6 +33,14 @@ QUICK_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 """Options of a JVM that is to start quickly on few cores: they halve the CPU time of a worker's
 start (2.8 s instead of 5.2 s), which is what five starting at once on two cores wait for."""
 
+APPLICATION: Mapping[str, str] = {
+    **DECOMMISSION,
+    # At the default of 30 s a leaving executor looks only every 30 s whether all is handed on.
+    "spark.storage.decommission.replicationReattemptInterval": "2s",
+    "spark.executor.extraJavaOptions": QUICK_JVM,
+}
+"""What an application on a cluster of this package sets."""
+
 _MASTER_START_S = 60.0
 
 
@@ -84,6 +92,24 @@ def java_options(properties: Mapping[str, str]) -> str:
     return " ".join(f"-D{name}={value}" for name, value in properties.items())
 
 
+def auth_properties(secret: str) -> str:
+    """The properties file by which master, workers and drivers know one another.
+
+    A file, because command lines and environments are shown by ``ps`` and ``docker inspect``.
+    """
+    escaped = secret.replace("\\", "\\\\")
+    return f"spark.authenticate true\nspark.authenticate.secret {escaped}\n"
+
+
+def write_auth(file: Path, secret: str) -> Path:
+    """Write `auth_properties` to ``file``, which only its owner may read; returns it."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as opened:  # noqa: PTH123 - a descriptor
+        os.fchmod(descriptor, 0o600)
+        opened.write(auth_properties(secret))
+    return file
+
+
 def spark_environment(spark_home: Path, local_ip: str) -> dict[str, str]:
     """The environment of a Spark process bound to ``local_ip``.
 
@@ -109,15 +135,22 @@ class SparkMaster:
     """
 
     def __init__(
-        self, directory: Path, *, host: str = "127.0.0.1", spark_home: Path | None = None
+        self,
+        directory: Path,
+        *,
+        host: str = "127.0.0.1",
+        spark_home: Path | None = None,
+        secret: str | None = None,
     ) -> None:
         """
         :param directory: where its log goes; made if missing.
         :param spark_home: the Spark to run; `find_spark_home` by default.
+        :param secret: that workers and drivers have to know; None for none.
         """
         self.directory = directory
         self.host = host
         self.spark_home = spark_home
+        self.secret = secret
         self.url = ""
         self.web_url = ""
         self._process: psutil.Process | None = None
@@ -152,6 +185,9 @@ class SparkMaster:
             )
             master = ["org.apache.spark.deploy.master.Master", "--host", self.host]
             ports = ["--port", str(port), "--webui-port", str(web_port)]
+            if self.secret is not None:
+                auth = write_auth(self.directory / "auth.conf", self.secret)
+                ports += ["--properties-file", str(auth)]
             child = spawn(
                 [home / "bin" / "spark-class", *master, *ports], log=self.log, env=environment
             )
@@ -201,21 +237,20 @@ def submit(
     conf: Mapping[str, str] | None = None,
     executor_cores: int = 2,
     spark_home: Path | None = None,
+    properties_file: Path | None = None,
 ) -> subprocess.Popen[bytes]:
     """Run the Python application ``script`` on ``master_url`` by spark-submit (client mode).
 
     :param conf: Spark properties, added to those that let workers come and go.
     :param executor_cores: set explicitly, or one executor would take a whole worker (SPARK-30299).
+    :param properties_file: further properties, such as a secret, which no command line may hold.
     :raises PoolError: Java or Spark is missing.
     """
     check_java()
     home = spark_home or find_spark_home()
     properties = {
-        **DECOMMISSION,
-        # At the default of 30 s a leaving executor looks only every 30 s whether all is handed on.
-        "spark.storage.decommission.replicationReattemptInterval": "2s",
+        **APPLICATION,
         "spark.executor.cores": str(executor_cores),
-        "spark.executor.extraJavaOptions": QUICK_JVM,
         "spark.driver.host": "127.0.0.1",
         "spark.ui.port": "0",
         **(conf or {}),
@@ -223,6 +258,8 @@ def submit(
     options = [part for name, value in properties.items() for part in ("--conf", f"{name}={value}")]
     environment = spark_environment(home, "127.0.0.1")
     environment["PYSPARK_PYTHON"] = sys.executable
+    if properties_file is not None:
+        options += ["--properties-file", str(properties_file)]
     return spawn(
         [home / "bin" / "spark-submit", "--master", master_url, *options, script, *arguments],
         log=log,

@@ -204,5 +204,5 @@ def _done(connection: Connection, rows: Sequence[Any]) -> dict[int, tuple[int, i
 
 
 def _scaling(row: dict[str, Any]) -> dict[str, Any]:
-    """What an operation did, with its moments."""
-    return {**(row.pop("body") or {}), **row}
+    """What an operation did, with its moments: by name where the outcome tells, else in numbers."""
+    return {**row, **(row.pop("body") or {})}

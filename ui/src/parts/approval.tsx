@@ -1,9 +1,10 @@
 // A decision that waits for a person.
 
 import type { JSX } from "preact";
+import { useState } from "preact/hooks";
 
 import { api } from "../api/client";
-import type { ApprovalView } from "../api/types";
+import type { ApprovalAnswer, ApprovalView } from "../api/types";
 import { approvalConsequence } from "../lib/consequence";
 import { duration } from "../lib/format";
 import { link } from "../lib/route";
@@ -22,6 +23,7 @@ export function Approval({
 }): JSX.Element | null {
   const { me, say } = useShell();
   const now = useNow();
+  const [given, setGiven] = useState<(ApprovalAnswer & { id: number }) | null>(null);
   const no = refusal(me, "change");
   if (approval.answer !== null || approval.expires_at <= now) return null;
   const change = `${approval.present ?? "?"} → ${approval.target ?? "?"} workers`;
@@ -33,6 +35,7 @@ export function Approval({
       danger={answer === "rejected"}
       act={() => api.answer(approval.id, answer)}
       done={() => {
+        setGiven({ id: approval.id, answer });
         say(`${approval.cluster}: ${change} ${answer}.`);
         reload();
       }}
@@ -41,6 +44,14 @@ export function Approval({
       <p>{approval.reason}</p>
     </Confirm>
   );
+  // Airflow takes a moment to act on it; until then the API still lists the question.
+  if (given?.id === approval.id) {
+    return (
+      <div class="notice info">
+        <strong>{`${change} ${given.answer}.`}</strong> Airflow carries on with it.
+      </div>
+    );
+  }
   return (
     <div
       class="notice info approval"

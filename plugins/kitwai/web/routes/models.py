@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
+from kitwai.shadow import all_figures
 from kitwai.store.registry import present_champion, promote, rollback
 from kitwai.store.training import TrainingStore
 from kitwai.web.models import model, models, picture, require_version, verdicts
@@ -44,7 +45,8 @@ def promote_model(version: str, root: Models, store: StoreOf, user: Promoter) ->
     before = present_champion(root)
     promote(root, version, before)
     if before != version:
-        reason = f"By hand, instead of {before}, by {user.get_name()}."
+        shadows = [one.sentence() for one in all_figures(store.engine, version)]
+        reason = " ".join([f"By hand, instead of {before}, by {user.get_name()}.", *shadows])
         TrainingStore(store.engine).add_verdict(version, before, "promoted", reason)
     return Moved(champion=version, before=before)
 

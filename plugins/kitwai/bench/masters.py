@@ -1,0 +1,178 @@
+"""Many Spark masters, each with one application, that answer over HTTP as Spark's own do.
+
+They stand for clusters that are elsewhere: what a step asks them is asked of real sockets, and what
+they answer is as long as a real answer.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+
+WORKERS = 2
+LIMIT_S = 600.0
+_CORES = 2
+_TASKS = 400
+_TASK_MS = 5000
+
+
+class SimulatedMasters:
+    """So many masters on free ports of 127.0.0.1; each serves its driver's REST API too."""
+
+    def __init__(self, count: int) -> None:
+        """:param count: of masters."""
+        self._servers = [_Server(("127.0.0.1", 0), _Handler) for _ in range(count)]
+        self._threads = [
+            threading.Thread(target=server.serve_forever, daemon=True) for server in self._servers
+        ]
+
+    @property
+    def ports(self) -> list[int]:
+        """Their web ports."""
+        return [server.server_port for server in self._servers]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for server in self._servers:
+            server.shutdown()
+            server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.started_at = time.time()
+
+    def answer(self, path: str) -> tuple[str, bytes]:
+        """Content type and body of what Spark answers to ``path``; empty where it has nothing."""
+        app = f"app-20261124000000-{self.server_port:05}"
+        if path == "/":
+            page = (
+                f'<tr><td><a href="app/?appId={app}">{app}</a></td>'
+                f'<td><a href="http://127.0.0.1:{self.server_port}">sums</a></td></tr>'
+            )
+            return "text/html", page.encode()
+        answers = {
+            "/json/": self._master,
+            f"/api/v1/applications/{app}": self._application,
+            f"/api/v1/applications/{app}/jobs": self._jobs,
+            f"/api/v1/applications/{app}/stages": self._stages,
+            f"/api/v1/applications/{app}/executors": self._executors,
+            f"/api/v1/applications/{app}/environment": self._environment,
+        }
+        make = answers.get(path)
+        return "application/json", b"" if make is None else json.dumps(make(app)).encode()
+
+    def _elapsed_ms(self) -> int:
+        return round((time.time() - self.started_at) * 1000)
+
+    def _master(self, app: str) -> dict[str, Any]:
+        workers = [
+            {
+                "id": f"worker-{number}",
+                "host": f"10.0.0.{number + 1}",
+                "state": "ALIVE",
+                "cores": _CORES,
+                "coresused": _CORES,
+                "memory": 1024,
+                "memoryused": 512,
+            }
+            for number in range(WORKERS)
+        ]
+        active = {
+            "id": app,
+            "name": "sums",
+            "cores": WORKERS * _CORES,
+            "duration": self._elapsed_ms(),
+        }
+        return {"status": "ALIVE", "workers": workers, "activeapps": [active]}
+
+    def _application(self, app: str) -> dict[str, Any]:
+        attempt = {
+            "startTime": _spark_time(self.started_at),
+            "startTimeEpoch": round(self.started_at * 1000),
+            "duration": self._elapsed_ms(),
+        }
+        return {"id": app, "attempts": [attempt]}
+
+    def _jobs(self, app: str) -> list[dict[str, Any]]:
+        return [{"jobId": 0, "status": "RUNNING", "stageIds": [0]}]
+
+    def _stages(self, app: str) -> list[dict[str, Any]]:
+        done = min(_TASKS - 4, self._elapsed_ms() * WORKERS * _CORES // _TASK_MS)
+        return [
+            {
+                "stageId": 0,
+                "attemptId": 0,
+                "status": "ACTIVE",
+                "numTasks": _TASKS,
+                "numActiveTasks": WORKERS * _CORES,
+                "numCompleteTasks": done,
+                "numFailedTasks": 0,
+                "numCompletedIndices": done,
+                "executorRunTime": done * _TASK_MS,
+                "executorCpuTime": done * _TASK_MS * 900_000,
+                "inputBytes": 0,
+                "shuffleReadBytes": 0,
+                "shuffleWriteBytes": 0,
+                "firstTaskLaunchedTime": _spark_time(self.started_at + 1.0),
+            }
+        ]
+
+    def _executors(self, app: str) -> list[dict[str, Any]]:
+        return [
+            {
+                "id": str(number),
+                "hostPort": f"10.0.0.{number + 1}:40000",
+                "isActive": True,
+                "totalCores": _CORES,
+                "activeTasks": _CORES,
+                "memoryUsed": 0,
+                "maxMemory": 400_000_000,
+                "diskUsed": 0,
+                "totalShuffleWrite": 0,
+            }
+            for number in range(WORKERS)
+        ]
+
+    def _environment(self, app: str) -> dict[str, Any]:
+        return {"sparkProperties": [["spark.kitwai.timeLimit", f"{LIMIT_S:.0f}s"]]}
+
+
+def _spark_time(moment: float) -> str:
+    text = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+    return text.removesuffix("+00:00") + "GMT"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def do_GET(self) -> None:
+        """Answer as Spark does."""
+        kind, body = self.server.answer(self.path)
+        self.send_response(200 if body else 404)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Requests are not logged: there are thousands."""

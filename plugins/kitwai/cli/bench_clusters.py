@@ -1,0 +1,53 @@
+"""``kitwai bench clusters``: how long a round of steps on many clusters takes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from dataclasses import asdict
+
+from kitwai.errors import InvalidInputError
+
+
+def add_parser(
+    benchmarks: argparse._SubParsersAction[argparse.ArgumentParser],
+    common: argparse.ArgumentParser,
+) -> None:
+    """Add the benchmark; ``common`` has ``--json``."""
+    clusters = benchmarks.add_parser(
+        "clusters", parents=[common], help="a round of steps on many clusters, on Postgres"
+    )
+    clusters.add_argument(
+        "--clusters", type=int, default=50, help="simulated (default: %(default)s)"
+    )
+    clusters.add_argument("--rounds", type=int, default=3, help="measured (default: %(default)s)")
+    clusters.set_defaults(run=_clusters)
+
+
+def _clusters(arguments: argparse.Namespace) -> int:
+    for name in ("clusters", "rounds"):
+        if not 1 <= getattr(arguments, name) <= 1000:
+            raise InvalidInputError(f"--{name} must lie in 1..1000.")
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from kitwai.bench.clusters import measure_clusters
+
+    console = Console(highlight=False)
+    rounds = measure_clusters(arguments.clusters, arguments.rounds, console.print)
+    seconds = rounds.round_s
+    table = Table("", "median s", "fastest s", "slowest s")
+    table.add_row(
+        f"a round on {rounds.clusters} clusters",
+        *(f"{one:.1f}" for one in (statistics.median(seconds), min(seconds), max(seconds))),
+    )
+    for part, median in rounds.task_s.items():
+        table.add_row(f"one {part} task", f"{median:.2f}", "", "")
+    console.print(table)
+    console.print(f"{rounds.tasks} tasks a round, {rounds.decisions_per_s:.1f} decisions a second.")
+    if arguments.json is not None:
+        figures = {**asdict(rounds), "decisions_per_s": rounds.decisions_per_s}
+        arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    return 0
