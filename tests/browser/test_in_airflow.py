@@ -242,7 +242,14 @@ def test_a_person_watches_a_run_change_the_workers(person, place, job, wait_for)
     """Suggest first, then auto; one decision in full; all of it on real Spark."""
     page = person.page
     wait_for(lambda: "RUNNING" in running_states(place), timeout_s=120)
-    place.step()
+
+    def predicted() -> bool:
+        # Before a task has ended there is nothing to predict a finish from, and no chart of it.
+        place.step()
+        newest = place.store.decisions(CLUSTER)[-1].decision
+        return any(one.predicted_finish_s for one in newest.applications)
+
+    wait_for(predicted, timeout_s=150)
     go(person, place, f"#/clusters/{CLUSTER}")
     figure = page.locator("#now-title").locator("xpath=../..").locator(".big")
     expect(figure).to_have_text("1")
@@ -271,6 +278,9 @@ def test_a_person_watches_a_run_change_the_workers(person, place, job, wait_for)
     mark.click()
     expect(page.locator("h1")).to_contain_text("Decision")
     expect(page.get_by_role("heading", name=NAME)).to_be_visible()
+    # What was marked was suggested first, and carried out by a later decision.
+    (carried_out,) = place.store.scalings(CLUSTER)
+    go(person, place, f"#/decisions/{carried_out.decision_id}")
     expect(page.get_by_text(re.compile("workers? started")).first).to_be_visible()
     expect(page.locator(".what-if svg")).to_have_count(2)
     table = page.get_by_role("table", name=re.compile("Every target of"))
