@@ -90,16 +90,14 @@ class DockerEngine:
                 for member in [process, *process.children(recursive=True)]:
                     member.kill()
         # After a power cut, what runs is found nowhere.
+        _forget_networks(self.run)
         shutil.rmtree(self.run / "x" / "containerd", ignore_errors=True)
         self._pid_file.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Stop it and let the next test run have its folder."""
         self.stop()
-        # The daemon leaves this mount where a container had the machine's own network.
-        host_network = self.run / "x" / "netns" / "default"
-        if host_network.exists():
-            subprocess.run(["umount", host_network], stderr=subprocess.DEVNULL, check=False)
+        _forget_networks(self.run)
         shutil.rmtree(self.run, ignore_errors=True)
         if self._lock is not None:
             self._lock.close()
@@ -108,15 +106,25 @@ class DockerEngine:
         """End the daemon of a test run that was killed: it still has the folder."""
         with contextlib.suppress(OSError, ValueError, psutil.NoSuchProcess):
             orphan = psutil.Process(int(self._pid_file.read_text()))
-            if str(self.folder / "data") in orphan.cmdline():
+            command = orphan.cmdline()
+            if str(self.folder / "data") in command:
                 orphan.terminate()
                 orphan.wait(60)
+                _forget_networks(Path(command[command.index("--exec-root") + 1]).parent)
 
     def _answers(self) -> bool:
         try:
             return docker.APIClient(self.url, timeout=5).ping()
         except docker.errors.DockerException:
             return False
+
+
+def _forget_networks(run: Path) -> None:
+    """Let go of the network namespaces that a daemon leaves mounted: the VXLAN devices in them would
+    be in the way of the next Swarm.
+    """
+    for namespace in (run / "x" / "netns").glob("*"):
+        subprocess.run(["umount", namespace], stderr=subprocess.DEVNULL, check=False)
 
 
 def _command(process: psutil.Process) -> list[str]:
