@@ -120,8 +120,8 @@ class DockerEngine:
 
 
 def _forget_networks(run: Path) -> None:
-    """Let go of the network namespaces that a daemon leaves mounted: the VXLAN devices in them would
-    be in the way of the next Swarm.
+    """Let go of the network namespaces that a daemon leaves mounted: the VXLAN devices in them
+    would be in the way of the next Swarm.
     """
     for namespace in (run / "x" / "netns").glob("*"):
         subprocess.run(["umount", namespace], stderr=subprocess.DEVNULL, check=False)
