@@ -52,9 +52,12 @@ def test_what_is_missing_is_one_clear_sentence_and_nothing_is_left(
 
 
 def test_an_engine_that_is_killed_and_started_again_loses_workers_but_not_the_pool(
-    engine, lone_pool, wait_for
+    engine, lone_pool, containers_of, wait_for
 ):
     started = lone_pool.start(2)
+    # Swarm starts after its restart what it had been asked for and had not begun.
+    for worker in started:
+        containers_of(worker)
     engine.kill()
     with pytest.raises(PoolError, match="gave no answer when asked to list workers"):
         lone_pool.workers()
