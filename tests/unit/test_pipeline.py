@@ -210,14 +210,17 @@ def test_a_missing_task_before_is_named(trained, tmp_path):
         pipeline.evaluate_partition(partition, root / "models", "test")
 
 
-def test_a_parent_is_the_newest_version_before(trained):
+def test_a_parent_is_the_newest_version_before(trained, tmp_path):
     root, (first, second) = trained
-    assert parent_of(root / "models", plan(3)) == second["version"]
-    assert parent_of(root / "models", plan(1)) == first["version"]
-    assert parent_of(root / "models", plan(0)) == SHIPPED
+    # Without what other tests have added: of one day's versions none is the newer.
+    for version in (SHIPPED, first["version"], second["version"]):
+        shutil.copytree(root / "models" / version, tmp_path / version)
+    assert parent_of(tmp_path, plan(3)) == second["version"]
+    assert parent_of(tmp_path, plan(1)) == first["version"]
+    assert parent_of(tmp_path, plan(0)) == SHIPPED
     assert parent_of(root / "none", plan(0)) is None
     whole = dataclasses.replace(plan(3), since=0.0)
-    assert parent_of(root / "models", whole) == SHIPPED
+    assert parent_of(tmp_path, whole) == SHIPPED
 
 
 @pytest.mark.parametrize(
