@@ -90,7 +90,7 @@ def test_1_4_2_while_a_job_shuffles_computes_no_map_task_twice(
 def test_workers_come_and_go_under_dynamic_allocation(
     pool, look, lease, run_shuffle, wait_for, tmp_path
 ):
-    maps = 80
+    maps = 120
     assert reach(1, pool, look, lease, wait_s=WAIT_S).settled
     job = run_shuffle(
         maps,
