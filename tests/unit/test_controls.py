@@ -8,7 +8,7 @@ from kitwai.core.constraint import Constraint
 from kitwai.core.controls import Control, check_control, override
 from kitwai.core.decision import ClusterSettings, Mode, Pause, Pin
 from kitwai.errors import InvalidInputError
-from kitwai.store.controls import ControlStore
+from kitwai.store.controls import ControlStore, control_of
 from kitwai.store.store import Store
 
 SETTINGS = ClusterSettings("prod", Constraint(10, 600.0), min_workers=2)
@@ -76,5 +76,5 @@ def test_the_newest_of_each_name_counts_and_all_are_kept(tmp_path):
         store.add("prod", one)
     store.add("other", control("mode", "suggest"))
     assert store.newest("prod") == [set_[1], set_[2]]
-    assert store.record("prod") == set_[::-1]
-    assert store.record("prod", most=1, before=3) == [set_[1]]
+    assert [control_of(row) for row in store.rows("prod", most=100)] == set_[::-1]
+    assert [control_of(row) for row in store.rows("prod", most=1, before=3)] == [set_[1]]

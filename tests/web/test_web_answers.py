@@ -182,6 +182,8 @@ def test_a_decision_in_full(web):
         assert row["allowed"] == app.mask[row["target"] - 1]
     assert len(full["scalings"]) == 1
     assert full["scalings"][0]["target"] == stored.decision.target
+    # The outcome's own fields stand beside the moments, not below them once more.
+    assert "body" not in full["scalings"][0]
     seen = ok(web.client().get(f"{API}/observations/{full['observation_id']}"))
     assert seen["cluster"] == "a_cluster"
     assert len(seen["applications"][0]["stages"]) == 24

@@ -38,7 +38,7 @@ def test_a_control_is_set_recorded_and_lifted(web):
     ]
     more = client.get(f"{B}/controls", params={"before": record["next"]}).json()
     assert [one["name"] for one in more["items"]][:2] == ["max_workers", "pin"]
-    assert [one.name for one in ControlStore(web.store.engine).record("b_cluster")][:3] == [
+    assert [one.name for one in ControlStore(web.store.engine).rows("b_cluster", most=100)][:3] == [
         "max_workers",
         "limit",
         "max_workers",
@@ -69,11 +69,11 @@ def test_a_control_is_set_recorded_and_lifted(web):
     ],
 )
 def test_what_cannot_be_is_refused_and_not_recorded(web, body, told):
-    before = len(ControlStore(web.store.engine).record("b_cluster"))
+    before = len(ControlStore(web.store.engine).rows("b_cluster", most=100))
     answer = web.client().post(f"{B}/controls", json=body)
     assert answer.status_code == 422, answer.text
     assert told in answer.json()["detail"], answer.text
-    assert len(ControlStore(web.store.engine).record("b_cluster")) == before
+    assert len(ControlStore(web.store.engine).rows("b_cluster", most=100)) == before
 
 
 @pytest.mark.parametrize("text", ['{"name": "pin", "value": 2, "until": NaN}', "{", '"', "\x00"])

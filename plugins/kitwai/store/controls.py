@@ -46,8 +46,8 @@ class ControlStore:
             )
             return [control_of(row) for row in rows]
 
-    def record(self, cluster: str, *, most: int = 100, before: int | None = None) -> list[Control]:
-        """What was set on ``cluster``, newest first, at most ``most``.
+    def rows(self, cluster: str, *, most: int, before: int | None = None) -> list[ControlRow]:
+        """The record of what was set on ``cluster``, newest first (`control_of`).
 
         :param before: only rows with a smaller id.
         """
@@ -55,8 +55,7 @@ class ControlStore:
         if before is not None:
             query = query.where(ControlRow.id < before)
         with Session(self._engine) as session:
-            rows = session.scalars(query.order_by(ControlRow.id.desc()).limit(most))
-            return [control_of(row) for row in rows]
+            return list(session.scalars(query.order_by(ControlRow.id.desc()).limit(most)))
 
 
 def control_of(row: ControlRow) -> Control:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from kitwai.store.tables import ApprovalRow, DecisionRow
+from kitwai.web.paging import newest_first
 from kitwai.web.schemas import ApprovalView, Page
 
 _COLUMNS = (
@@ -56,12 +57,14 @@ def approvals(
     query = _approvals()
     if waiting:
         query = query.where(ApprovalRow.answer.is_(None), ApprovalRow.expires_at > now)
-    if before is not None:
-        query = query.where(ApprovalRow.id < before)
-    with engine.connect() as connection:
-        rows = connection.execute(query.order_by(ApprovalRow.id.desc()).limit(limit + 1)).all()
-    items = [ApprovalView(**row._mapping) for row in rows[:limit]]
-    return Page(items=items, next=items[-1].id if len(rows) > limit else None)
+    return newest_first(
+        engine,
+        query,
+        ApprovalRow.id,
+        lambda row: ApprovalView(**row._mapping),
+        limit=limit,
+        before=before,
+    )
 
 
 def _approvals() -> sa.Select[*tuple[Any, ...]]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Engine
-from sqlalchemy.orm import Session
 
 from kitwai.core.controls import Control, override_usable
 from kitwai.core.decision import ApplicationDecision
@@ -14,11 +12,11 @@ from kitwai.core.observation import Application, Observation
 from kitwai.errors import InvalidInputError
 from kitwai.store.controls import ControlStore, control_of
 from kitwai.store.store import Store
-from kitwai.store.tables import ControlRow, DecisionRow
 from kitwai.web.approvals import open_approval
+from kitwai.web.paging import part
 from kitwai.web.schemas import ApplicationView, ClusterView, ControlView, Flaps, Page
 from kitwai.web.sources import connection
-from kitwai.web.timeline import finite
+from kitwai.web.timeline import at_target
 
 
 def cluster_view(store: Store, cluster: str, now: float) -> ClusterView:
@@ -53,13 +51,8 @@ def control_record(
     engine: Engine, cluster: str, *, now: float, limit: int, before: int | None
 ) -> Page[ControlView]:
     """Everything that was set on ``cluster``, newest first."""
-    query = sa.select(ControlRow).where(ControlRow.cluster == cluster)
-    if before is not None:
-        query = query.where(ControlRow.id < before)
-    with Session(engine) as session:
-        rows = list(session.scalars(query.order_by(ControlRow.id.desc()).limit(limit + 1)))
-    items = [control_view(control_of(row), now) for row in rows[:limit]]
-    return Page(items=items, next=rows[limit - 1].id if len(rows) > limit else None)
+    rows = ControlStore(engine).rows(cluster, most=limit + 1, before=before)
+    return part(rows, [control_view(control_of(row), now) for row in rows[:limit]], limit)
 
 
 def _settings(view: ClusterView, controls: Sequence[Control], now: float) -> None:
@@ -88,18 +81,11 @@ def _observed(view: ClusterView, seen: Observation) -> None:
 
 
 def _decided(view: ClusterView, store: Store, seen: Observation | None) -> None:
-    newest = (
-        sa.select(DecisionRow.id)
-        .where(DecisionRow.cluster == view.cluster)
-        .order_by(DecisionRow.at.desc(), DecisionRow.id.desc())
-        .limit(1)
-    )
-    with Session(store.engine) as session:
-        decision_id = session.scalar(newest)
-    if decision_id is None:
+    newest = store.newest_decisions(view.cluster)
+    if not newest:
         return
-    decision = store.decision(decision_id).decision
-    view.decision_id, view.decided_at = decision_id, decision.at
+    decision = newest[0].decision
+    view.decision_id, view.decided_at = newest[0].id, decision.at
     view.target, view.reason = decision.target, decision.reason
     view.policy, view.checkpoint = decision.policy, decision.checkpoint
     view.fallback = decision.fallback
@@ -123,10 +109,3 @@ def _application(decided: ApplicationDecision, seen: Application | None) -> Appl
         tasks_done=None if stages is None else sum(stage.complete for stage in stages),
         reason=decided.reason,
     )
-
-
-def at_target(values: Sequence[float] | None, target: int) -> float | None:
-    """The entry for ``target`` of a tuple that begins with target 1."""
-    if values is None or not 1 <= target <= len(values):
-        return None
-    return finite(values[target - 1])

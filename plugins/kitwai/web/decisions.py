@@ -14,8 +14,9 @@ from sqlalchemy.engine import Connection, Engine
 from kitwai.core.decision import ApplicationDecision
 from kitwai.store.store import Store
 from kitwai.store.tables import DecisionRow, ScalingRow
+from kitwai.web.paging import part
 from kitwai.web.schemas import DecisionDetail, DecisionSummary, Page, WhatIf
-from kitwai.web.timeline import finite
+from kitwai.web.timeline import at_target
 
 Line = tuple[Any, ...]
 """A `DecisionSummary` as its fields, in their order: `COLUMNS`. A long history is many of them."""
@@ -74,7 +75,7 @@ def decisions(
         rows = connection.execute(query.limit(limit + 1)).all()
         lines = _lines(connection, rows[:limit])
     items = [DecisionSummary(**dict(zip(COLUMNS, line, strict=True))) for line in lines]
-    return Page(items=items, next=items[-1].id if len(rows) > limit else None)
+    return part(rows, items, limit)
 
 
 def all_decisions(engine: Engine, wanted: Filter) -> Iterator[list[Line]]:
@@ -82,8 +83,8 @@ def all_decisions(engine: Engine, wanted: Filter) -> Iterator[list[Line]]:
     with engine.connect() as connection, engine.connect() as other:
         query = _query(wanted).execution_options(yield_per=_AT_ONCE)
         rows = iter(connection.execute(query))
-        while part := list(islice(rows, _AT_ONCE)):
-            yield _lines(other, part)
+        while some := list(islice(rows, _AT_ONCE)):
+            yield _lines(other, some)
 
 
 def detail(store: Store, decision_id: int) -> DecisionDetail:
@@ -121,22 +122,19 @@ def detail(store: Store, decision_id: int) -> DecisionDetail:
 
 def what_if(app: ApplicationDecision) -> list[WhatIf]:
     """Every target that was weighed for one application."""
-
-    def entry(values: Sequence[float] | None, index: int) -> float | None:
-        return finite(values[index]) if values is not None and index < len(values) else None
-
     answers = []
-    for index in range(len(app.mask) or len(app.q_values or app.predicted_finish_s or ())):
-        finish_s = entry(app.predicted_finish_s, index)
+    most = len(app.mask) or len(app.q_values or app.predicted_finish_s or ())
+    for target in range(1, most + 1):
+        finish_s = at_target(app.predicted_finish_s, target)
         left_s = None if finish_s is None else max(0.0, finish_s - app.elapsed_s)
         answers.append(
             WhatIf(
-                target=index + 1,
+                target=target,
                 finish_s=finish_s,
-                cost=None if left_s is None else (index + 1) * left_s,
-                miss_probability=entry(app.miss_probability, index),
-                q_value=entry(app.q_values, index),
-                allowed=index < len(app.mask) and app.mask[index],
+                cost=None if left_s is None else target * left_s,
+                miss_probability=at_target(app.miss_probability, target),
+                q_value=at_target(app.q_values, target),
+                allowed=target <= len(app.mask) and app.mask[target - 1],
             )
         )
     return answers
@@ -205,4 +203,5 @@ def _done(connection: Connection, rows: Sequence[Any]) -> dict[int, tuple[int, i
 
 def _scaling(row: dict[str, Any]) -> dict[str, Any]:
     """What an operation did, with its moments: by name where the outcome tells, else in numbers."""
-    return {**row, **(row.pop("body") or {})}
+    outcome = row.pop("body") or {}
+    return {**row, **outcome}

@@ -19,6 +19,7 @@ from kitwai.store.registry import (
     versions,
 )
 from kitwai.store.tables import VerdictRow
+from kitwai.web.paging import newest_first
 from kitwai.web.schemas import ModelDetail, ModelView, Page, Verdict
 
 _PICTURE = ".png"
@@ -98,9 +99,11 @@ def verdicts(engine: Engine, *, limit: int, before: int | None) -> Page[Verdict]
         VerdictRow.verdict,
         VerdictRow.reason,
     )
-    if before is not None:
-        query = query.where(VerdictRow.id < before)
-    with engine.connect() as connection:
-        rows = connection.execute(query.order_by(VerdictRow.id.desc()).limit(limit + 1)).all()
-    items = [Verdict(**row._mapping) for row in rows[:limit]]
-    return Page(items=items, next=items[-1].id if len(rows) > limit else None)
+    return newest_first(
+        engine,
+        query,
+        VerdictRow.id,
+        lambda row: Verdict(**row._mapping),
+        limit=limit,
+        before=before,
+    )

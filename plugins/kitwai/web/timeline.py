@@ -215,11 +215,15 @@ def nearest(decision: str) -> tuple[float | None, float | None, float | None]:
     if not limited:
         return None, None, None
     one = min(limited, key=lambda app: app.constraint.limit_s - app.elapsed_s)
-    finish = one.predicted_finish_s or []
-    finish_s = finish[one.target - 1] if 0 < one.target <= len(finish) else None
-    return one.elapsed_s, finite(finish_s), one.constraint.limit_s
+    finish_s = at_target(one.predicted_finish_s, one.target)
+    return one.elapsed_s, finish_s, one.constraint.limit_s
 
 
-def finite(value: float | None) -> float | None:
-    """The number, None where it is none that JSON can carry."""
+def at_target(values: Sequence[float | None] | None, target: int) -> float | None:
+    """The entry for ``target`` of what begins with target 1; None where there is none, or none that
+    JSON can carry.
+    """
+    if values is None or not 1 <= target <= len(values):
+        return None
+    value = values[target - 1]
     return value if value is not None and math.isfinite(value) else None
