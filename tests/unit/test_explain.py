@@ -21,7 +21,8 @@ from kitwai.sim.library import Library
 from kitwai.sim.records import history_of
 from kitwai.sim.synthetic import synthetic_profiles
 from kitwai.store.champion import load_champion
-from kitwai.store.history import load_history, save_history
+from kitwai.store.history import save_history
+from kitwai.store.known import own_runs
 from kitwai.store.store import Store
 from kitwai.store.tables import DecisionRow
 
@@ -80,7 +81,7 @@ def decided(store, seen, *, of=None, now=1001.5, history=None):
         champion.policy,
         now=now,
         no_policy_reason=champion.why_not,
-        history=champion.history(load_history(history) if history else None),
+        history=champion.history(own_runs(history).runs if history else None),
         history_sha256=hashlib.sha256(history.read_bytes()).hexdigest() if history else None,
     )
     return store.add_decision(made, store.add_observation(seen), of)

@@ -20,13 +20,6 @@ class Losses:
     retried_stages: int
     recomputed_tasks: int
 
-    @property
-    def none(self) -> bool:
-        """Nothing was lost."""
-        return not (
-            self.failed_tasks or self.fetch_failures or self.retried_stages or self.recomputed_tasks
-        )
-
 
 def read_losses(event_log: str) -> Losses:
     """Count them in the text of an application's event log."""

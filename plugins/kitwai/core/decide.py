@@ -12,7 +12,7 @@ from kitwai.core.constraint import Constraint
 from kitwai.core.decision import ApplicationDecision, ClusterSettings, Decision, GuardrailNote
 from kitwai.core.endless import decide_endless
 from kitwai.core.guardrails import guard_application, guard_cluster
-from kitwai.core.history import Record, prior_of
+from kitwai.core.history import Record, comparable, prior_of
 from kitwai.core.live import view_of
 from kitwai.core.observation import Application, Observation
 from kitwai.core.policy import AnalyticPolicy, Policy, price_of
@@ -148,20 +148,21 @@ def _decide_busy(
 ) -> Decision:
     present = decision.present or 0
     applications = observation.applications or ()
-    several = len(applications) > 1
-    decided = tuple(
-        _decide_application(
-            application,
-            settings,
-            policy,
-            analytic,
-            history.get(application.name, ()),
-            present=workers_of(application, present) if several else present,
-            starting=0 if several else len(observation.starting),
-            limit_error=_error_of(observation, f"application {application.id} limit"),
+    decided = []
+    for application in applications:
+        own, starting = workers_of(application, observation, present)
+        decided.append(
+            _decide_application(
+                application,
+                settings,
+                policy,
+                analytic,
+                history.get(application.name, ()),
+                present=own,
+                starting=starting,
+                limit_error=_error_of(observation, f"application {application.id} limit"),
+            )
         )
-        for application in applications
-    )
     urgent = any(
         one.predicted_finish_s is not None
         and present >= 1
@@ -183,7 +184,7 @@ def _decide_busy(
             "number that is not finite."
         )
     blind = any(application.stages is None for application in applications)
-    decision = replace(decision, applications=decided, fallback=fallback, held=blind)
+    decision = replace(decision, applications=tuple(decided), fallback=fallback, held=blind)
     target = sum(one.target for one in decided)
     return _guarded(decision, observation, settings, target, reason, urgent=urgent)
 
@@ -300,10 +301,7 @@ def state_of(
 ) -> State:
     """What the policy is asked about one application, over max(N, 10) targets."""
     counts = max(TARGETS, constraint.max_workers)
-    # A record tells of the counts up to which it was made, on workers of its own size.
-    fit = [
-        run for run in runs if len(run.level) >= counts and run.cores == settings.cores_per_worker
-    ]
+    fit = comparable(runs, counts, settings.cores_per_worker)
     prior = prior_of(fit, application.inputs, counts, len(application.stages or ()))
     view = view_of(
         application,
@@ -383,8 +381,12 @@ def _error_of(observation: Observation, part: str) -> str | None:
     return next((one.error for one in observation.parts if one.name == part), None)
 
 
-def workers_of(application: Application, present: int) -> int:
-    """Workers on which the application holds an executor, or all when it cannot be told."""
+def workers_of(application: Application, observation: Observation, present: int) -> tuple[int, int]:
+    """The application's share of the ``present`` workers, and how many of them start: all where it
+    runs alone, else those on which it holds an executor, or all when it cannot be told.
+    """
+    if len(observation.applications or ()) == 1:
+        return present, len(observation.starting)
     if not application.executors:
-        return present
-    return min(present, len({executor.host for executor in application.executors}))
+        return present, 0
+    return min(present, len({executor.host for executor in application.executors})), 0

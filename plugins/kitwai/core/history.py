@@ -56,6 +56,13 @@ class Record:
     app: str = ""
 
 
+def comparable(records: Sequence[Record], counts: int, cores: int) -> list[Record]:
+    """Those that tell of ``counts`` workers of ``cores`` cores: a record tells of the counts up to
+    which it was made, on workers of its own size.
+    """
+    return [one for one in records if len(one.level) >= counts and one.cores == cores]
+
+
 def prior_of(
     records: Sequence[Record], inputs: Mapping[str, float], counts: int, stages: int
 ) -> Prior:

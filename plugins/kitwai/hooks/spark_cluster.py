@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from kitwai.core.history import Record
     from kitwai.core.observation import Observation
     from kitwai.pools.base import WorkerPool
+    from kitwai.store.known import OwnRuns
 
 
 class SparkClusterHook(BaseHook):
@@ -87,31 +87,24 @@ class SparkClusterHook(BaseHook):
 
         return make_pool(self.config.pool)
 
-    @cached_property
+    @property
     def history(self) -> Mapping[str, Sequence[Record]] | None:
         """Past runs by application, None where the connection names no file.
 
         :raises InvalidInputError: the file cannot be used.
         """
-        if self.config.history is None or self._history_content is None:
-            return None
-        from kitwai.store.history import parse_history
-
-        return parse_history(self._history_content, self.config.history)
+        return None if self._own_runs is None else self._own_runs.runs
 
     @property
     def history_sha256(self) -> str | None:
         """Tells the file of past runs from another; None where the connection names none."""
-        content = self._history_content
-        return None if content is None else hashlib.sha256(content).hexdigest()
+        return None if self._own_runs is None else self._own_runs.sha256
 
     @cached_property
-    def _history_content(self) -> bytes | None:
-        if self.config.history is None:
-            return None
-        from kitwai.store.history import read_history
+    def _own_runs(self) -> OwnRuns | None:
+        from kitwai.store.known import own_runs
 
-        return read_history(self.config.history)
+        return own_runs(self.config.history)
 
     @property
     def params(self) -> dict[str, Any]:

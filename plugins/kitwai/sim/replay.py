@@ -20,7 +20,7 @@ from kitwai.core.belief import Prior
 from kitwai.core.constraint import Constraint
 from kitwai.core.decision import ClusterSettings
 from kitwai.core.guardrails import guard_application
-from kitwai.core.history import Record, prior_of
+from kitwai.core.history import Record, comparable, prior_of
 from kitwai.core.policy import AnalyticPolicy, Policy, price_of
 from kitwai.core.state import TARGETS, build_state
 from kitwai.core.view import Floats, Ints, View
@@ -136,11 +136,7 @@ class PolicyPlayer:
         self._prior = Prior.stack(
             [
                 prior_of(
-                    [
-                        record
-                        for record in one.records
-                        if len(record.level) >= counts and record.cores == profile.cores_per_worker
-                    ],
+                    comparable(one.records, counts, profile.cores_per_worker),
                     profile.inputs,
                     counts,
                     stages,

@@ -37,14 +37,6 @@ def save_history(path: Path, history: Mapping[str, Sequence[Record]]) -> None:
     replace_text(path, history_text(history))
 
 
-def load_history(path: Path) -> dict[str, tuple[Record, ...]]:
-    """What `save_history` has written.
-
-    :raises InvalidInputError: the file is missing, too large, or holds something else.
-    """
-    return parse_history(read_history(path), path)
-
-
 def read_history(path: Path) -> bytes:
     """The content of a history, for `parse_history`.
 

@@ -93,9 +93,7 @@ class RecordedBaseline:
     ) -> ApplicationDecision:
         if held.q_values is None:
             return held
-        several = len(observation.applications or ()) > 1
-        workers = workers_of(application, present) if several else present
-        starting = 0 if several else len(observation.starting)
+        workers, starting = workers_of(application, observation, present)
         counts = max(TARGETS, held.constraint.max_workers)
         view = view_of(
             application,
