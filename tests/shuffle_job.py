@@ -6,18 +6,14 @@ import json
 from collections import Counter
 from pathlib import Path
 
+from kitwai.sandbox.spark import event_log_conf
+
 SCRIPT = Path(__file__).parent / "applications" / "shuffle.py"
 
 
 def properties(events: str) -> dict[str, str]:
     """Its Spark conf; ``events``: URL of the folder of its event log."""
-    return {
-        "spark.executor.memory": "512m",
-        "spark.eventLog.enabled": "true",
-        "spark.eventLog.dir": events,
-        "spark.eventLog.rolling.enabled": "false",
-        "spark.eventLog.compress": "false",
-    }
+    return {"spark.executor.memory": "512m", **event_log_conf(events)}
 
 
 def check_counts(folder: Path, maps: int) -> None:

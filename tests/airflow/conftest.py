@@ -68,11 +68,8 @@ def setup(tmp_path_factory, repository):
     ):
         (plugins / source.name).symlink_to(source)
     with SparkMaster(folder / "master") as master:
-        host, port = master.web_url.removeprefix("http://").split(":")
         pool = LocalWorkerPool(master.url, folder / "pool", cores=2, memory_mb=1024)
-        connection = {"conn_type": "spark_cluster", "host": host, "port": int(port)}
         extra = {
-            "master": master.url,
             "pool": "local",
             "pool_directory": str(folder / "pool"),
             "worker_cores": 2,
@@ -92,8 +89,8 @@ def setup(tmp_path_factory, repository):
             repository / "dags",
             plugins,
             connections={
-                CLUSTER: {**connection, "extra": extra},
-                BROKEN: {**connection, "extra": {"max_worker": 3}},
+                CLUSTER: master.connection(extra),
+                BROKEN: master.connection({"max_worker": 3}),
             },
             env={
                 "AIRFLOW__KITWAI__CLUSTERS": f"{CLUSTER},{BROKEN}",

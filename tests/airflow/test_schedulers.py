@@ -36,10 +36,8 @@ def two(tmp_path_factory, repository):
     except PostgresError as error:
         pytest.skip(str(error))
     with SparkMaster(folder / "master") as master:
-        host, port = master.web_url.removeprefix("http://").split(":")
         pool = LocalWorkerPool(master.url, folder / "pool", cores=2, memory_mb=512)
         extra = {
-            "master": master.url,
             "mode": "auto",
             "pool": "local",
             "pool_directory": str(folder / "pool"),
@@ -54,8 +52,7 @@ def two(tmp_path_factory, repository):
             folder / "airflow",
             repository / "dags",
             repository / "plugins",
-            {CLUSTER: {"conn_type": "spark_cluster", "host": host, "port": int(port),
-                       "extra": extra}},
+            {CLUSTER: master.connection(extra)},
             {
                 "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
                 "AIRFLOW__KITWAI__CLUSTERS": CLUSTER,
@@ -67,7 +64,7 @@ def two(tmp_path_factory, repository):
                 "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
             },
             dag_ids=[DAG_ID],
-        )  # fmt: skip
+        )
         try:
             with airflow:
                 more = airflow.add_scheduler()

@@ -74,9 +74,9 @@ def made_up(built, repository) -> Iterator[str]:
         server.wait(10)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Debian's Chromium."""
+    """Debian's Chromium, closed with its module: Playwright holds the thread's event loop."""
     with chromium() as started:
         yield started
 

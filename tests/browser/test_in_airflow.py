@@ -84,11 +84,8 @@ def place(tmp_path_factory, repository) -> Iterator[Place]:
     shutil.copytree(repository / "include" / "models", models)
     add_version(models)
     with SparkMaster(folder / "master") as master:
-        host, port = master.web_url.removeprefix("http://").split(":")
         pool = LocalWorkerPool(master.url, folder / "pool", cores=2, memory_mb=1024)
-        connection = {"conn_type": "spark_cluster", "host": host, "port": int(port)}
         extra = {
-            "master": master.url,
             "pool": "local",
             "pool_directory": str(folder / "pool"),
             "worker_cores": 2,
@@ -104,8 +101,8 @@ def place(tmp_path_factory, repository) -> Iterator[Place]:
             repository / "dags",
             repository / "plugins",
             connections={
-                CLUSTER: {**connection, "extra": extra},
-                BROKEN: {**connection, "extra": {"max_worker": 3}},
+                CLUSTER: master.connection(extra),
+                BROKEN: master.connection({"max_worker": 3}),
             },
             env={
                 "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,guest:viewer",

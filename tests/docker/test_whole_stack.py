@@ -15,7 +15,7 @@ from docker_engine import ENGINE_IMAGE
 from kitwai.demo import application
 from kitwai.demo.measure import read_event_log
 from kitwai.demo.service import PermitService
-from kitwai.sandbox.spark import DECOMMISSION, QUICK_JVM
+from kitwai.sandbox.spark import DECOMMISSION, QUICK_JVM, event_log_conf
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(1500)]
 
@@ -215,10 +215,7 @@ def submit(stack, service_url: str) -> str:
         "spark.executor.memory": f"{MEMORY_MB}m",
         "spark.executor.extraJavaOptions": QUICK_JVM,
         "spark.ui.showConsoleProgress": "false",
-        "spark.eventLog.enabled": "true",
-        "spark.eventLog.dir": "file:///var/log/spark-events",
-        "spark.eventLog.rolling.enabled": "false",
-        "spark.eventLog.compress": "false",
+        **event_log_conf("file:///var/log/spark-events"),
     }
     options = [part for item in conf.items() for part in ("--conf", "=".join(item))]
     script = Path(application.__file__)

@@ -81,13 +81,7 @@ def world(tmp_path_factory, repository):
     for requirements in repository.glob("requirements*.txt"):
         (folder / requirements.name).symlink_to(requirements)
     with SparkMaster(folder / "master") as master:
-        host, port = master.web_url.removeprefix("http://").split(":")
-        pool = {
-            "conn_type": "spark_cluster",
-            "host": host,
-            "port": int(port),
-            "extra": {"pool": "local", "master": master.url, "max_workers": 3, "worker_cores": 2},
-        }
+        pool = master.connection({"pool": "local", "max_workers": 3, "worker_cores": 2})
         airflow = AirflowStandalone(
             folder / "airflow",
             repository / "dags",
@@ -111,11 +105,12 @@ def world(tmp_path_factory, repository):
                 "KITWAI_PASSWORD": airflow.password,
             }
             (folder / "airflow" / "dags").mkdir(exist_ok=True)
+            where = f"{pool['host']} --conn-port {pool['port']}"
             names = {
                 # Into a folder of its own, without what is there already.
                 "pip install .": f"pip install --quiet --no-deps --target {folder}/installed .",
                 "spark-master.example:7077": master.url.removeprefix("spark://"),
-                "spark-master.example --conn-port 8080": f"{host} --conn-port {port}",
+                "spark-master.example --conn-port 8080": where,
                 "http://airflow.example:8080": airflow.url,
                 "--from 2026-01-31 --to 2026-02-01": f"--from {datetime.now(UTC):%Y-%m-%d}",
                 "spark://spark-master.example": master.url,

@@ -34,20 +34,15 @@ print(operator.step(SparkClusterHook({CLUSTER!r})), flush=True)
 
 @pytest.fixture
 def environment(spark_master, pool, tmp_path):
-    host, port = spark_master.web_url.removeprefix("http://").split(":")
-    connection = {
-        "conn_type": "spark_cluster",
-        "host": host,
-        "port": int(port),
-        "extra": {
-            "master": spark_master.url,
+    connection = spark_master.connection(
+        {
             "pool": "local",
             "pool_directory": str(pool.directory),
             "worker_cores": pool.cores,
             "worker_memory_mb": pool.memory_mb,
             "mode": "auto",
-        },
-    }
+        }
+    )
     return os.environ | {
         f"AIRFLOW_CONN_{CLUSTER.upper()}": json.dumps(connection),
         "AIRFLOW__KITWAI__STORE": f"sqlite:///{tmp_path / 'kitwai.db'}",

@@ -16,7 +16,7 @@ import psutil
 
 from kitwai.errors import KitwaiError
 from kitwai.sandbox.processes import stop_trees
-from kitwai.sandbox.spark import QUICK_JVM, submit
+from kitwai.sandbox.spark import QUICK_JVM, event_log_conf, submit
 
 RUNS: tuple[tuple[str, int], ...] = tuple(
     (shape, size)
@@ -45,10 +45,7 @@ def make_event_logs(folder: Path, runs: Sequence[tuple[str, int]] = RUNS) -> lis
             conf: Mapping[str, str] = {
                 "spark.driver.memory": "512m",
                 "spark.driver.extraJavaOptions": QUICK_JVM,
-                "spark.eventLog.enabled": "true",
-                "spark.eventLog.dir": events.as_uri(),
-                "spark.eventLog.rolling.enabled": "false",
-                "spark.eventLog.compress": "false",
+                **event_log_conf(events.as_uri()),
             }
             arguments = [shape, "--size", str(size)]
             child = submit(f"local[{_SLOTS}]", _WORKLOAD, arguments, log=log, conf=conf)

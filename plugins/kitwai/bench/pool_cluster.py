@@ -19,7 +19,7 @@ from kitwai.observe.observer import observe
 from kitwai.pools.base import WorkerPool
 from kitwai.pools.local import LocalWorkerPool
 from kitwai.sandbox.processes import stop_trees
-from kitwai.sandbox.spark import SparkMaster, submit
+from kitwai.sandbox.spark import SparkMaster, event_log_conf, submit
 
 CORES = 2
 MEMORY_MB = 512
@@ -77,12 +77,7 @@ def local_cluster(folder: Path) -> Iterator[PoolCluster]:
     def run(script: Path, arguments: Sequence[str], conf: dict[str, str]) -> Job:
         its = folder / f"job-{len(jobs) + 1}"
         (its / "events").mkdir(parents=True)
-        events = {
-            "spark.eventLog.enabled": "true",
-            "spark.eventLog.dir": (its / "events").as_uri(),
-            "spark.eventLog.rolling.enabled": "false",
-            "spark.eventLog.compress": "false",
-        }
+        events = event_log_conf((its / "events").as_uri())
         child = submit(
             master.url, script, arguments, log=its / "application.log", conf=events | conf
         )

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import kitwai
 from kitwai.demo.claim import claim
@@ -56,19 +55,14 @@ def bench(
         with claim(folder), SparkMaster(folder / "master") as master:
             pool = LocalWorkerPool(master.url, folder / "pool")
             pool.start(1)
-            address = urlsplit(master.web_url)
-            connection = {
-                "conn_type": "spark_cluster",
-                "host": address.hostname,
-                "port": address.port,
-                "extra": {
-                    "master": master.url,
+            connection = master.connection(
+                {
                     "mode": "auto",
                     "pool": "local",
                     "pool_directory": str(pool.directory),
                     **(extra or {}),
-                },
-            }
+                }
+            )
             airflow = AirflowStandalone(
                 folder / "airflow",
                 dags,

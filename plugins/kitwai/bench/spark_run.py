@@ -21,7 +21,7 @@ from kitwai.demo.claim import claim
 from kitwai.errors import KitwaiError
 from kitwai.pools.local import LocalWorkerPool
 from kitwai.sandbox.processes import stop_trees
-from kitwai.sandbox.spark import QUICK_JVM, SparkMaster, submit
+from kitwai.sandbox.spark import QUICK_JVM, SparkMaster, event_log_conf, submit
 
 CORES = 2
 """Cores of a worker."""
@@ -99,10 +99,7 @@ class RealCluster:
             conf={
                 "spark.executor.memory": "512m",
                 "spark.driver.extraJavaOptions": QUICK_JVM,
-                "spark.eventLog.enabled": "true",
-                "spark.eventLog.dir": events.as_uri(),
-                "spark.eventLog.rolling.enabled": "false",
-                "spark.eventLog.compress": "false",
+                **event_log_conf(events.as_uri()),
             },
         )
         try:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from kitwai.core.observation import Observation, Past
 from kitwai.demo import application
@@ -21,7 +20,7 @@ from kitwai.demo.measure import Application, Recorder, read_event_log
 from kitwai.observe.observer import observe
 from kitwai.pools.local import LocalWorkerPool
 from kitwai.sandbox.processes import stop_trees
-from kitwai.sandbox.spark import SparkMaster, submit
+from kitwai.sandbox.spark import SparkMaster, event_log_conf, submit
 
 CLUSTER = "spark_demo"
 """Connection id of the cluster."""
@@ -98,13 +97,8 @@ class DemoCluster:
 
     def connection(self, max_workers: int, limit_s: float) -> dict[str, Any]:
         """The cluster as an Airflow connection in mode ``auto``."""
-        address = urlsplit(self.master.web_url)
-        return {
-            "conn_type": "spark_cluster",
-            "host": address.hostname,
-            "port": address.port,
-            "extra": {
-                "master": self.master.url,
+        return self.master.connection(
+            {
                 "max_workers": max_workers,
                 "limit": limit_s,
                 "mode": "auto",
@@ -114,8 +108,8 @@ class DemoCluster:
                 "pool_directory": str(self.folder / "pool"),
                 "worker_cores": _CORES,
                 "worker_memory_mb": _MEMORY_MB,
-            },
-        }
+            }
+        )
 
     def submit(self, workload: Workload, service_url: str, limit_s: float) -> None:
         """Submit the application with its limit."""
@@ -134,10 +128,7 @@ class DemoCluster:
                 "spark.kitwai.timeLimit": f"{limit_s:.0f}s",
                 "spark.executor.memory": f"{_MEMORY_MB}m",
                 "spark.ui.showConsoleProgress": "false",
-                "spark.eventLog.enabled": "true",
-                "spark.eventLog.dir": self.events.as_uri(),
-                "spark.eventLog.rolling.enabled": "false",
-                "spark.eventLog.compress": "false",
+                **event_log_conf(self.events.as_uri()),
             },
         )
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 
 from kitwai.errors import PoolError
-from kitwai.sandbox.spark import APPLICATION, QUICK_JVM, auth_properties
+from kitwai.sandbox.spark import APPLICATION, QUICK_JVM, auth_properties, event_log_conf
 
 if TYPE_CHECKING:
     from docker.api.client import APIClient
@@ -182,10 +182,7 @@ class ContainerSpark:
         properties = {
             **APPLICATION,
             "spark.executor.cores": str(executor_cores),
-            "spark.eventLog.enabled": "true",
-            "spark.eventLog.dir": f"file://{HOME}/events",
-            "spark.eventLog.rolling.enabled": "false",
-            "spark.eventLog.compress": "false",
+            **event_log_conf(f"file://{HOME}/events"),
             **(conf or {}),
         }
         options = [part for item in properties.items() for part in ("--conf", "=".join(item))]

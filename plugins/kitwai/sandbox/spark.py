@@ -14,6 +14,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
@@ -42,6 +44,16 @@ APPLICATION: Mapping[str, str] = {
 """What an application on a cluster of this package sets."""
 
 _MASTER_START_S = 60.0
+
+
+def event_log_conf(folder: str) -> dict[str, str]:
+    """The conf of an application that writes one plain event log into ``folder``, a URL."""
+    return {
+        "spark.eventLog.enabled": "true",
+        "spark.eventLog.dir": folder,
+        "spark.eventLog.rolling.enabled": "false",
+        "spark.eventLog.compress": "false",
+    }
 
 
 def find_spark_home() -> Path:
@@ -159,6 +171,16 @@ class SparkMaster:
     def log(self) -> Path:
         """The file that holds its output."""
         return self.directory / "master.log"
+
+    def connection(self, extra: Mapping[str, Any]) -> dict[str, Any]:
+        """Its cluster as an Airflow connection, with ``extra`` besides its address for workers."""
+        address = urlsplit(self.web_url)
+        return {
+            "conn_type": "spark_cluster",
+            "host": address.hostname,
+            "port": address.port,
+            "extra": {"master": self.url, **extra},
+        }
 
     def start(self, attempts: int = 3) -> None:
         """Start it and return when ``/json/`` answers.
