@@ -1,4 +1,7 @@
-"""The autoscale DAG: observe -> decide -> scale, one run a step, over the configured clusters."""
+"""The autoscale DAG: observe -> decide -> scale, one run a step, over the configured clusters.
+
+Each cluster has three tasks of its own, or shares one with others (`clusters_per_task`).
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, Param, task_group
 
-from kitwai.config import CONTINUOUS, clusters, step_seconds
+from kitwai.config import CONTINUOUS, clusters, clusters_per_task, step_seconds
 from kitwai.operators.decide import DecideOperator
 from kitwai.operators.observe import ObserveOperator
 from kitwai.operators.scale import ScaleOperator
+from kitwai.operators.steps import StepsOperator
 
 _seconds = step_seconds()
 _ASKED = "Empty: as the cluster's connection says."
@@ -44,4 +48,10 @@ with DAG(
         decide = DecideOperator(task_id="decide", cluster=cluster, observation=observe.output)
         ScaleOperator(task_id="scale", cluster=cluster, decision=decide.output)
 
-    step.expand(cluster=clusters())
+    if (_together := clusters_per_task()) == 1:
+        step.expand(cluster=clusters())
+    else:
+        _all = clusters()
+        StepsOperator.partial(task_id="steps").expand(
+            clusters=[_all[at : at + _together] for at in range(0, len(_all), _together)]
+        )

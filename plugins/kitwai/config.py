@@ -21,6 +21,11 @@ OPTIONS: dict[str, tuple[str, str]] = {
         "15s",
         f"Time between two steps of the autoscale DAG, or {CONTINUOUS} for one after another.",
     ),
+    "clusters_per_task": (
+        "1",
+        "Clusters whose steps share one task, 1 to 100. 1: each has three tasks of its own. A task "
+        "costs Airflow over a second of a processor, so that many clusters want more, such as 25.",
+    ),
     "store": ("", "Database URL of the store; empty: kitwai.db in AIRFLOW_HOME."),
     "retention": (
         "30d",
@@ -70,6 +75,16 @@ def option(name: str) -> str:
 def clusters() -> list[str]:
     """Connection ids of the configured clusters."""
     return [name.strip() for name in option("clusters").split(",") if name.strip()]
+
+
+def clusters_per_task() -> int:
+    """Clusters whose steps share one task."""
+    count = option("clusters_per_task").strip()
+    if not count.isdecimal() or not 1 <= int(count) <= 100:
+        raise InvalidInputError(
+            f"[kitwai] clusters_per_task must be a number from 1 to 100, not {count!r}."
+        )
+    return int(count)
 
 
 def notifiers() -> list[str]:

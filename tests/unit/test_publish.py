@@ -97,7 +97,7 @@ def test_a_step_deletes_little_at_once_and_the_oldest_first(store):
 class Hook:
     """A cluster that looks the same at every look; keeps what it was asked."""
 
-    config = None
+    config, conn_id = None, "test"
 
     def __init__(self) -> None:
         self.asked = []

@@ -4,6 +4,7 @@ Kitwai's store on a real Postgres, before masters that only answer (`bench.maste
 
 from __future__ import annotations
 
+import math
 import statistics
 import tempfile
 import time
@@ -21,6 +22,7 @@ from kitwai.sandbox.airflow import AirflowStandalone
 from kitwai.sandbox.postgres import Postgres
 
 _PARTS = ("observe", "decide", "scale")
+_WHOLE = ("steps",)
 _TIMEOUT_S = 600.0
 
 
@@ -29,7 +31,7 @@ class Rounds:
     """``round_s``: seconds of each round, a run of the autoscale DAG for all clusters.
 
     ``task_s``: for each part of a step the median seconds of one task (of those that the API lists
-    on its first page); ``tasks``: so many a round.
+    on its first page), or of one with whole steps; ``tasks``: so many a round.
     ``decisions`` are those of all rounds that were stored.
     """
 
@@ -46,10 +48,14 @@ class Rounds:
 
 
 def measure_clusters(
-    clusters: int, rounds: int, progress: Callable[[str], None] = lambda _: None
+    clusters: int,
+    rounds: int,
+    clusters_per_task: int = 1,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Rounds:
     """Run ``rounds`` rounds on ``clusters`` clusters, after one that is not measured.
 
+    :param clusters_per_task: how many share a task; 1: each has three of its own.
     :raises KitwaiError: a round failed or took over ten minutes, or a decision is missing.
     """
     from kitwai.store.store import Store
@@ -75,6 +81,7 @@ def measure_clusters(
                 "AIRFLOW__KITWAI__CLUSTERS": ",".join(names),
                 "AIRFLOW__KITWAI__STORE": store_url,
                 "AIRFLOW__KITWAI__STEP": "1d",
+                "AIRFLOW__KITWAI__CLUSTERS_PER_TASK": str(clusters_per_task),
             },
             dag_ids=[STEP_DAG],
         )
@@ -93,11 +100,12 @@ def measure_clusters(
             raise KitwaiError(
                 f"A cluster has {min(decisions)} decisions after {rounds + 1} rounds."
             )
+    parts = _PARTS if clusters_per_task == 1 else _WHOLE
     return Rounds(
         clusters,
         tuple(measured),
-        len(_PARTS) * clusters,
-        {part: _median_s(tasks, part) for part in _PARTS},
+        len(parts) * math.ceil(clusters / clusters_per_task),
+        {part: _median_s(tasks, part) for part in parts},
         sum(decisions),
     )
 

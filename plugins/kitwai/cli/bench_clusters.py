@@ -22,6 +22,12 @@ def add_parser(
         "--clusters", type=int, default=50, help="simulated (default: %(default)s)"
     )
     clusters.add_argument("--rounds", type=int, default=3, help="measured (default: %(default)s)")
+    clusters.add_argument(
+        "--per-task",
+        type=int,
+        default=25,
+        help="[kitwai] clusters_per_task; 1: three tasks a cluster (default: %(default)s)",
+    )
     clusters.set_defaults(run=_clusters)
 
 
@@ -29,6 +35,8 @@ def _clusters(arguments: argparse.Namespace) -> int:
     for name in ("clusters", "rounds"):
         if not 1 <= getattr(arguments, name) <= 1000:
             raise InvalidInputError(f"--{name} must lie in 1..1000.")
+    if not 1 <= arguments.per_task <= 100:
+        raise InvalidInputError("--per-task must lie in 1..100.")
 
     from rich.console import Console
     from rich.table import Table
@@ -36,7 +44,9 @@ def _clusters(arguments: argparse.Namespace) -> int:
     from kitwai.bench.clusters import measure_clusters
 
     console = Console(highlight=False)
-    rounds = measure_clusters(arguments.clusters, arguments.rounds, console.print)
+    rounds = measure_clusters(
+        arguments.clusters, arguments.rounds, arguments.per_task, console.print
+    )
     seconds = rounds.round_s
     table = Table("", "median s", "fastest s", "slowest s")
     table.add_row(

@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 
 from kitwai.errors import LeaseError
 from kitwai.operators.base import ClusterOperator, open_store
-from kitwai.operators.scale import STEP, noticed, scaled
+from kitwai.operators.scale import STEP, noticed
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -120,6 +120,7 @@ class ScaleApprovedOperator(ClusterOperator):
         from kitwai.core.approval import approved_target
         from kitwai.scaling import scale_cluster, scaling_notices
         from kitwai.settings import settings_in_force
+        from kitwai.step import scaled
         from kitwai.store.approvals import Answer, ApprovalStore
 
         store, now = self.store(), time.time()

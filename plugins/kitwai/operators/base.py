@@ -37,9 +37,7 @@ class ClusterOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Skip clusters this run is not for; show expected errors as their one sentence."""
         params: dict[str, Any] = dict(context.get("params") or {})
-        asked = params.get("clusters")
-        if asked is not None and self.cluster not in asked:
-            raise AirflowSkipException(f"This run is for {', '.join(asked) or 'no cluster'} only.")
+        wanted([self.cluster], params)
         # No retry: the next step looks at the cluster afresh, a retry of this one would be older.
         try:
             return self.step(self.hook(params))
@@ -52,19 +50,35 @@ class ClusterOperator(BaseOperator):
         raise NotImplementedError
 
     def hook(self, params: dict[str, Any]) -> SparkClusterHook:
-        """The cluster under this run's params N, T and mode (None: the connection's)."""
-        from kitwai.hooks.spark_cluster import SparkClusterHook
-
-        return SparkClusterHook(
-            self.cluster,
-            max_workers=params.get("N"),
-            limit=params.get("T"),
-            mode=params.get("mode"),
-        )
+        """The cluster under this run's params."""
+        return hook_of(self.cluster, params)
 
     def store(self) -> Store:
         """The store of this Airflow."""
         return open_store()
+
+
+def wanted(clusters: Sequence[str], params: dict[str, Any]) -> list[str]:
+    """Those of ``clusters`` that this run is for.
+
+    :raises AirflowSkipException: there is none.
+    """
+    asked = params.get("clusters")
+    found = [cluster for cluster in clusters if asked is None or cluster in asked]
+    if not found:
+        raise AirflowSkipException(
+            f"This run is for {', '.join(asked or ()) or 'no cluster'} only."
+        )
+    return found
+
+
+def hook_of(cluster: str, params: dict[str, Any]) -> SparkClusterHook:
+    """A cluster under a run's params N, T and mode (None: the connection's)."""
+    from kitwai.hooks.spark_cluster import SparkClusterHook
+
+    return SparkClusterHook(
+        cluster, max_workers=params.get("N"), limit=params.get("T"), mode=params.get("mode")
+    )
 
 
 def open_store() -> Store:

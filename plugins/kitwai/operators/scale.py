@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, get_current_context
 from airflow.sdk.exceptions import AirflowRuntimeError, DagRunTriggerException
 
-from kitwai.errors import LeaseError
 from kitwai.operators.base import ClusterOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from kitwai.core.controls import Control
     from kitwai.core.notices import Notice
     from kitwai.hooks.spark_cluster import SparkClusterHook
-    from kitwai.pools.scaler import ScalingOutcome
     from kitwai.store.store import Store, StoredDecision
 
 STEP = Asset("kitwai_step")
@@ -51,93 +47,68 @@ class ScaleOperator(ClusterOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Do it, say so in the event of `STEP`, and send what people are to be told."""
-        from kitwai.core.notices import Notice
-
         self.scaling_notices: list[Notice] = []
         try:
             outcome = super().execute(context)
         finally:
-            decided = self.decision.get("notices", []) if self.decision else []
-            notices = [*(Notice(**one) for one in decided), *self.scaling_notices]
+            notices = [*decided_notices(self.decision), *self.scaling_notices]
             if notices:
                 from kitwai.notifiers.send import send
 
                 send(notices, context)
-        context["outlet_events"][STEP].extra = {
-            "cluster": self.cluster,
-            **self.decision,
-            "done": outcome["done"],
-            **noticed(notices),
-        }
+        context["outlet_events"][STEP].extra = step_event(
+            self.cluster, self.decision, outcome, notices
+        )
         if outcome["done"] == "asked":
             # Airflow triggers a run for a task that ends so, and takes no return value then.
             context["ti"].xcom_push(key="return_value", value=outcome)
-            raise _asking(outcome)
+            raise asking(outcome)
         return outcome
 
     def step(self, hook: SparkClusterHook) -> dict[str, Any]:
         """Reach the target of the stored decision."""
-        from kitwai.approvals import close_outdated
-        from kitwai.core.decision import Mode
-        from kitwai.scaling import scale_cluster, scaling_notices
-        from kitwai.settings import controls_for
+        from kitwai.step import carry_out
 
-        store, now = self.store(), time.time()
-        stored = store.decision(int(self.decision["decision_id"]))
-        decision, controls = stored.decision, controls_for(hook, store)
-        closed = close_outdated(store, stored, controls, now)
-        if closed:
-            self.log.info("The open question is closed: %s", closed)
-        why = _why_not(stored, controls, now)
-        if why is not None or decision.target is None:
-            why = why or "no target is known"
-            self.log.info("Nothing is touched, %s: %s", why, decision.reason)
-            return {"done": "nothing", "why": why}
-        seen = store.observation(stored.observation_id)
-        under_way = seen.starting or any(w.alive and w.draining_since for w in seen.pool or ())
-        target = decision.target
-        try:
-            # A pin is a person's word already.
-            if decision.mode is Mode.APPROVE and stored.settings.pin is None:
-                if target != decision.present:
-                    asked = self._ask(store, stored, hook, now)
-                    if asked["done"] == "asked" or not under_way:
-                        return asked
-                # What was approved before is brought to its end.
-                target = decision.present or 0
-            if target == decision.present and not under_way:
-                return {"done": "nothing", "why": "the target is already met"}
-            outcome = scale_cluster(store, hook, target, decision_id=stored.id, wait_s=self.wait_s)
-        except LeaseError as busy:
-            self.log.warning("%s", busy)
-            return {"done": "nothing", "why": str(busy)}
-        self.scaling_notices = scaling_notices(store, self.cluster, time.time())
-        return scaled(self.log, outcome)
+        outcome, self.scaling_notices = carry_out(
+            self.store(),
+            hook,
+            int(self.decision["decision_id"]),
+            ask=self._ask,
+            wait_s=self.wait_s,
+            log=self.log,
+        )
+        return outcome
 
     def _ask(
         self, store: Store, stored: StoredDecision, hook: SparkClusterHook, now: float
     ) -> dict[str, Any]:
-        from kitwai.approvals import DAG_ID, ask
+        from kitwai.step import ask_person
 
-        try:
-            paused = get_current_context()["ti"].get_dag(DAG_ID).is_paused
-        except AirflowRuntimeError:
-            paused = None
-        if paused is not False:
-            state = "paused" if paused else "missing"
-            why = f"mode approve asks through the DAG {DAG_ID}, which is {state}"
-            self.log.error("Nothing is touched: %s.", why)
-            return {"done": "nothing", "why": why}
-        approval, why = ask(store, stored, now, hook.config.approval_timeout_s)
-        self.log.info("%s: %s", why, stored.decision.reason)
-        if approval is None:
-            return {"done": "nothing", "why": why}
-        return {
-            "done": "asked",
-            "why": why,
-            "run_id": approval.run_id,
-            "conf": {"cluster": self.cluster, "approval": approval.id, **hook.params},
-        }
+        return ask_person(store, stored, hook, now, paused=approve_dag_paused(), log=self.log)
+
+
+def approve_dag_paused() -> bool | None:
+    """Whether the DAG that asks people is paused; None where there is none."""
+    from kitwai.approvals import DAG_ID
+
+    try:
+        return get_current_context()["ti"].get_dag(DAG_ID).is_paused
+    except AirflowRuntimeError:
+        return None
+
+
+def decided_notices(decision: dict[str, Any] | None) -> list[Notice]:
+    """What people are to be told of a decision, as it came with it."""
+    from kitwai.core.notices import Notice
+
+    return [Notice(**one) for one in (decision or {}).get("notices", [])]
+
+
+def step_event(
+    cluster: str, decision: dict[str, Any], outcome: dict[str, Any], notices: Sequence[Notice]
+) -> dict[str, Any]:
+    """The extra of the event of `STEP` that tells of a step."""
+    return {"cluster": cluster, **decision, "done": outcome["done"], **noticed(notices)}
 
 
 def noticed(notices: Sequence[Notice]) -> dict[str, Any]:
@@ -145,40 +116,8 @@ def noticed(notices: Sequence[Notice]) -> dict[str, Any]:
     return {"notices": [dataclasses.asdict(one) for one in notices]} if notices else {}
 
 
-def scaled(log: Any, outcome: ScalingOutcome) -> dict[str, Any]:
-    """What a scaling did, in the small JSON that a task returns; faults go to the log."""
-    log.info("%s", outcome)
-    if outcome.failed:
-        log.error("Scaling was not completed: %s", "; ".join(outcome.failed))
-    return {
-        "done": "reached" if outcome.settled else "begun",
-        "target": outcome.target,
-        "started": len(outcome.started),
-        "drained": len(outcome.drained),
-        "stopped": len(outcome.stopped),
-    }
-
-
-def _why_not(stored: StoredDecision, controls: Sequence[Control], now: float) -> str | None:
-    """Why a decision is not carried out, None when it is."""
-    from kitwai.core.decision import Mode
-
-    decision, settings = stored.decision, stored.settings
-    if decision.mode is Mode.SUGGEST:
-        return "mode suggest"
-    if settings.pause is not None:
-        return f"{settings.pause.by} paused the cluster"
-    age = now - decision.at
-    if age > 2 * settings.stale_s:
-        return f"the decision is {age:.0f} s old"
-    # What was set since the cluster was looked at may not be in the decision.
-    for control in controls:
-        if control.at > decision.at:
-            return f"{control.by} set {control.name} just now, which the next step heeds"
-    return None
-
-
-def _asking(outcome: dict[str, Any]) -> DagRunTriggerException:
+def asking(outcome: dict[str, Any]) -> DagRunTriggerException:
+    """Ends a task so that Airflow triggers the run that puts the question."""
     from kitwai.approvals import DAG_ID
 
     return DagRunTriggerException(

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Callable
 from datetime import datetime
+from typing import TYPE_CHECKING, TypeVar
 
+from kitwai.errors import PoolError
+from kitwai.pools.engine import Engine
+from kitwai.pools.worker import check_worker
 from kitwai.sandbox.spark import DECOMMISSION, QUICK_JVM, java_options
+
+if TYPE_CHECKING:
+    from kitwai.connection import ContainerConfig
+
+Made = TypeVar("Made")
 
 POOL_LABEL = "kitwai.pool"
 """The pool's name, on everything of it that an engine holds."""
@@ -13,7 +24,7 @@ POOL_LABEL = "kitwai.pool"
 WORKER_LABEL = "kitwai.worker"
 """The worker's number, on its container or service."""
 
-NAMES_TRIED = 100
+_NAMES_TRIED = 100
 PROCESSES = 4096
 """The most processes and threads of one worker's container."""
 
@@ -31,12 +42,50 @@ ENVIRONMENT = {
 """The environment of a worker."""
 
 
-def name_prefix(pool: str) -> str:
-    """What the names of a pool's containers begin with; only a number follows.
+class ContainerPool:
+    """An engine, and what a worker on it is made of."""
 
-    A Java URI's host takes letters, digits and hyphens.
-    """
-    return f"kitwai-{re.sub('[^a-z0-9]+', '-', pool.lower()).strip('-')[:40]}"
+    def __init__(
+        self,
+        master_url: str,
+        name: str,
+        containers: ContainerConfig,
+        cores: int = 2,
+        memory_mb: int = 1024,
+        secret: str | None = None,
+    ) -> None:
+        """
+        :param master_url: ``spark://host:port``, as containers in the network reach it.
+        :param name: what makes two pools of one engine the same one.
+        :param cores: cores that each worker offers; ``memory_mb``: memory in MiB.
+        :param secret: Spark's ``spark.authenticate.secret``; workers get it in a file.
+        :raises PoolError: the master's address or a size cannot be one.
+        """
+        check_worker(master_url, cores, memory_mb)
+        self.master_url = master_url
+        self.name = name
+        self.containers = containers
+        self.cores = cores
+        self.memory_mb = memory_mb
+        self.secret = secret
+        self.engine = Engine(containers.engine_url)
+        # A Java URI's host takes letters, digits and hyphens; only a number follows.
+        self._prefix = f"kitwai-{re.sub('[^a-z0-9]+', '-', name.lower()).strip('-')[:40]}"
+
+    def _under_free_name(self, newest: int, create: Callable[[str, int], Made | None]) -> Made:
+        """What ``create`` makes under the first free number after ``newest``.
+
+        :param create: takes a name and its number; returns None where the name is another's.
+        :raises PoolError: too many names are.
+        """
+        for number in itertools.islice(itertools.count(newest + 1), _NAMES_TRIED):
+            made = create(f"{self._prefix}-{number}", number)
+            if made is not None:
+                return made
+        raise PoolError(
+            f"The Docker engine at {self.engine.url} has what belongs to others under the names "
+            f"{self._prefix}-{newest + 1} and so on: remove it or name the connection otherwise."
+        )
 
 
 def number_in(labels: dict[str, str]) -> int | None:

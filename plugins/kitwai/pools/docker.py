@@ -8,44 +8,37 @@ leave, is the modification time of an empty file inside it.
 
 from __future__ import annotations
 
-import itertools
 import signal
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kitwai.core.observation import PoolWorker
 from kitwai.errors import PoolError
 from kitwai.pools.container import (
     ENVIRONMENT,
     LOG_LINES,
-    NAMES_TRIED,
     POOL_LABEL,
     PROCESSES,
     WORKER_LABEL,
+    ContainerPool,
     moment,
-    name_prefix,
     number_in,
 )
-from kitwai.pools.engine import Engine
 from kitwai.pools.worker import (
     LISTED_AFTER_END_S,
     LOGS_KEPT,
     WORKER_CLASS,
-    check_worker,
     last_said,
 )
 from kitwai.sandbox.containers import AUTH_FILE, archive
 from kitwai.sandbox.spark import auth_properties
-
-if TYPE_CHECKING:
-    from kitwai.connection import ContainerConfig
 
 _MARK_FOLDER = "/tmp"  # noqa: S108 - inside the container
 _MARK = "kitwai-draining"
 _GRACE_S = 10
 
 
-class DockerWorkerPool:
+class DockerWorkerPool(ContainerPool):
     """`kitwai.pools.base.WorkerPool` of containers, one Spark worker each.
 
     A worker is known to Spark by its container's name, which the network's name service resolves:
@@ -54,32 +47,6 @@ class DockerWorkerPool:
     class to run and its arguments, as Spark's ``spark-class`` does, and hands SIGPWR on to it
     (``docker/engine``). Containers run without capabilities and never gain any.
     """
-
-    def __init__(
-        self,
-        master_url: str,
-        name: str,
-        containers: ContainerConfig,
-        cores: int = 2,
-        memory_mb: int = 1024,
-        secret: str | None = None,
-    ) -> None:
-        """
-        :param master_url: ``spark://host:port``, as containers in the network reach it.
-        :param name: what makes two pools of one engine the same one.
-        :param cores: cores that each worker offers; ``memory_mb``: memory in MiB.
-        :param secret: Spark's ``spark.authenticate.secret``; workers get it in a file.
-        :raises PoolError: the master's address or a size cannot be one.
-        """
-        check_worker(master_url, cores, memory_mb)
-        self.master_url = master_url
-        self.name = name
-        self.containers = containers
-        self.cores = cores
-        self.memory_mb = memory_mb
-        self.secret = secret
-        self.engine = Engine(containers.engine_url)
-        self._prefix = name_prefix(name)
 
     def workers(self) -> tuple[PoolWorker, ...]:
         """All workers, oldest first; those that ended in the last two minutes with alive=False."""
@@ -187,21 +154,18 @@ class DockerWorkerPool:
         """A new container (id, name) with the next free number; its name is taken by nobody."""
         from docker.errors import APIError
 
-        newest = max((_number(found) or 0 for found in self._listed()), default=0)
-        for number in itertools.islice(itertools.count(newest + 1), NAMES_TRIED):
-            name = f"{self._prefix}-{number}"
+        def create(name: str, number: int) -> tuple[str, str] | None:
             with self.engine.doing(f"create {name}") as client:
                 try:
                     made = client.create_container(**self._description(name, number))
                 except APIError as error:
                     if error.status_code == 409:
-                        continue
+                        return None
                     raise
             return made["Id"], name
-        raise PoolError(
-            f"The Docker engine at {self.engine.url} has containers of other owners named "
-            f"{self._prefix}-{newest + 1} and so on: remove them or name the connection otherwise."
-        )
+
+        newest = max((_number(found) or 0 for found in self._listed()), default=0)
+        return self._under_free_name(newest, create)
 
     def _description(self, name: str, number: int) -> dict[str, Any]:
         """What `docker.APIClient.create_container` makes a worker of."""

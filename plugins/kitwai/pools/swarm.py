@@ -19,7 +19,6 @@ Other services are never touched.
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -31,21 +30,18 @@ from kitwai.errors import PoolError
 from kitwai.pools.container import (
     ENVIRONMENT,
     LOG_LINES,
-    NAMES_TRIED,
     POOL_LABEL,
     PROCESSES,
     WORKER_LABEL,
+    ContainerPool,
     moment,
-    name_prefix,
     number_in,
 )
-from kitwai.pools.engine import Engine
 from kitwai.pools.worker import (
     DRAIN_TIMEOUT_S,
     LISTED_AFTER_END_S,
     LOGS_KEPT,
     WORKER_CLASS,
-    check_worker,
     last_said,
 )
 from kitwai.sandbox.containers import USER_ID
@@ -139,7 +135,7 @@ class _Found:
         )
 
 
-class SwarmWorkerPool:
+class SwarmWorkerPool(ContainerPool):
     """`kitwai.pools.base.WorkerPool` of Swarm services, one Spark worker each.
 
     A worker is known to Spark by its address in the network, an overlay in which master, workers
@@ -159,24 +155,11 @@ class SwarmWorkerPool:
         grace_s: float = DRAIN_TIMEOUT_S,
         secret: str | None = None,
     ) -> None:
+        """As `ContainerPool`, and :param grace_s: seconds that a worker started by this object may
+        take to drain. The secret becomes one of the Swarm's.
         """
-        :param master_url: ``spark://host:port``, as containers in the network reach it.
-        :param name: what makes two pools of one Swarm the same one.
-        :param cores: cores that each worker offers; ``memory_mb``: memory in MiB.
-        :param grace_s: seconds that a worker started by this object may take to drain.
-        :param secret: Spark's ``spark.authenticate.secret``; workers get it as a Swarm secret.
-        :raises PoolError: the master's address or a size cannot be one.
-        """
-        check_worker(master_url, cores, memory_mb)
-        self.master_url = master_url
-        self.name = name
-        self.containers = containers
-        self.cores = cores
-        self.memory_mb = memory_mb
+        super().__init__(master_url, name, containers, cores, memory_mb, secret)
         self.grace_s = grace_s
-        self.secret = secret
-        self.engine = Engine(containers.engine_url)
-        self._prefix = name_prefix(name)
 
     def workers(self) -> tuple[PoolWorker, ...]:
         """All workers, oldest first; ended ones with alive=False for two minutes and more.
@@ -291,9 +274,7 @@ class SwarmWorkerPool:
         """A new service with the next free number; returns its name, which nobody else has."""
         from docker.errors import APIError
 
-        newest = max((found.number or 0 for found in self._listed()), default=0)
-        for number in itertools.islice(itertools.count(newest + 1), NAMES_TRIED):
-            name = f"{self._prefix}-{number}"
+        def create(name: str, number: int) -> str | None:
             labels = {POOL_LABEL: self.name, WORKER_LABEL: str(number)}
             with self.engine.doing(f"create the service {name}") as client:
                 secret = None
@@ -306,13 +287,12 @@ class SwarmWorkerPool:
                     if secret is not None:
                         client.remove_secret(secret)
                     if error.status_code == 409:
-                        continue
+                        return None
                     raise
             return name
-        raise PoolError(
-            f"The Swarm at {self.engine.url} has services of other owners named "
-            f"{self._prefix}-{newest + 1} and so on: remove them or name the connection otherwise."
-        )
+
+        newest = max((found.number or 0 for found in self._listed()), default=0)
+        return self._under_free_name(newest, create)
 
     def _description(self, name: str, labels: dict[str, str], secret: str | None) -> dict[str, Any]:
         """What `docker.APIClient.create_service` makes a worker of.

@@ -16,13 +16,14 @@ from airflow.sdk import BaseOperatorLink
 from kitwai.operators.decide import DecideOperator
 from kitwai.operators.observe import ObserveOperator
 from kitwai.operators.scale import ScaleOperator
+from kitwai.operators.steps import StepsOperator
 
 
 class PageLink(BaseOperatorLink):
-    """To the decision of the step, before there is one to its cluster."""
+    """To the decision of the step, before there is one to its cluster, of several to all."""
 
     name = "Kitwai"
-    operators: ClassVar[list[Any]] = [ObserveOperator, DecideOperator, ScaleOperator]
+    operators: ClassVar[list[Any]] = [ObserveOperator, DecideOperator, ScaleOperator, StepsOperator]
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
         """The address; :param ti_key: of the task instance."""
