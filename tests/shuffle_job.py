@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from pathlib import Path
 
+from kitwai.pools.scaler import reach
 from kitwai.sandbox.spark import event_log_conf
 
 SCRIPT = Path(__file__).parent / "applications" / "shuffle.py"
@@ -44,6 +45,15 @@ def check_nothing_was_lost(folder: Path, maps: int, reduces: int) -> None:
 
 def finished_tasks(look) -> int:
     return sum(s.complete for app in look().applications or () for s in app.stages or ())
+
+
+def leave_one_by_one(pool, look, lease, wait_s: float, maps: int) -> None:
+    """Scale in to one worker, one after another, while the application's maps run."""
+    for target in range(sum(worker.alive for worker in pool.workers()) - 1, 0, -1):
+        back = reach(target, pool, look, lease, wait_s=wait_s)
+        assert back.settled
+        assert len(back.drained) == 1
+    assert finished_tasks(look) < maps, "the scale-ins came too late to show anything"
 
 
 def holders(seen) -> set[str]:

@@ -15,6 +15,7 @@ from shuffle_job import (
     check_nothing_was_lost,
     finished_tasks,
     holders,
+    leave_one_by_one,
     properties,
     task_ends,
 )
@@ -84,6 +85,21 @@ def test_1_4_2_while_a_job_shuffles_computes_no_map_task_twice(
     check_nothing_was_lost(tmp_path, maps, reduces)
     assert len({end["Task Info"]["Host"] for end in task_ends(tmp_path)}) == 4
     assert len(living(pool)) == 2
+
+
+@pytest.mark.slow
+def test_five_scale_ins_while_a_job_shuffles_compute_nothing_twice(
+    pool, look, lease, run_shuffle, wait_for, tmp_path
+):
+    maps, reduces, workers = 400, 6, 6
+    assert reach(workers, pool, look, lease, wait_s=WAIT_S).settled
+    job = run_shuffle(maps, reduces, wait_s=1.0)
+    wait_for(lambda: len(holders(look())) == workers)
+    leave_one_by_one(pool, look, lease, WAIT_S, maps)
+    assert reach(4, pool, look, lease, wait_s=WAIT_S).settled
+    assert job.wait(300) == 0
+    check_nothing_was_lost(tmp_path, maps, reduces)
+    assert len({end["Task Info"]["Host"] for end in task_ends(tmp_path)}) >= workers
 
 
 @pytest.mark.slow

@@ -53,7 +53,8 @@ class StepsOperator(BaseOperator):
     ui_color = "#f7efd9"
 
     def __init__(self, *, clusters: Sequence[str], wait_s: float = 30.0, **kwargs: Any) -> None:
-        super().__init__(outlets=[STEPS], **kwargs)
+        # A mapped operator hands its own, empty list of outlets on.
+        super().__init__(**kwargs | {"outlets": [*kwargs.get("outlets", ()), STEPS]})
         self.clusters = clusters
         self.wait_s = wait_s
 
@@ -73,10 +74,10 @@ class StepsOperator(BaseOperator):
             context["ti"].xcom_push(key="return_value", value=batch.done)
             raise asking(batch.question)
         if batch.failed:
-            raise AirflowFailException(
-                f"{len(batch.failed)} of {len(clusters)} clusters failed: "
-                + " ".join(f"{cluster}: {why}" for cluster, why in sorted(batch.failed.items()))
-            )
+            named = " ".join(f"{cluster}: {why}" for cluster, why in sorted(batch.failed.items()))
+            why = f"{len(batch.failed)} of {len(clusters)} clusters failed: {named}"
+            self.log.error("%s", why)
+            raise AirflowFailException(why)
         return batch.done
 
 
