@@ -6,6 +6,7 @@ import time
 from contextlib import closing
 
 import pytest
+from asked import wait_until_asked
 
 from kitwai.approvals import ASK_TASK, DAG_ID, ask
 from kitwai.store.approvals import ApprovalStore
@@ -40,15 +41,8 @@ def asks(setup, approvals, wait_for):
     assert state == "success"
     approval = approvals.open(CLUSTER)
     assert approval is not None
-    waits(setup, approval, wait_for)
+    wait_until_asked(setup.airflow, approval.run_id, wait_for)
     return approval
-
-
-def waits(setup, approval, wait_for):
-    def waiting():
-        return setup.airflow.api.get(path(approval.run_id)).json()["state"] == "awaiting_input"
-
-    wait_for(waiting)
 
 
 def answer(setup, approval, option):

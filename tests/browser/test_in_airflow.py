@@ -8,12 +8,12 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 import httpx
 import psutil
 import pytest
 import shuffle_job
+from asked import wait_until_asked
 from looking import DESKTOP, PHONE, Visitor
 from playwright.sync_api import expect
 
@@ -334,8 +334,7 @@ def test_a_suggestion_is_approved(person, place, wait_for):
     run_id = approvals.open(CLUSTER).run_id
     waiting = page.get_by_role("group", name=f"Waiting for approval: {CLUSTER}")
     expect(waiting).to_be_visible(timeout=SOON_MS)
-    task = f"/api/v2/dags/kitwai_approve/dagRuns/{quote(run_id)}/taskInstances/ask"
-    wait_for(lambda: place.airflow.api.get(task).json()["state"] == "awaiting_input")
+    wait_until_asked(place.airflow, run_id, wait_for)
     waiting.get_by_role("button", name="Approve …").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("drained and removed: 2 → 1")
