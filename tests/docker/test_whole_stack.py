@@ -6,6 +6,7 @@ import io
 import json
 import tarfile
 from pathlib import Path
+from urllib.parse import quote
 
 import docker
 import pytest
@@ -204,6 +205,25 @@ def test_an_application_makes_its_limit_on_workers_that_come_and_go(stack, tmp_p
     stack.api.patch(f"/api/v2/dags/{DAG_ID}", json={"is_paused": True}).raise_for_status()
 
 
+def test_who_knows_the_clusters_secret_is_let_in_and_nobody_else(stack):
+    """A DAG's application knows it from the scheduler; a driver without it is refused."""
+    dag = "/api/v2/dags/kitwai_example_spark_job"
+    stack.api.patch(dag, json={"is_paused": False}).raise_for_status()
+    conf = {"master": "spark://spark-master:7077", "argument": "2"}
+    asked = stack.api.post(f"{dag}/dagRuns", json={"logical_date": None, "conf": conf})
+    run = f"{dag}/dagRuns/{quote(asked.raise_for_status().json()['dag_run_id'])}"
+    wait("it has ended", lambda: stack.api.get(run).json()["state"] in ("success", "failed"), 240)
+    assert stack.api.get(run).json()["state"] == "success"
+    # The driver's registration goes unanswered without the secret; Spark gives up after a minute.
+    pi = "/opt/venv/lib/python3.11/site-packages/pyspark/examples/src/main/python/pi.py"
+    code, printed = stack.run(
+        "airflow-scheduler",
+        ["timeout", "100", "spark-submit", "--master", "spark://spark-master:7077", pi, "2"],
+    )
+    assert code not in (0, 127), printed
+    assert "Pi is roughly" not in printed
+
+
 def submit(stack, service_url: str) -> str:
     """Submit the demo's application: one worker would need longer than its limit."""
     conf = {
@@ -229,6 +249,8 @@ def submit(stack, service_url: str) -> str:
         ],
         name=DRIVER,
         hostname=DRIVER,
+        entrypoint=["tini", "--", "with-secret"],
+        environment={"SPARK_AUTH_SECRET": stack.secrets["SPARK_AUTH_SECRET"]},
         host_config=stack.client.create_host_config(
             network_mode=NETWORK,
             binds=[

@@ -49,7 +49,7 @@ def test_no_secret_has_a_default(compose):
         name = where.rpartition(".")[2]
         if re.search(r"PASSWORD|SECRET|FERNET", name):
             assert VARIABLE.fullmatch(text), where
-    assert len(seen) == 7
+    assert len(seen) == 8
 
 
 def test_every_variable_is_in_the_example_and_no_secret_of_it_has_a_value(compose):
@@ -107,6 +107,6 @@ def test_the_script_fills_in_every_empty_setting_and_twice_differently(tmp_path)
     first, second = made
     assert first["DOCKER_GID"] == second["DOCKER_GID"] == str(socket.stat().st_gid)
     secrets = [name for name in first if SECRET.search(name)]
-    assert len({first[name] for name in secrets} | {second[name] for name in secrets}) == 14
+    assert len({first[name] for name in secrets} | {second[name] for name in secrets}) == 16
     for name in secrets:
         assert re.fullmatch(r"[A-Za-z0-9_=-]{44}", first[name]), name
