@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,24 @@ class Setup:
         return sum(worker.alive for worker in self.pool.workers())
 
 
+_ended = ExitStack()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item, nextitem):
+    """End Airflow after the last test of this folder: others need the processor."""
+    if nextitem is None or Path(__file__).parent not in nextitem.path.parents:
+        _ended.close()
+
+
 @pytest.fixture(scope="session")
 def setup(tmp_path_factory, repository):
+    yield _ended.enter_context(_setup(tmp_path_factory, repository))
+    _ended.close()  # also when the tests are interrupted
+
+
+@contextmanager
+def _setup(tmp_path_factory, repository):
     folder = tmp_path_factory.mktemp("setup")
     modules = folder / "modules"
     modules.mkdir()

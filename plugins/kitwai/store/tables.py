@@ -39,7 +39,11 @@ class DecisionRow(Base):
     """One `kitwai.core.decision.Decision`, made from one observation."""
 
     __tablename__ = "kitwai_decision"
-    __table_args__ = (Index(None, "cluster", "at"),)
+    __table_args__ = (
+        # Bodies are kilobytes: what timelines ask of thousands of rows is in the index itself.
+        Index(None, "cluster", "at", "id", "present", "target"),
+        Index(None, "cluster", "id"),
+    )
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     observation_id: Mapped[int] = mapped_column(ForeignKey("kitwai_observation.id"))
