@@ -31,6 +31,10 @@ OPTIONS: dict[str, tuple[str, str]] = {
         "30d",
         "Observations, decisions and scalings older than this leave the store; 0 keeps all.",
     ),
+    "dag_tab": (
+        "true",
+        "Whether DAGs have a tab that shows Kitwai's page; Airflow shows it on all of them.",
+    ),
     "metrics_port": ("", "Port on which `kitwai metrics` serves Prometheus; empty: it prints."),
     "notifiers": (
         "",
@@ -112,6 +116,14 @@ def retention_seconds() -> float | None:
 def shadows() -> list[str]:
     """Versions that decide without acting, as they are written: ``newest`` may be among them."""
     return [name.strip() for name in option("shadow").split(",") if name.strip()]
+
+
+def dag_tab() -> bool:
+    """Whether DAGs have a tab with the page."""
+    text = option("dag_tab").strip().lower()
+    if text not in ("true", "false"):
+        raise InvalidInputError(f"[kitwai] dag_tab must be true or false, not {text!r}.")
+    return text == "true"
 
 
 def metrics_port() -> int | None:

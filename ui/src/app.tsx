@@ -4,7 +4,7 @@ import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { api } from "./api/client";
-import { link, parse, type Route } from "./lib/route";
+import { link, routeOf, type Route } from "./lib/route";
 import { followTheme } from "./lib/theme";
 import { useData } from "./lib/use";
 import { Empty, Notice } from "./parts/basics";
@@ -18,7 +18,7 @@ import { Training } from "./views/training";
 const SAID_MS = 6000;
 
 export function App(): JSX.Element {
-  const [route, setRoute] = useState<Route>(() => parse(location.hash));
+  const [route, setRoute] = useState<Route>(() => routeOf(location));
   const [theme, setTheme] = useState(0);
   const [said, setSaid] = useState("");
   const me = useData("me", () => api.me(), 0);
@@ -27,7 +27,7 @@ export function App(): JSX.Element {
 
   useEffect(() => followTheme(() => setTheme((old) => old + 1)), []);
   useEffect(() => {
-    const moved = (): void => setRoute(parse(location.hash));
+    const moved = (): void => setRoute(routeOf(location));
     addEventListener("hashchange", moved);
     return () => removeEventListener("hashchange", moved);
   }, []);

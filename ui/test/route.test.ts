@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { link, parse } from "../src/lib/route";
+import { link, parse, routeOf } from "../src/lib/route";
 
 describe("routes", () => {
   it.each([
@@ -27,6 +27,18 @@ describe("routes", () => {
       expect(parse(link.model(name))).toEqual({ view: "model", version: name });
     }
   });
+
+  it.each([
+    ["", "", { view: "clusters" }],
+    ["", "?dag=kitwai_autoscale", { view: "clusters" }],
+    ["", "?dag=constructor", { view: "clusters" }],
+    ["", "?dag=kitwai_models", { view: "models" }],
+    ["", "?dag=kitwai_train", { view: "training" }],
+    ["#/", "?dag=kitwai_train", { view: "clusters" }],
+    ["#/decisions/12", "?dag=kitwai_models", { view: "decision", id: 12 }],
+  ])("begins %s where the tab of its DAG %s begins", (hash, search, route) =>
+    expect(routeOf({ hash, search })).toEqual(route),
+  );
 
   it("reads the filter of a history", () => {
     const route = parse("#/clusters/etl/history?changed=true&search=a%26b");

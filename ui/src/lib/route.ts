@@ -13,6 +13,18 @@ export type Route =
 export const CLUSTER_TABS = ["live", "history", "controls", "replay"] as const;
 export type ClusterTab = (typeof CLUSTER_TABS)[number];
 
+/** Where the page begins in a DAG's tab in Airflow; in all other tabs with the clusters. */
+const OF_DAG = new Map([
+  ["kitwai_models", "#/models"],
+  ["kitwai_train", "#/training"],
+]);
+
+/** What the address asks for: its part behind `#`; where there is none, the DAG that it names. */
+export function routeOf({ hash, search }: { hash: string; search: string }): Route {
+  const dag = new URLSearchParams(search).get("dag") ?? "";
+  return parse(hash || (OF_DAG.get(dag) ?? ""));
+}
+
 /** What `location.hash` asks for. */
 export function parse(hash: string): Route {
   const [path = "", query = ""] = hash.replace(/^#\/?/, "").split("?", 2);
