@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import closing
@@ -42,7 +43,8 @@ def test_the_plugin_is_loaded_whole(setup):
     kitwai = next(one for one in plugins if one["name"] == "kitwai")
     assert [one["url_prefix"] for one in kitwai["fastapi_apps"]] == ["/kitwai"]
     assert [(one["href"], one["destination"]) for one in kitwai["external_views"]] == [
-        ("kitwai/", "nav")
+        ("kitwai/", "nav"),
+        ("kitwai/?dag={DAG_ID}", "dag"),
     ]
     assert "PageLink" in kitwai["operator_extra_links"][0]
 
@@ -94,3 +96,7 @@ def test_a_browser_logs_in_and_changes_something(setup, step):
         assert browser.post(path, json=body, headers=elsewhere).status_code == 403
         assert browser.get(f"{API}/clusters/{CLUSTER}").json()["limit_s"] == 480.0
         browser.post(path, json={"name": "limit", "value": None}, headers=headers)
+    asked = {"dag_id": DAG_ID, "event": "kitwai_set_control", "order_by": "-id"}
+    logged = setup.airflow.api.get("/api/v2/eventLogs", params=asked).json()["event_logs"]
+    assert [json.loads(one["extra"])["value"] for one in logged] == [None, "8min"]
+    assert {one["owner"] for one in logged} == {"admin"}

@@ -10,25 +10,28 @@ from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
 from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
-from airflow.utils.session import create_session
 from fastapi import HTTPException
 
 from kitwai.approvals import ASK_TASK, DAG_ID
+from kitwai.web.audit import audited
+from kitwai.web.schemas import ApprovalView
 from kitwai.web.security import authorized
 
 _OPTIONS = {"approved": "Approve", "rejected": "Reject"}
 
 
-def give_answer(run_id: str, answer: str, user: BaseUser) -> None:
-    """Answer the task of the run that asks.
+def give_answer(asked: ApprovalView, run_id: str, answer: str, user: BaseUser) -> None:
+    """Answer the task of the run that asks; answer and audit log's entry are written together.
 
     :param answer: "approved" or "rejected".
     :raises HTTPException: 403, the user may not; 409, it is answered already or not asked yet.
     """
     if not authorized(user, "PUT", DAG_ID, DagAccessEntity.HITL_DETAIL):
         raise HTTPException(403, f"You may not answer for the DAG {DAG_ID}.")
+    what = {"cluster": asked.cluster, "decision_id": asked.decision_id, "answer": answer}
+    task = {"run_id": run_id, "task_id": ASK_TASK, "map_index": -1}
     try:
-        with create_session() as session:
+        with audited("kitwai_answer_approval", user, what, dag_id=DAG_ID, **task) as session:
             update_hitl_detail(
                 dag_id=DAG_ID,
                 dag_run_id=run_id,

@@ -43,7 +43,7 @@ def answer_approval(
         raise HTTPException(409, f"This question is closed already: {view.answer}.")
     if run_id is None or view.expires_at <= now:
         raise HTTPException(409, "The time to answer this question is over.")
-    give_answer(run_id, given.answer, user)
+    give_answer(view, run_id, given.answer, user)
     return view.model_copy(
         update={"answer": given.answer, "answered_at": now, "answered_by": user.get_name()}
     )

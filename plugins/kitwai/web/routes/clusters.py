@@ -11,10 +11,11 @@ from kitwai.config import clusters
 from kitwai.core.controls import Control, check_control
 from kitwai.errors import InvalidInputError
 from kitwai.store.controls import ControlStore
+from kitwai.web.audit import audited
 from kitwai.web.clusters import cluster_view, control_record, control_view
 from kitwai.web.parameters import Before, Limit, Moment
 from kitwai.web.schemas import ClusterView, ControlChange, ControlView, Page, Timeline
-from kitwai.web.security import Changer
+from kitwai.web.security import AUTOSCALE_DAG, Changer
 from kitwai.web.sources import Cluster, PointsOf, StoreOf, connection
 
 router = APIRouter(tags=["clusters"])
@@ -81,5 +82,12 @@ def set_control(
     check_control(control, connection(cluster).settings)
     if change.name == "pause" and change.value not in ("on", None):
         raise InvalidInputError("pause must be on, or null to lift it.")
-    ControlStore(store.engine).add(cluster, control)
+    what = {
+        "cluster": cluster,
+        "name": control.name,
+        "value": control.value,
+        "until": control.until,
+    }
+    with audited("kitwai_set_control", user, what, dag_id=AUTOSCALE_DAG):
+        ControlStore(store.engine).add(cluster, control)
     return control_view(control, now)

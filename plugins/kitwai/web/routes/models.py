@@ -5,12 +5,13 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from kitwai.shadow import all_figures
-from kitwai.store.registry import present_champion, promote, rollback
+from kitwai.store.registry import present_champion, promote, rollback, verify
 from kitwai.store.training import TrainingStore
+from kitwai.web.audit import audited
 from kitwai.web.models import model, models, picture, require_version, verdicts
 from kitwai.web.parameters import Before, Limit
 from kitwai.web.schemas import ModelDetail, ModelView, Moved, Page, Verdict
-from kitwai.web.security import Promoter
+from kitwai.web.security import MODELS_DAG, Promoter
 from kitwai.web.sources import Models, StoreOf
 
 router = APIRouter(tags=["models"])
@@ -42,20 +43,27 @@ def get_picture(version: str, name: str, root: Models) -> Response:
 def promote_model(version: str, root: Models, store: StoreOf, user: Promoter) -> Moved:
     """Make a version the champion without asking the gate."""
     require_version(root, version)
+    verify(root, version)
     before = present_champion(root)
-    promote(root, version, before)
-    if before != version:
-        shadows = [one.sentence() for one in all_figures(store.engine, version)]
-        reason = " ".join([f"By hand, instead of {before}, by {user.get_name()}.", *shadows])
-        TrainingStore(store.engine).add_verdict(version, before, "promoted", reason)
-    return Moved(champion=version, before=before)
+    moved = Moved(champion=version, before=before)
+    if before == version:
+        return moved
+    shadows = [one.sentence() for one in all_figures(store.engine, version)]
+    with audited("kitwai_promote_model", user, moved.model_dump(), dag_id=MODELS_DAG):
+        promote(root, version, before)
+    reason = " ".join([f"By hand, instead of {before}, by {user.get_name()}.", *shadows])
+    TrainingStore(store.engine).add_verdict(version, before, "promoted", reason)
+    return moved
 
 
 @router.post("/models/rollback")
 def roll_back(root: Models, store: StoreOf, user: Promoter) -> Moved:
     """Restore the champion before the present one."""
     before = present_champion(root)
-    version = rollback(root)
+    what = {"before": before}
+    with audited("kitwai_roll_back_model", user, what, dag_id=MODELS_DAG):
+        version = rollback(root)
+        what["champion"] = version
     reason = f"By hand, instead of {before}, by {user.get_name()}."
     TrainingStore(store.engine).add_verdict(version, before, "rolled back", reason)
     return Moved(champion=version, before=before)
