@@ -10,6 +10,8 @@ import { RISK_TONE } from "./cluster";
 const WIDTH = 520;
 const HEIGHT = 150;
 const LEFT = 8;
+/** Room for the limit's word beside the bars: over them it would hide their values. */
+const BESIDE = 68;
 const TOP = 22;
 const BASE = HEIGHT - 22;
 
@@ -67,7 +69,8 @@ function Bars({ title, rows, app, of, word, limit }: BarsProps): JSX.Element {
       Math.min(Math.max(...values), Math.max((limit ?? 0) * 1.6, median(values) * 3)),
       limit ?? 0,
     ) * 1.08;
-  const slot = (WIDTH - LEFT * 2) / rows.length;
+  const end = WIDTH - (limit === null ? LEFT : BESIDE);
+  const slot = (end - LEFT) / rows.length;
   const height = (value: number): number => Math.min(1, value / most) * (BASE - TOP);
   const line = limit === null ? 0 : BASE - height(limit);
   const words = rows
@@ -97,11 +100,11 @@ function Bars({ title, rows, app, of, word, limit }: BarsProps): JSX.Element {
             </g>
           );
         })}
-        <line class="base" x1={LEFT} x2={WIDTH - LEFT} y1={BASE} y2={BASE} />
+        <line class="base" x1={LEFT} x2={end} y1={BASE} y2={BASE} />
         {limit !== null && (
           <g class="limit">
-            <line x1={LEFT} x2={WIDTH - LEFT} y1={line} y2={line} />
-            <text x={WIDTH - LEFT} y={line - 4}>{`limit ${word(limit)}`}</text>
+            <line x1={LEFT} x2={end} y1={line} y2={line} />
+            <text x={end + 5} y={line + 4}>{`limit ${word(limit)}`}</text>
           </g>
         )}
         {rows.map((row, index) => {

@@ -152,14 +152,24 @@ function carriedOut(scaling: Scaling): JSX.Element {
     ["ended", scaling.stopped],
   ];
   const acts = parts.map(([word, what]) => act(word, what)).filter(Boolean);
+  const notes = [...(scaling.failed ?? []), ...(scaling.waiting ?? [])];
   return (
     <>
       <Badge tone={scaling.failed?.length ? "bad" : scaling.settled ? "good" : "warn"}>
         {scaling.failed?.length ? "failed" : scaling.settled ? "settled" : "under way"}
       </Badge>{" "}
       {acts.length ? acts.join(", ") : "Nothing was to be done"}
-      {scaling.seconds !== undefined && `, within ${duration(scaling.seconds)}`}.{" "}
-      {[...(scaling.failed ?? []), ...(scaling.waiting ?? [])].join(" ")}
+      {scaling.seconds !== undefined && `, within ${duration(scaling.seconds)}`}.
+      {notes.length > 0 && (
+        <details open={Boolean(scaling.failed?.length)}>
+          <summary>{count(notes.length, "remark")}</summary>
+          <ul>
+            {notes.map((note, index) => (
+              <li key={index}>{note}</li>
+            ))}
+          </ul>
+        </details>
+      )}
     </>
   );
 }
