@@ -2,7 +2,7 @@
 unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 
-.PHONY: help setup demo test check format ui bench-step docs clean
+.PHONY: help setup demo test check format ui pictures bench-step docs clean
 
 help:  ## show this
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,6 +28,9 @@ format: setup  ## mend what can be mended
 
 ui:  ## build the page (needs Node 20.19 or later)
 	cd ui && npm ci --no-audit --no-fund && npm run build
+
+pictures: setup  ## take the page's pictures anew, of a real Airflow that scales real clusters
+	KITWAI_PICTURES=1 $(BIN)/pytest tests/browser/test_pictures.py
 
 bench-step: setup  ## a step against an empty three-task DAG in the same Airflow
 	$(BIN)/kitwai bench step

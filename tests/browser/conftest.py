@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -16,6 +17,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from looking import Visitor, chromium
 
 NPM_S = 300
+# It takes a quarter of an hour and writes into the repository: only where it is asked for.
+collect_ignore = [] if os.environ.get("KITWAI_PICTURES") else ["test_pictures.py"]
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

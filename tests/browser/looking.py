@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,13 +13,16 @@ from typing import Any
 
 import pytest
 
+from kitwai.sandbox.airflow import AirflowStandalone
+
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "images"
-"""Where pictures go if ``KITWAI_PICTURES`` is set."""
+"""Where the pictures go."""
 
 DESKTOP = {"width": 1280, "height": 820}
 TALL = {"width": 1280, "height": 1080}
 PHONE = {"width": 360, "height": 740}
 TIMEOUT_MS = 30_000
+SOON_MS = 30_000
 
 
 @contextmanager
@@ -91,12 +96,33 @@ class Visitor:
         """How many pixels the page is wider than its window."""
         return int(self.page.evaluate("document.documentElement.scrollWidth - innerWidth"))
 
-    def picture(self, name: str) -> None:
-        """Take a picture for the README, if pictures are asked for."""
-        if os.environ.get("KITWAI_PICTURES"):
-            size = self.page.viewport_size
-            if size == DESKTOP:
-                self.page.set_viewport_size(TALL)
-                self.page.wait_for_timeout(500)
-            self.page.screenshot(path=PICTURES / f"ui-{name}.png")
-            self.page.set_viewport_size(size)
+    def picture(self, name: str, size: dict[str, int] | None = None) -> None:
+        """Take a picture for README and documentation, of a window of another ``size``."""
+        before = self.page.viewport_size
+        self.page.set_viewport_size(size or before)
+        # The charts follow the window's size.
+        self.page.wait_for_timeout(1000)
+        self.page.screenshot(path=PICTURES / f"ui-{name}.png")
+        self.page.set_viewport_size(before)
+
+
+def log_in(visitor: Visitor, airflow: AirflowStandalone, user: str = "admin") -> None:
+    """As a person does; Airflow leads back to where they wanted to go."""
+    from playwright.sync_api import expect
+
+    (passwords,) = airflow.home.glob("simple_auth_manager_passwords*")
+    page = visitor.page
+    page.goto(f"{airflow.url}/kitwai/")
+    page.locator("input[name=username]").fill(user)
+    page.locator("input[name=password]").fill(json.loads(passwords.read_text())[user])
+    page.get_by_role("button", name=re.compile("sign in", re.IGNORECASE)).click()
+    expect(page.get_by_role("heading", name="Clusters")).to_be_visible(timeout=2 * SOON_MS)
+
+
+def go(visitor: Visitor, airflow: AirflowStandalone, view: str) -> None:
+    """To a view of the page, and wait until it is there."""
+    from playwright.sync_api import expect
+
+    visitor.page.goto(f"{airflow.url}/kitwai/{view}")
+    expect(visitor.page.locator("h1")).to_be_visible()
+    expect(visitor.page.locator("main .loading")).to_have_count(0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ import psutil
 import pytest
 import shuffle_job
 from asked import wait_until_asked
-from looking import DESKTOP, PHONE, Visitor
+from looking import DESKTOP, PHONE, SOON_MS, Visitor, go, log_in
 from playwright.sync_api import expect
 
 from kitwai.pools.local import LocalWorkerPool
@@ -31,7 +30,6 @@ DAG_ID = "kitwai_autoscale"
 DAGS = (DAG_ID, "kitwai_approve", "kitwai_models")
 OTHER = "20261123-00000000"
 NAME = "<script>alert(1)</script> of the night"
-SOON_MS = 30_000
 FIRST_LOAD = 300_000
 """Bytes, as transferred."""
 
@@ -55,10 +53,6 @@ class Place:
 
     def workers(self) -> int:
         return sum(w.alive and w.draining_since is None for w in self.pool.workers())
-
-    def password(self, user: str) -> str:
-        (found,) = self.airflow.home.glob("simple_auth_manager_passwords*")
-        return json.loads(found.read_text())[user]
 
 
 def add_version(models: Path) -> None:
@@ -124,27 +118,11 @@ def place(tmp_path_factory, repository) -> Iterator[Place]:
             pool.stop_all()
 
 
-def log_in(visitor: Visitor, place: Place, user: str = "admin") -> None:
-    """As a person does; Airflow leads back to where they wanted to go."""
-    page = visitor.page
-    page.goto(f"{place.airflow.url}/kitwai/")
-    page.locator("input[name=username]").fill(user)
-    page.locator("input[name=password]").fill(place.password(user))
-    page.get_by_role("button", name=re.compile("sign in", re.IGNORECASE)).click()
-    expect(page.get_by_role("heading", name="Clusters")).to_be_visible(timeout=2 * SOON_MS)
-
-
-def go(visitor: Visitor, place: Place, view: str) -> None:
-    visitor.page.goto(f"{place.airflow.url}/kitwai/{view}")
-    expect(visitor.page.locator("h1")).to_be_visible()
-    expect(visitor.page.locator("main .loading")).to_have_count(0)
-
-
 @pytest.fixture
 def person(visit, place) -> Visitor:
     """A window in which the admin is logged in."""
     visitor = visit()
-    log_in(visitor, place)
+    log_in(visitor, place.airflow)
     return visitor
 
 
@@ -188,7 +166,7 @@ def set_mode(visitor: Visitor, mode: str) -> None:
 
 def test_it_lies_in_airflows_frame_in_airflows_theme(visit, place):
     visitor = visit(theme="light", size=DESKTOP)
-    log_in(visitor, place)
+    log_in(visitor, place.airflow)
     page = visitor.page
     page.goto(f"{place.airflow.url}/plugin/kitwai")
     frame = page.frame_locator("iframe")
@@ -201,9 +179,25 @@ def test_it_lies_in_airflows_frame_in_airflows_theme(visit, place):
     expect(root).to_have_attribute("data-theme", "dark")
 
 
+def test_it_is_a_tab_of_dags(visit, place):
+    visitor = visit()
+    log_in(visitor, place.airflow)
+    page = visitor.page
+    page.goto(f"{place.airflow.url}/dags/{DAG_ID}")
+    page.locator(f"a[href$='/dags/{DAG_ID}/plugin/kitwai-dag']").click()
+    frame = page.frame_locator("iframe[title=Kitwai]")
+    frame.get_by_role("link", name=CLUSTER).click()
+    expect(frame.get_by_role("heading", name=CLUSTER)).to_be_visible()
+    # The tab's address stays Airflow's: what is opened in it is not kept over a reload.
+    page.reload()
+    expect(frame.get_by_role("link", name=CLUSTER)).to_be_visible()
+    page.goto(f"{place.airflow.url}/dags/kitwai_models/plugin/kitwai-dag")
+    expect(frame.get_by_role("row").filter(has_text=OTHER)).to_be_visible()
+
+
 def test_the_first_load_is_small(visit, place):
     visitor = visit()
-    log_in(visitor, place)
+    log_in(visitor, place.airflow)
     page = visitor.page
     devtools = page.context.new_cdp_session(page)
     devtools.send("Network.enable")
@@ -228,8 +222,8 @@ def test_nobody_unknown_gets_in(visit, place):
 
 def test_a_viewer_may_look_only(visit, place):
     visitor = visit()
-    log_in(visitor, place, "guest")
-    go(visitor, place, f"#/clusters/{CLUSTER}")
+    log_in(visitor, place.airflow, "guest")
+    go(visitor, place.airflow, f"#/clusters/{CLUSTER}")
     button = visitor.page.get_by_role("button", name="Pause …")
     expect(button).to_have_attribute("aria-disabled", "true")
     expect(visitor.page.get_by_text("You may look, but not change").first).to_be_visible()
@@ -247,7 +241,7 @@ def test_a_person_watches_a_run_change_the_workers(person, place, job, wait_for)
         return any(one.predicted_finish_s for one in newest.applications)
 
     wait_for(predicted, timeout_s=150)
-    go(person, place, f"#/clusters/{CLUSTER}")
+    go(person, place.airflow, f"#/clusters/{CLUSTER}")
     figure = page.locator("#now-title").locator("xpath=../..").locator(".big")
     expect(figure).to_have_text("1")
     expect(page.locator(".name", has_text=NAME)).to_be_visible()
@@ -277,7 +271,7 @@ def test_a_person_watches_a_run_change_the_workers(person, place, job, wait_for)
     expect(page.get_by_role("heading", name=NAME)).to_be_visible()
     # What was marked was suggested first, and carried out by a later decision.
     (carried_out,) = place.store.scalings(CLUSTER)
-    go(person, place, f"#/decisions/{carried_out.decision_id}")
+    go(person, place.airflow, f"#/decisions/{carried_out.decision_id}")
     expect(page.get_by_text(re.compile("workers? started")).first).to_be_visible()
     expect(page.locator(".what-if svg")).to_have_count(2)
     table = page.get_by_role("table", name=re.compile("Every target of"))
@@ -296,7 +290,7 @@ def running_states(place: Place) -> str:
 
 def test_pin_and_pause_are_set_and_lifted(person, place, wait_for):
     page = person.page
-    go(person, place, f"#/clusters/{CLUSTER}")
+    go(person, place.airflow, f"#/clusters/{CLUSTER}")
     set_control(person, "Pin a target …", "Target, workers", "2")
     expect(page.get_by_text("Pinned to 2")).to_be_visible()
     set_mode(person, "auto")
@@ -313,14 +307,14 @@ def test_pin_and_pause_are_set_and_lifted(person, place, wait_for):
     set_control(person, "Lift the pin")
     set_control(person, "End the pause")
     expect(page.get_by_text("Paused")).to_have_count(0)
-    go(person, place, f"#/clusters/{CLUSTER}/controls")
+    go(person, place.airflow, f"#/clusters/{CLUSTER}/controls")
     expect(page.locator("tbody tr").nth(3)).to_contain_text("admin")
 
 
 def test_a_suggestion_is_approved(person, place, wait_for):
     """Mode approve: the step asks, the person answers here, Airflow carries it out."""
     page = person.page
-    go(person, place, f"#/clusters/{CLUSTER}")
+    go(person, place.airflow, f"#/clusters/{CLUSTER}")
     set_mode(person, "approve")
     approvals = ApprovalStore(place.store.engine)
     before = place.workers()
@@ -347,7 +341,7 @@ def test_a_suggestion_is_approved(person, place, wait_for):
 
 def test_what_was_recorded_is_decided_again(person, place):
     page = person.page
-    go(person, place, f"#/clusters/{CLUSTER}/replay")
+    go(person, place.airflow, f"#/clusters/{CLUSTER}/replay")
     page.get_by_role("button", name="Replay").click()
     result = page.locator(".result")
     expect(result).to_contain_text("decided again", timeout=120_000)
@@ -358,7 +352,7 @@ def test_what_was_recorded_is_decided_again(person, place):
 
 def test_the_champion_is_rolled_back(person, place):
     page = person.page
-    go(person, place, "#/models")
+    go(person, place.airflow, "#/models")
     assert person.faults() == []
     shipped = present_champion(place.models)
     assert shipped != OTHER
@@ -366,9 +360,9 @@ def test_the_champion_is_rolled_back(person, place):
     page.get_by_role("dialog").get_by_role("button", name="Roll back").click()
     expect(page.get_by_role("row").filter(has_text=OTHER).get_by_text("champion")).to_be_visible()
     assert present_champion(place.models) == OTHER
-    go(person, place, "#/training")
+    go(person, place.airflow, "#/training")
     expect(page.get_by_text("rolled back")).to_be_visible()
-    go(person, place, f"#/models/{shipped}")
+    go(person, place.airflow, f"#/models/{shipped}")
     expect(page.locator(".prose img")).to_have_count(3)
     pictures = "[...document.querySelectorAll('.prose img')]"
     page.locator(".prose img").last.scroll_into_view_if_needed()
@@ -395,8 +389,8 @@ def test_every_view_of_real_data_is_without_serious_fault(visit, place):
     ]
     for theme, size in (("light", DESKTOP), ("dark", PHONE)):
         visitor = visit(theme=theme, size=size)
-        log_in(visitor, place)
+        log_in(visitor, place.airflow)
         for view in views:
-            go(visitor, place, view)
+            go(visitor, place.airflow, view)
             assert visitor.faults() == [], view
             assert visitor.side_scroll() <= 0, view

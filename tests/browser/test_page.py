@@ -23,11 +23,6 @@ VIEWS = {
     "training": "#/training",
     "nowhere": "#/nowhere",
 }
-PICTURES = {
-    ("overview", "light"): "overview",
-    ("cluster", "dark"): "cluster",
-    ("decision", "light"): "decision",
-}
 SOON_MS = 15_000
 
 
@@ -50,8 +45,6 @@ def test_no_view_has_a_serious_fault_of_accessibility(visit, made_up, theme):
         assert visitor.page.locator("html").get_attribute("data-theme") == theme
         assert visitor.faults() == [], view
         assert visitor.side_scroll() <= 0, view
-        if (view, theme) in PICTURES:
-            visitor.picture(PICTURES[view, theme])
 
 
 def test_it_fits_on_a_phone(visit, made_up):
@@ -60,8 +53,6 @@ def test_it_fits_on_a_phone(visit, made_up):
         show(visitor, made_up, view)
         assert visitor.side_scroll() <= 0, view
         assert visitor.faults() == [], view
-        if view == "overview":
-            visitor.picture("phone")
 
 
 def test_names_are_text_whatever_they_hold(visit, made_up):
