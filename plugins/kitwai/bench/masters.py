@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+import sys
 import time
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -59,6 +60,11 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.started_at = time.time()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing to tell where a client has closed what it keeps alive."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     def answer(self, path: str) -> tuple[str, bytes]:
         """Content type and body of what Spark answers to ``path``; empty where it has nothing."""
