@@ -7,8 +7,8 @@ they answer is as long as a real answer.
 from __future__ import annotations
 
 import json
-import threading
 import sys
+import threading
 import time
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
