@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from kitwai.core.observation import Stage, Worker, WorkerState
 from kitwai.errors import SourceError
+from kitwai.observe import spark_rest
 from kitwai.observe.http import Answer
 from kitwai.observe.spark_conf import Properties, parse_properties
 from kitwai.observe.spark_rest import (
@@ -536,3 +539,19 @@ def test_never_a_wrong_zero(field, value):
         return
     assert type(value) is int
     assert getattr(by_id(stages)[8], NUMBERS[field]) == value
+
+
+def test_a_driver_that_is_slow_in_everything_is_told_as_one(monkeypatch):
+    clock = iter(range(100))
+
+    async def get(client, url, *, timeout_s):
+        return None
+
+    monkeypatch.setattr(spark_rest, "time", SimpleNamespace(monotonic=lambda: next(clock) * 0.5))
+    monkeypatch.setattr(spark_rest, "get", get)
+    read = spark_rest.read_application(
+        None, ActiveApplication("app", "name", 4, 1.0), "http://driver", timeout_s=1.0,
+        now=lambda: 0.0,
+    )  # fmt: skip
+    with pytest.raises(SourceError, match=r"within 1\.0 s: no time was left for /jobs\."):
+        asyncio.run(read)

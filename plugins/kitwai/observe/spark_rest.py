@@ -27,6 +27,8 @@ from kitwai.observe.http import Answer, decode, get
 from kitwai.observe.spark_conf import parse_properties
 
 _MAX_PAGE_BYTES = 4 * 1024 * 1024
+_LEAST_S = 0.05
+"""No request of a driver is begun with less time left: its end would be told as if it had any."""
 
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 """A Java long that counts something."""
@@ -238,10 +240,16 @@ async def read_application(
     # One after another, over one connection: a driver's web server lets only one or two wait to be
     # accepted (Spark sets its queue to the number of acceptors). The rest are dropped, and TCP
     # tries them again only after a second.
-    application, jobs, stages, executors, environment = [
-        await get(client, base + path, timeout_s=max(0.0, deadline - time.monotonic()))
-        for path in paths
-    ]
+    answers = []
+    for path in paths:
+        left_s = deadline - time.monotonic()
+        if left_s < _LEAST_S:
+            raise SourceError(
+                f"{base} gave no complete answer within {timeout_s:.1f} s: no time was left for "
+                f"{path or 'it'}."
+            )
+        answers.append(await get(client, base + path, timeout_s=left_s))
+    application, jobs, stages, executors, environment = answers
     properties = parse_properties(environment)
     elapsed_s = parse_elapsed(application, now())
     return (
