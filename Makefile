@@ -13,8 +13,10 @@ setup:  ## make .venv
 demo: setup  ## a real Airflow scales a real Spark cluster (ARGS=--compare, ARGS=--keep)
 	@$(BIN)/kitwai demo $(ARGS)
 
+# Tests that only compute run two at a time; the others start real parts, and share the machine with them.
 test: setup  ## all tests (ARGS="-m 'not airflow'" for some of them)
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 tests/unit tests/web $(ARGS)
+	$(BIN)/pytest tests/airflow tests/browser tests/docker tests/docs tests/integration $(ARGS)
 
 check: setup  ## lint, format, types, import rules
 	$(BIN)/ruff check .

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
+from kitwai.sandbox.postgres import Postgres, PostgresError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -28,6 +31,17 @@ def _own_airflow_home(tmp_path_factory, monkeypatch):
 def repository() -> Path:
     """The root of the checkout."""
     return REPOSITORY
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    """A real one of the module's own; skips where none is installed."""
+    with ExitStack() as ended:
+        try:
+            postgres = ended.enter_context(Postgres())
+        except PostgresError as error:
+            pytest.skip(str(error))
+        yield postgres
 
 
 class HeldLease:

@@ -15,7 +15,6 @@ import sqlalchemy as sa
 
 from kitwai.pools.local import LocalWorkerPool
 from kitwai.sandbox.airflow import AirflowStandalone
-from kitwai.sandbox.postgres import Postgres, PostgresError
 from kitwai.sandbox.spark import SparkMaster
 from kitwai.store.store import Store
 from kitwai.store.tables import Base
@@ -27,14 +26,9 @@ DAG_ID = "kitwai_autoscale"
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory, repository):
+def two(tmp_path_factory, repository, postgres):
     """An Airflow with two schedulers and one cluster, which every step brings to 3 workers."""
     folder = tmp_path_factory.mktemp("two")
-    postgres = Postgres()
-    try:
-        postgres.start()
-    except PostgresError as error:
-        pytest.skip(str(error))
     with SparkMaster(folder / "master") as master:
         pool = LocalWorkerPool(master.url, folder / "pool", cores=2, memory_mb=512)
         extra = {
@@ -77,7 +71,6 @@ def two(tmp_path_factory, repository):
                 )
         finally:
             pool.stop_all()
-            postgres.stop()
 
 
 def living(two) -> int:

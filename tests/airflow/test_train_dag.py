@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from kitwai.bench.event_logs import make_event_logs, shifted
+from kitwai.bench.event_logs import RUNS, shifted
 from kitwai.store.registry import champion, read_manifest, verify, versions
 from kitwai.store.training import TrainingStore
 
@@ -52,14 +53,20 @@ def weights(setup):
 
 
 @pytest.fixture(scope="module")
-def event_logs(setup, tmp_path_factory):
-    """Six real runs of different sizes, spread over three days; and something that is no log."""
-    real = iter(make_event_logs(tmp_path_factory.mktemp("real")))
+def event_logs(setup, repository, tmp_path_factory):
+    """Six real runs of different sizes, spread over three days; and something that is no log.
+
+    Recorded once: on what their tasks took depends what the gate says.
+    """
+    folder = repository / "tests" / "data" / "event_logs"
+    real = iter(folder / f"{shape}-{size}.gz" for shape, size in RUNS)
     for number, count in enumerate(LOGS_A_DAY):
         for at in range(count):
             begin = datetime.combine(day(number), datetime.min.time(), UTC) + timedelta(hours=at)
             app = f"app-{begin:%Y%m%d%H}-{at:04d}"
-            shifted(next(real), setup.event_logs / app, begin, app)
+            run = tmp_path_factory.mktemp("real") / app
+            run.write_bytes(gzip.decompress(next(real).read_bytes()))
+            shifted(run, setup.event_logs / app, begin, app)
     (setup.event_logs / "app-broken").write_text("no event log\n")
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from kitwai.sandbox.postgres import Postgres, PostgresError
 from kitwai.store.store import Store
 from kitwai.store.tables import DecisionRow, ObservationRow, ScalingRow
 
@@ -20,17 +19,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 SCRIPT = Path(__file__).parents[1] / "store_process.py"
 CLUSTERS, ROUNDS, PROCESSES = 50, 2, 4
-
-
-@pytest.fixture(scope="module")
-def postgres():
-    postgres = Postgres()
-    try:
-        postgres.start()
-    except PostgresError as error:
-        pytest.skip(str(error))
-    yield postgres
-    postgres.stop()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,51 @@
+"""Records the event logs beside this file anew: `.venv/bin/python tests/data/event_logs/record.py`.
+
+Six real runs on Spark's local master, one after another, so that none takes another's time. What
+they say of the machine that ran them (paths, properties, classpath) is left out.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import tempfile
+from pathlib import Path
+
+from kitwai.bench import workload
+from kitwai.bench.event_logs import RUNS, make_event_logs
+
+HERE = Path(__file__).parent
+KEPT = ("spark.app.name", "spark.kitwai.inputs.size", "spark.master")
+
+
+def without_machine(line: str) -> str:
+    """One line of an event log, without what it says of the machine."""
+    event = json.loads(line.replace(workload.__file__, "workload.py"))
+    if event["Event"] == "SparkListenerEnvironmentUpdate":
+        properties = event["Spark Properties"]
+        event = {
+            "Event": event["Event"],
+            **{name: {} for name in event if name not in ("Event", "Spark Properties")},
+            "Spark Properties": {name: properties[name] for name in KEPT},
+        }
+    for stage in [event.get("Stage Info", {}), *event.get("Stage Infos", [])]:
+        stage.pop("Details", None)
+    event.pop("Properties", None)
+    if event["Event"] == "SparkListenerApplicationStart":
+        event["User"] = "spark"
+    return json.dumps(event, separators=(",", ":"))
+
+
+def main() -> None:
+    """Record all of them."""
+    for shape, size in RUNS:
+        with tempfile.TemporaryDirectory() as folder:
+            (made,) = make_event_logs(Path(folder), [(shape, size)])
+            lines = [without_machine(line) for line in made.read_text().splitlines()]
+        # Without a time of its own, so that the same lines are the same file.
+        content = gzip.compress("".join(f"{line}\n" for line in lines).encode(), mtime=0)
+        (HERE / f"{shape}-{size}.gz").write_bytes(content)
+
+
+if __name__ == "__main__":
+    main()
