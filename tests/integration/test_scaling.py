@@ -20,6 +20,9 @@ from shuffle_job import (
     task_ends,
 )
 
+from kitwai.bench.losses import Losses
+from kitwai.bench.pool import measure_leaving
+from kitwai.bench.pool_cluster import local_cluster
 from kitwai.core.observation import Past, PoolWorker
 from kitwai.errors import InvalidInputError, LeaseError
 from kitwai.observe.observer import observe
@@ -100,6 +103,17 @@ def test_five_scale_ins_while_a_job_shuffles_compute_nothing_twice(
     assert job.wait(300) == 0
     check_nothing_was_lost(tmp_path, maps, reduces)
     assert len({end["Task Info"]["Host"] for end in task_ends(tmp_path)}) >= workers
+
+
+@pytest.mark.slow
+def test_scale_ins_while_stages_read_lose_nothing_beside_a_shuffle_service(tmp_path):
+    """Five stages read what others wrote; executors ask where a stage's first task was told to."""
+    with local_cluster(tmp_path, shuffle_service=True) as cluster:
+        job = measure_leaving(cluster, "drained", workers=4, leave=3, size=60)
+    assert (job.finished, job.left) == (True, 3)
+    assert job.losses == Losses(
+        tasks=60 + 5 * 30, failed_tasks=0, fetch_failures=0, retried_stages=0, recomputed_tasks=0
+    )
 
 
 @pytest.mark.slow

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,8 @@ from kitwai.observe.observer import observe
 from kitwai.pools.base import WorkerPool
 from kitwai.pools.local import LocalWorkerPool
 from kitwai.sandbox.processes import stop_trees
-from kitwai.sandbox.spark import SparkMaster, event_log_conf, submit
+from kitwai.sandbox.shuffle_service import ShuffleService
+from kitwai.sandbox.spark import SparkMaster, event_log_conf, submit, write_auth
 
 CORES = 2
 MEMORY_MB = 512
@@ -70,22 +72,39 @@ class _LocalJob:
 
 
 @contextmanager
-def local_cluster(folder: Path) -> Iterator[PoolCluster]:
-    """Processes of this machine, with all files in ``folder``; they end on leaving."""
+def local_cluster(folder: Path, *, shuffle_service: bool = False) -> Iterator[PoolCluster]:
+    """Processes of this machine, with all files in ``folder``; they end on leaving.
+
+    :param shuffle_service: the machine runs Spark's external shuffle service, and jobs use it.
+    """
     jobs: list[_LocalJob] = []
+    secret = secrets.token_urlsafe()
+    auth = write_auth(folder / "auth.conf", secret)
 
     def run(script: Path, arguments: Sequence[str], conf: dict[str, str]) -> Job:
         its = folder / f"job-{len(jobs) + 1}"
         (its / "events").mkdir(parents=True)
         events = event_log_conf((its / "events").as_uri())
         child = submit(
-            master.url, script, arguments, log=its / "application.log", conf=events | conf
+            master.url,
+            script,
+            arguments,
+            log=its / "application.log",
+            conf={**events, **served, **conf},
+            properties_file=auth,
         )
         jobs.append(_LocalJob(child, its))
         return jobs[-1]
 
-    with SparkMaster(folder / "master") as master:
-        pool = LocalWorkerPool(master.url, folder / "pool", cores=CORES, memory_mb=MEMORY_MB)
+    with ExitStack() as stack:
+        master = stack.enter_context(SparkMaster(folder / "master", secret=secret))
+        served: dict[str, str] = {}
+        if shuffle_service:
+            service = stack.enter_context(ShuffleService(folder / "shuffle", secret=secret))
+            served.update(service.conf)
+        pool = LocalWorkerPool(
+            master.url, folder / "pool", cores=CORES, memory_mb=MEMORY_MB, secret=secret
+        )
         look = partial(observe, _NAME, master.web_url, pool, Past(), timeout_s=_OBSERVE_S)
         try:
             yield PoolCluster(pool, look, run, pool.stop)

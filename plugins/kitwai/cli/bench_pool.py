@@ -35,6 +35,19 @@ def add_parser(
         help="also take five of six workers from a job that shuffles, drained and killed",
     )
     pool.add_argument(
+        "--tasks",
+        type=int,
+        default=100,
+        help="tasks of that job's first stage; it has five more of half as many "
+        "(default: %(default)s)",
+    )
+    pool.add_argument(
+        "--shuffle-service",
+        action="store_true",
+        help="that job's executors leave their shuffle files to Spark's external shuffle service "
+        "(pool local)",
+    )
+    pool.add_argument(
         "--docker-url", default="unix:///var/run/docker.sock", help="default: %(default)s"
     )
     pool.add_argument("--image", default="kitwai-engine", help="default: %(default)s")
@@ -49,7 +62,7 @@ def _cluster(
 
     if arguments.pool == "local":
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="kitwai-bench-"))
-        return local_cluster(Path(folder))
+        return local_cluster(Path(folder), shuffle_service=arguments.shuffle_service)
     return container_cluster(
         arguments.pool, arguments.docker_url, arguments.image, arguments.network
     )
@@ -65,6 +78,12 @@ def _run(arguments: argparse.Namespace) -> int:
 
     if arguments.workers < 2:
         raise InvalidInputError(f"--workers must be at least 2, not {arguments.workers}.")
+    if arguments.tasks < 10:
+        raise InvalidInputError(f"--tasks must be at least 10, not {arguments.tasks}.")
+    if arguments.shuffle_service and arguments.pool != "local":
+        raise InvalidInputError(
+            "--shuffle-service is for --pool local: a container's shuffle files go with it."
+        )
     console = Console(highlight=False)
     leavings: list[Leaving] = []
     with contextlib.ExitStack() as stack:
@@ -81,7 +100,7 @@ def _run(arguments: argparse.Namespace) -> int:
         console.print(table)
         if arguments.leaving:
             leavings = [
-                measure_leaving(cluster, how, progress=console.print)
+                measure_leaving(cluster, how, size=arguments.tasks, progress=console.print)
                 for how in ("drained", "killed")
             ]
             console.print(_table(leavings))
@@ -89,6 +108,7 @@ def _run(arguments: argparse.Namespace) -> int:
         figures: dict[str, Any] = {
             "pool": arguments.pool,
             "scaling": asdict(scaling),
+            "shuffle_service": arguments.shuffle_service,
             "leaving": [asdict(one) for one in leavings],
         }
         write_json(arguments.json, figures)
