@@ -299,6 +299,35 @@ def test_several_applications_add_up_to_at_most_n():
     assert decide(observation(2, one, two), settings(most=4)).target == 4
 
 
+@pytest.mark.parametrize(
+    "held",
+    [
+        pytest.param({"error": "its driver timed out"}, id="driver silent"),
+        pytest.param({"idle_s": 4.0}, id="between two jobs"),
+        pytest.param({}, id="no work shown"),
+        pytest.param({"waits": True}, id="queued behind another"),
+    ],
+)
+def test_applications_that_are_held_ask_for_nobody_new(held):
+    stages = [stage(tasks=10)] if held.pop("waits", False) else []
+    silent = [application(*stages, name=name, **held) for name in ("one", "two", "three")]
+    decision = decide(observation(3, *silent), settings(most=18))
+    assert [one.target for one in decision.applications] == [3, 3, 3]
+    assert decision.target == 3
+    assert "ask for nobody new: 3 in all" in decision.reason
+    assert decision.guardrails == ()
+    # What another asks for beyond its own two workers comes on top of those that are there.
+    late = application(
+        HALFWAY, elapsed_s=150.0, limit_s=200.0, executors=(executor(0), executor(1))
+    )
+    alone = decide(observation(2, late), settings(most=18)).target
+    assert alone > 2
+    decision = decide(observation(3, late, *silent), settings(most=18))
+    assert decision.target == 3 + alone - 2
+    # Where nothing is there, it is not one worker for each that is held.
+    assert decide(observation(0, *silent), settings(most=18)).target == 1
+
+
 def test_a_broken_neighbour_does_not_change_the_healthy_ones_target():
     healthy = application(HALFWAY, elapsed_s=100.0, limit_s=200.0, name="one")
     alone = decide(observation(1, healthy), settings())

@@ -29,7 +29,7 @@ from kitwai.core.replay import decide_again, paid_worker_s
 from kitwai.errors import CheckpointError, InvalidInputError
 from kitwai.replay import Other, Replay, replay
 from kitwai.sim.baselines import NAMES
-from kitwai.sim.baselines.recorded import baseline
+from kitwai.sim.baselines.recorded import RecordedBaseline, baseline
 from kitwai.sim.baselines.single import Announced, SingleBaseline
 from kitwai.sim.judging import Constant
 from kitwai.sim.library import Library
@@ -132,6 +132,13 @@ def test_every_baseline_can_decide_again(day, name):
     found = again(day, policy=f"{name}@0.80" if name in margin else name)
     assert all(1 <= target <= MOST for target in found.replayed_target)
     assert found.replayed.limits == 7
+
+
+def test_applications_that_a_baseline_cannot_judge_ask_for_nobody_new():
+    seen = observation(3, *(application(error="timed out", name=name) for name in ("a", "b", "c")))
+    fixed = settings(most=18)
+    again = RecordedBaseline("always-N", lambda family, moment: (), {}, step_s=15.0)
+    assert again.decide((seen, decide(seen, fixed), fixed)).target == 3
 
 
 # No one knows what was not known

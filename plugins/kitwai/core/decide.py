@@ -16,6 +16,7 @@ from kitwai.core.history import Record, comparable, prior_of
 from kitwai.core.live import view_of
 from kitwai.core.observation import Application, Observation
 from kitwai.core.policy import AnalyticPolicy, Policy, price_of
+from kitwai.core.shares import cluster_target, workers_of
 from kitwai.core.state import TARGETS, State, build_state
 
 History = Mapping[str, Sequence[Record]]
@@ -148,21 +149,25 @@ def _decide_busy(
 ) -> Decision:
     present = decision.present or 0
     applications = observation.applications or ()
-    decided = []
+    decided, asked, held = [], [], []
     for application in applications:
         own, starting = workers_of(application, observation, present)
-        decided.append(
-            _decide_application(
-                application,
-                settings,
-                policy,
-                analytic,
-                history.get(application.name, ()),
-                present=own,
-                starting=starting,
-                limit_error=_error_of(observation, f"application {application.id} limit"),
-            )
+        one = _decide_application(
+            application,
+            settings,
+            policy,
+            analytic,
+            history.get(application.name, ()),
+            present=own,
+            starting=starting,
+            limit_error=_error_of(observation, f"application {application.id} limit"),
         )
+        decided.append(one)
+        if one.predicted_finish_s is None and one.target <= max(1, own):
+            held.append(one.target)
+        else:
+            asked.append((one.target, own))
+    target = cluster_target(asked, held, present)
     urgent = any(
         one.predicted_finish_s is not None
         and present >= 1
@@ -175,6 +180,8 @@ def _decide_busy(
     else:
         reason = "; ".join(f"{one.name} ({one.id}): {one.target}" for one in decided)
         reason = f"Sum over {len(decided)} applications: {reason}."
+        if target < sum(one.target for one in decided):
+            reason += f" Those that are held ask for nobody new: {target} in all."
     fallbacks = [one for one in decided if one.policy == analytic.name]
     fallback = decision.fallback
     if policy is not None and fallbacks:
@@ -185,7 +192,6 @@ def _decide_busy(
         )
     blind = any(application.stages is None for application in applications)
     decision = replace(decision, applications=tuple(decided), fallback=fallback, held=blind)
-    target = sum(one.target for one in decided)
     return _guarded(decision, observation, settings, target, reason, urgent=urgent)
 
 
@@ -379,14 +385,3 @@ def _missing(observation: Observation, part: str) -> str:
 
 def _error_of(observation: Observation, part: str) -> str | None:
     return next((one.error for one in observation.parts if one.name == part), None)
-
-
-def workers_of(application: Application, observation: Observation, present: int) -> tuple[int, int]:
-    """The application's share of the ``present`` workers, and how many of them start: all where it
-    runs alone, else those on which it holds an executor, or all when it cannot be told.
-    """
-    if len(observation.applications or ()) == 1:
-        return present, len(observation.starting)
-    if not application.executors:
-        return present, 0
-    return min(present, len({executor.host for executor in application.executors})), 0

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from kitwai.core.decide import workers_of
 from kitwai.core.decision import ApplicationDecision, ClusterSettings, Decision
 from kitwai.core.guardrails import guard_cluster
 from kitwai.core.live import view_of
 from kitwai.core.observation import Application, Observation
 from kitwai.core.past_runs import PastRuns
 from kitwai.core.replay import Step, decide_again
+from kitwai.core.shares import cluster_target, workers_of
 from kitwai.core.state import TARGETS
 from kitwai.core.view import View
 from kitwai.errors import InvalidInputError
@@ -68,11 +68,16 @@ class RecordedBaseline:
         applications = observation.applications or ()
         if settings.pin is not None or not held.applications or held.present is None:
             return held
-        decided = tuple(
-            self._application(one, application, observation, settings, held.present)
-            for one, application in zip(held.applications, applications, strict=True)
-        )
-        total = sum(one.target for one in decided)
+        decided, asked, kept = [], [], []
+        for before, application in zip(held.applications, applications, strict=True):
+            own, starting = workers_of(application, observation, held.present)
+            one = self._application(before, application, observation, settings, own, starting)
+            decided.append(one)
+            if before.q_values is None and one.target <= max(1, own):
+                kept.append(one.target)
+            else:
+                asked.append((one.target, own))
+        total = cluster_target(asked, kept, held.present)
         target, notes = guard_cluster(
             total,
             present=held.present,
@@ -81,7 +86,9 @@ class RecordedBaseline:
             urgent=False,
         )
         reason = f"{self.name} asked for {total}."
-        return replace(held, applications=decided, target=target, guardrails=notes, reason=reason)
+        return replace(
+            held, applications=tuple(decided), target=target, guardrails=notes, reason=reason
+        )
 
     def _application(
         self,
@@ -89,11 +96,11 @@ class RecordedBaseline:
         application: Application,
         observation: Observation,
         settings: ClusterSettings,
-        present: int,
+        workers: int,
+        starting: int,
     ) -> ApplicationDecision:
         if held.q_values is None:
             return held
-        workers, starting = workers_of(application, observation, present)
         counts = max(TARGETS, held.constraint.max_workers)
         view = view_of(
             application,
