@@ -29,6 +29,8 @@ Ask = Callable[["Store", "StoredDecision", "SparkClusterHook", float], dict[str,
 """Puts a decision before a person; returns ``{"done": "asked" or "nothing", "why", ...}``."""
 
 _LOOK_BACK = 20
+# So many looks in a row may lack a driver's answer before its worker counts are forgotten.
+_COUNTS_BACK = 5
 _MOST_NOTICES = 10
 
 
@@ -44,9 +46,10 @@ def observe_cluster(store: Store, hook: SparkClusterHook, log: Any) -> dict[str,
 
     _ = hook.config  # a wrong setting must fail here, before anything else is asked
     cluster = hook.conn_id
-    previous = store.newest_observation(cluster)
+    earlier = store.newest_observations(cluster, _COUNTS_BACK)
     past = store.past(cluster, time.time())
-    observation = with_counts(hook.observe(past, previous=previous, logs=True), previous)
+    previous = earlier[0] if earlier else None
+    observation = with_counts(hook.observe(past, previous=previous, logs=True), *earlier)
     observation_id = store.add_observation(observation)
     retention_s = retention_seconds()
     if retention_s is not None:

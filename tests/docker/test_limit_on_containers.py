@@ -66,9 +66,9 @@ def test_an_application_makes_its_limit_which_one_worker_would_miss(
     counts = f"{HOME}/counts.json"
     conf = properties(f"file://{HOME}/events") | {"spark.kitwai.timeLimit": f"{LIMIT_S}s"}
     job = spark.submit(SCRIPT, [counts, str(MAPS), "4", "1.0"], conf=conf)
-    previous, targets, until = None, set(), time.monotonic() + 300
+    earlier, targets, until = [], set(), time.monotonic() + 300
     while job.poll() is None and time.monotonic() < until:
-        seen = with_counts(hook.observe(store.past("test", time.time())), previous)
+        seen = with_counts(hook.observe(store.past("test", time.time())), *earlier)
         decision = decide(
             seen,
             hook.config.settings,
@@ -77,7 +77,7 @@ def test_an_application_makes_its_limit_which_one_worker_would_miss(
             no_policy_reason=champion.why_not,
             history=champion.history(None),
         )
-        previous, kept = seen, store.add_observation(seen)
+        earlier, kept = [seen], store.add_observation(seen)
         number = store.add_decision(decision, kept, hook.config.settings)
         if decision.target is not None:
             targets.add(decision.target)

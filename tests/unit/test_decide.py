@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from kitwai.core.decide import decide
 from kitwai.core.history import Record
+from kitwai.core.live import with_counts
 from kitwai.core.observation import Part, Past, WorkerState
 from kitwai.core.policy import PRICES, Values
 
@@ -297,6 +298,39 @@ def test_several_applications_add_up_to_at_most_n():
     assert [a.target for a in decision.applications] == [3, 3]
     assert decision.target == 6
     assert decide(observation(2, one, two), settings(most=4)).target == 4
+
+
+def beside_another(elapsed_s: float, **changes):
+    """A job on two workers of six; another has the rest."""
+    two = (executor(0), executor(1))
+    one = application(HALFWAY, elapsed_s=elapsed_s, limit_s=200.0, executors=two, name="one")
+    rest = tuple(executor(number) for number in (2, 3, 4, 5))
+    other = application(HALFWAY, elapsed_s=10.0, executors=rest, name="other")
+    return with_counts(observation(6, one, other, **changes))
+
+
+def test_an_application_beside_another_is_predicted_with_its_own_workers():
+    alone = with_counts(observation(2, application(HALFWAY, elapsed_s=100.0, limit_s=200.0)))
+    first = decide(beside_another(100.0), settings()).applications[0]
+    expected = decide(alone, settings()).applications[0]
+    assert first.predicted_finish_s == expected.predicted_finish_s
+    assert first.target == expected.target
+
+
+def test_a_limit_in_danger_is_judged_with_the_applications_own_workers():
+    # In time on six workers, late on the two that it has: it does not wait for the cooldown.
+    decision = decide(beside_another(140.0, past=Past(since_scale_out_s=3.0)), settings())
+    finish = decision.applications[0].predicted_finish_s
+    assert finish[5] < 200.0 < finish[1]
+    assert decision.target > 6
+
+
+def test_workers_that_leave_are_not_an_applications_own():
+    leaving = tuple(pool_worker(n, draining_since=990.0 if n == 1 else None) for n in range(6))
+    seen = beside_another(100.0, pool=leaving)
+    assert [one.host for one in seen.serving_for(seen.applications[0])] == [worker(0).host]
+    silent = dataclasses.replace(seen.applications[0], executors=None)
+    assert seen.serving_for(silent) == seen.serving
 
 
 @pytest.mark.parametrize(

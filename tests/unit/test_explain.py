@@ -34,7 +34,7 @@ def busy(name="job", limit_s=200.0, **changes):
     one = application(
         stage(tasks=100, complete=40, task_s=4.7), elapsed_s=100 / 3, limit_s=limit_s, name=name
     )
-    return with_counts(observation(2, replace(one, inputs={"size": 0.1}), **changes), None)
+    return with_counts(observation(2, replace(one, inputs={"size": 0.1}), **changes))
 
 
 LOOKS = [

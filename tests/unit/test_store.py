@@ -20,7 +20,7 @@ from kitwai.store.store import Store
 from kitwai.store.tables import Base
 
 ONE = application(stage(tasks=100, complete=40), elapsed_s=1 / 3, limit_s=200.0)
-SEEN = with_counts(observation(2, replace(ONE, inputs={"size": 0.1})), None)
+SEEN = with_counts(observation(2, replace(ONE, inputs={"size": 0.1})))
 
 
 @pytest.fixture
@@ -58,6 +58,7 @@ def test_the_newest_observation_of_a_cluster(store):
     store.add_observation(replace(SEEN, at=980.0))
     store.add_observation(observation(1, cluster="other", at=2000.0))
     assert store.newest_observation("test") == SEEN
+    assert [one.at for one in store.newest_observations("test", 2)] == [SEEN.at, 990.0]
 
 
 def test_the_past_of_a_cluster(store):

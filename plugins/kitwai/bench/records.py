@@ -109,13 +109,15 @@ def _steps(
     """Observations of one run of an application and of the quiet behind it, with decisions."""
     rng = random.Random(seed)
     settings = ClusterSettings(cluster, Constraint(10, 900.0), mode=Mode.AUTO, flap_budget=40)
-    champion, previous, steps = load_champion(), None, []
+    champion = load_champion()
+    steps: list[tuple[Observation, Decision, ClusterSettings]] = []
     workers, done_s = 2, 0.0
     for index in range(_STEPS + _IDLE):
         done_s += workers * _CORES * step_s * rng.uniform(0.7, 1.0)
         running = index < _STEPS
         app = (_application(cluster, index * step_s, workers, done_s, rng),) if running else ()
-        seen = with_counts(_observation(cluster, index * step_s, workers, app, rng), previous)
+        seen = _observation(cluster, index * step_s, workers, app, rng)
+        seen = with_counts(seen, *(before for before, _, _ in steps[-1:]))
         decided = decide(
             seen,
             settings,
@@ -124,7 +126,7 @@ def _steps(
             no_policy_reason=champion.why_not,
         )
         steps.append((seen, decided, settings))
-        workers, previous = decided.target or workers, seen
+        workers = decided.target or workers
     return steps
 
 

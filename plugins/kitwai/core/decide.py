@@ -150,8 +150,9 @@ def _decide_busy(
     present = decision.present or 0
     applications = observation.applications or ()
     decided, asked, held = [], [], []
+    urgent = False
     for application in applications:
-        own, starting = workers_of(application, observation, present)
+        own, starting = workers_of(application, observation)
         one = _decide_application(
             application,
             settings,
@@ -163,18 +164,12 @@ def _decide_busy(
             limit_error=_error_of(observation, f"application {application.id} limit"),
         )
         decided.append(one)
+        urgent = urgent or _late(one, own, settings.margin)
         if one.predicted_finish_s is None and one.target <= max(1, own):
             held.append(one.target)
         else:
             asked.append((one.target, own))
     target = cluster_target(asked, held, present)
-    urgent = any(
-        one.predicted_finish_s is not None
-        and present >= 1
-        and one.predicted_finish_s[min(present, len(one.predicted_finish_s)) - 1]
-        > settings.margin * one.constraint.limit_s
-        for one in decided
-    )
     if len(decided) == 1:
         reason = decided[0].reason
     else:
@@ -193,6 +188,14 @@ def _decide_busy(
     blind = any(application.stages is None for application in applications)
     decision = replace(decision, applications=tuple(decided), fallback=fallback, held=blind)
     return _guarded(decision, observation, settings, target, reason, urgent=urgent)
+
+
+def _late(decided: ApplicationDecision, present: int, margin: float) -> bool:
+    """Whether it is predicted to miss its limit with the workers that it has."""
+    finish = decided.predicted_finish_s
+    if finish is None:
+        return False
+    return finish[min(max(1, present), len(finish)) - 1] > margin * decided.constraint.limit_s
 
 
 def _decide_application(

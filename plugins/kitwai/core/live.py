@@ -14,35 +14,46 @@ from kitwai.core.view import View
 _OVER = ("COMPLETE", "FAILED")
 
 
-def with_counts(observation: Observation, previous: Observation | None) -> Observation:
+def with_counts(observation: Observation, *earlier: Observation) -> Observation:
     """The observation, its stages' finished tasks told apart by the workers that ran them.
 
-    Spark sums a stage's run times over its whole life. What was added since ``previous`` is counted
-    for the workers that served then; without it, for those that serve now.
+    Spark sums a stage's run times over its whole life. What was added since the stage was last seen
+    is counted for the application's workers that served then; without it, for those that serve now.
+
+    :param earlier: observations before it, newest first: one in which a driver or the master gave
+        no answer does not hide what those before it knew.
     """
     if observation.applications is None:
         return observation
-    serving = observation.serving
-    now = None if serving is None else len(serving)
-    known: dict[tuple[str, int], Stage] = {}
-    before = now
-    if previous is not None:
-        before = now if previous.serving is None else len(previous.serving)
-        for application in previous.applications or ():
-            known |= {(application.id, stage.id): stage for stage in application.stages or ()}
     applications = tuple(
         application
         if application.stages is None
-        else replace(
-            application,
-            stages=tuple(
-                _counted(stage, known.get((application.id, stage.id)), before, now)
-                for stage in application.stages
-            ),
-        )
+        else replace(application, stages=_stages_counted(application, observation, earlier))
         for application in observation.applications
     )
     return replace(observation, applications=applications)
+
+
+def _stages_counted(
+    application: Application, observation: Observation, earlier: Sequence[Observation]
+) -> tuple[Stage, ...]:
+    now = before = _served(observation, application)
+    known: dict[int, tuple[Stage, int | None]] = {}
+    for look in reversed(earlier):
+        then = next((one for one in look.applications or () if one.id == application.id), None)
+        before = _served(look, then if then is not None and then.executors else application)
+        if then is not None:
+            known |= {stage.id: (stage, before) for stage in then.stages or ()}
+    counted = []
+    for stage in application.stages or ():
+        previous, served = known.get(stage.id, (None, before))
+        counted.append(_counted(stage, previous, served, now))
+    return tuple(counted)
+
+
+def _served(observation: Observation, application: Application) -> int | None:
+    serving = observation.serving_for(application)
+    return None if serving is None else len(serving)
 
 
 def _counted(stage: Stage, previous: Stage | None, before: int | None, now: int | None) -> Stage:

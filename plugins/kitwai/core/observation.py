@@ -219,6 +219,16 @@ class Observation:
             if worker.state is WorkerState.ALIVE and worker.host not in leaving | self.lost_hosts
         )
 
+    def serving_for(self, application: Application) -> tuple[Worker, ...] | None:
+        """Those of `serving` with an executor of ``application``: all where it runs alone, or where
+        it shows no executor.
+        """
+        alone = all(one.id == application.id for one in self.applications or ())
+        if self.serving is None or alone or not application.executors:
+            return self.serving
+        hosts = {executor.host for executor in application.executors}
+        return tuple(worker for worker in self.serving if worker.host in hosts)
+
     @property
     def starting(self) -> tuple[PoolWorker, ...]:
         """Workers that their pool has started and the master does not list as alive yet."""

@@ -7,15 +7,14 @@ from collections.abc import Iterable, Sequence
 from kitwai.core.observation import Application, Observation
 
 
-def workers_of(application: Application, observation: Observation, present: int) -> tuple[int, int]:
-    """The application's share of the ``present`` workers, and how many of them start: all where it
-    runs alone, else those on which it holds an executor, or all when it cannot be told.
+def workers_of(application: Application, observation: Observation) -> tuple[int, int]:
+    """How many of the present workers are the application's, and how many of those start: all where
+    it runs alone or shows no executor, else those on which it has one.
     """
-    if len(observation.applications or ()) == 1:
-        return present, len(observation.starting)
-    if not application.executors:
-        return present, 0
-    return min(present, len({executor.host for executor in application.executors})), 0
+    serving, starting = observation.serving_for(application) or (), len(observation.starting)
+    if len(observation.applications or ()) > 1 and application.executors:
+        starting = 0
+    return len(serving) + starting, starting
 
 
 def cluster_target(asked: Sequence[tuple[int, int]], held: Iterable[int], present: int) -> int:

@@ -67,11 +67,15 @@ class Store:
 
     def newest_observation(self, cluster: str) -> Observation | None:
         """The latest observation of ``cluster``, None before the first."""
-        newest = sa.select(ObservationRow).where(ObservationRow.cluster == cluster)
-        newest = newest.order_by(ObservationRow.at.desc(), ObservationRow.id.desc()).limit(1)
+        return next(iter(self.newest_observations(cluster, 1)), None)
+
+    def newest_observations(self, cluster: str, most: int) -> list[Observation]:
+        """The latest observations of ``cluster``, newest first."""
+        query = sa.select(ObservationRow).where(ObservationRow.cluster == cluster)
+        query = query.order_by(ObservationRow.at.desc(), ObservationRow.id.desc()).limit(most)
         with Session(self.engine) as session:
-            row = session.scalar(newest)
-        return None if row is None else _OBSERVATION.validate_python(row.body)
+            rows = session.scalars(query).all()
+        return [_OBSERVATION.validate_python(row.body) for row in rows]
 
     def add_decision(
         self, decision: Decision, observation_id: int, settings: ClusterSettings

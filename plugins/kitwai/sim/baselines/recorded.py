@@ -70,7 +70,7 @@ class RecordedBaseline:
             return held
         decided, asked, kept = [], [], []
         for before, application in zip(held.applications, applications, strict=True):
-            own, starting = workers_of(application, observation, held.present)
+            own, starting = workers_of(application, observation)
             one = self._application(before, application, observation, settings, own, starting)
             decided.append(one)
             if before.q_values is None and one.target <= max(1, own):

@@ -1,0 +1,44 @@
+"""The parts of a step on one cluster, with a cluster that gives what it is told to."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from builders import application, observation, stage
+
+from kitwai.connection import cluster_config
+from kitwai.core.observation import Ran
+from kitwai.step import observe_cluster
+from kitwai.store.store import Store
+
+LOG = logging.getLogger("test")
+
+
+class Hook:
+    """A cluster of which one observation after the other is seen."""
+
+    conn_id = "test"
+    config = cluster_config("test", host="h", port=None, schema=None, extra={})
+
+    def __init__(self, *looks):
+        self._looks = iter(looks)
+
+    def observe(self, past, **_options):
+        return replace(next(self._looks), past=past)
+
+
+def test_a_driver_without_an_answer_at_one_look_loses_no_counts(tmp_path):
+    store = Store(f"sqlite:///{tmp_path / 's.db'}")
+    job = [application(stage(tasks=100, complete=done)) for done in (10, 30, 50)]
+    silent = application(error="timed out")
+    hook = Hook(
+        observation(2, job[0], at=1000.0),
+        observation(5, job[1], at=1015.0),
+        observation(5, silent, at=1030.0),
+        observation(5, job[2], at=1045.0),
+    )
+    for _ in range(4):
+        newest = observe_cluster(store, hook, LOG)["observation_id"]
+    ran = store.observation(newest).applications[0].stages[0].ran
+    assert ran == (Ran(2, 30, 150_000.0), Ran(5, 20, 100_000.0))
