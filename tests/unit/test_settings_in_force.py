@@ -163,6 +163,29 @@ def test_the_flap_budget(target, used, urgent, after):
     assert [note.name for note in notes] == ([] if final == target else ["flap budget"])
 
 
+@pytest.mark.parametrize("present", [0, 1])
+@pytest.mark.parametrize("target", [1, 2, 5])
+@pytest.mark.parametrize(
+    "past",
+    [
+        pytest.param(Past(since_scale_out_s=1.0, since_scale_in_s=1.0), id="cooldown"),
+        pytest.param(Past(changes_1h=99), id="flap budget"),
+    ],
+)
+def test_the_fewest_workers_wait_for_no_cooldown_and_no_budget(past, target, present):
+    of = settings(min_workers=2, flap_budget=10)
+    final, _ = guard_cluster(target, present=present, past=past, settings=of, urgent=False)
+    assert final == 2
+    busy = replace(past, operation="A scaling by process 7")
+    held, _ = guard_cluster(target, present=present, past=busy, settings=of, urgent=False)
+    assert held == present
+
+
+def test_a_cluster_whose_workers_died_gets_one_though_it_has_just_grown():
+    seen = observation(0, application(error="timed out"), past=Past(since_scale_out_s=1.0))
+    assert decide(seen, settings()).target == 1
+
+
 def test_a_limit_in_danger_is_above_the_flap_budget():
     late = application(stage(tasks=400, complete=40), limit_s=150.0)
     seen = observation(2, late, past=Past(changes_1h=500))

@@ -94,6 +94,9 @@ def guard_cluster(
 ) -> tuple[int, tuple[GuardrailNote, ...]]:
     """Bounds, one operation at a time, cooldown per direction, flap budget.
 
+    Fewer than ``min_workers`` wait for nothing but an operation under way: what cooldown and flap
+    budget hold is the present count, or the fewest workers that must be there.
+
     :param urgent: a limit is predicted missed at the present count; then scaling out waits neither
         for its cooldown nor for the flap budget.
     """
@@ -114,11 +117,12 @@ def guard_cluster(
     if target != present and past.operation is not None:
         move("operation under way", present, f"{past.operation} is still under way.")
     since_out, since_in = past.since_scale_out_s, past.since_scale_in_s
-    if target > present and not urgent and since_out is not None:
+    stay = max(present, settings.min_workers)
+    if target > stay and not urgent and since_out is not None:
         if since_out < settings.cooldown_out_s:
             move(
                 "cooldown",
-                present,
+                stay,
                 f"The last scale-out was {since_out:.0f} s ago, less than "
                 f"{settings.cooldown_out_s:.0f} s.",
             )
@@ -134,10 +138,10 @@ def guard_cluster(
     used, budget = past.changes_1h, settings.flap_budget
     if used is not None and budget is not None and not (urgent and target > present):
         change = abs(target - present)
-        if change and used + change > budget:
+        if change and target != stay and used + change > budget:
             move(
                 "flap budget",
-                present,
+                stay,
                 f"Within the last hour {used} workers were started or told to leave; with {change} "
                 f"more it would be above the budget of {budget}.",
             )
