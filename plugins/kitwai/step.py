@@ -88,6 +88,8 @@ def decide_cluster(
 
     now = time.time()
     settings = settings_in_force(hook, store, now)
+    for why in settings.ignored:
+        log.warning("%s", why)
     champion = champion or load_champion()
     observation = store.observation(observation_id)
     decision = decide(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from builders import observation
 
 from kitwai.core.constraint import Constraint
-from kitwai.core.controls import Control, check_control, override
+from kitwai.core.controls import Control, check_control, override, override_usable
+from kitwai.core.decide import decide
 from kitwai.core.decision import ClusterSettings, Mode, Pause, Pin
 from kitwai.errors import InvalidInputError
 from kitwai.store.controls import ControlStore, control_of
@@ -56,6 +58,8 @@ def test_fewer_workers_than_usually_stay_can_be_allowed():
         ("pin", 4, None, "needs an end"),
         ("pause", "on", None, "needs an end"),
         ("pause", "on", 50.0, "past"),
+        ("pause", "on", 1_800_000_000_000.0, "1800000000000 looks like milliseconds"),
+        ("pin", None, 1_800_000_000_000.0, "looks like milliseconds"),
         ("limit", "soon", None, "is not a time"),
         ("max_workers", 0, None, "count of workers"),
     ],
@@ -63,6 +67,19 @@ def test_fewer_workers_than_usually_stay_can_be_allowed():
 def test_what_cannot_be_set_is_refused(name, value, until, message):
     with pytest.raises(InvalidInputError, match=message):
         check_control(control(name, value, until), SETTINGS)
+
+
+def test_a_stored_row_that_does_not_fit_is_left_out():
+    rows = [
+        control("pause", "on", 1_800_000_000_000.0),
+        control("pin", 4, 1.8e18),
+        control("colour", 3),
+        control("max_workers", 6),
+    ]
+    made = override_usable(SETTINGS, rows, now=150.0)
+    assert (made.pause, made.pin, made.constraint.max_workers) == (None, None, 6)
+    assert [note.split()[1] for note in made.ignored] == ["pause", "pin", "colour"]
+    assert "looks like milliseconds" in decide(observation(2), made).reason
 
 
 def test_the_newest_of_each_name_counts_and_all_are_kept(tmp_path):

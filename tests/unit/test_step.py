@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import replace
 
+import pytest
 from builders import application, observation, stage
 
 from kitwai.connection import cluster_config
+from kitwai.core.controls import Control
 from kitwai.core.observation import Ran
-from kitwai.step import observe_cluster
+from kitwai.step import decide_cluster, observe_cluster
+from kitwai.store.champion import Champion
+from kitwai.store.controls import ControlStore
 from kitwai.store.store import Store
 
 LOG = logging.getLogger("test")
@@ -19,6 +24,8 @@ class Hook:
     """A cluster of which one observation after the other is seen."""
 
     conn_id = "test"
+    asked = frozenset()
+    history = history_sha256 = None
     config = cluster_config("test", host="h", port=None, schema=None, extra={})
 
     def __init__(self, *looks):
@@ -42,3 +49,16 @@ def test_a_driver_without_an_answer_at_one_look_loses_no_counts(tmp_path):
         newest = observe_cluster(store, hook, LOG)["observation_id"]
     ran = store.observation(newest).applications[0].stages[0].ran
     assert ran == (Ran(2, 30, 150_000.0), Ran(5, 20, 100_000.0))
+
+
+@pytest.mark.parametrize(("name", "value"), [("pause", "on"), ("pin", 3)])
+def test_a_stored_end_that_is_no_moment_stops_no_step(tmp_path, caplog, name, value):
+    store = Store(f"sqlite:///{tmp_path / 's.db'}")
+    in_ms = Control(name, value, 1000.0, "ada", until=1.8e12)
+    ControlStore(store.engine).add("test", in_ms)
+    hook = Hook(observation(2, at=time.time()))
+    seen = observe_cluster(store, hook, LOG)
+    made = decide_cluster(store, hook, seen["observation_id"], LOG, Champion(None, {}))
+    told = f"The {name} that ada set is left out: "
+    assert told in made["reason"]
+    assert told in caplog.text

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from kitwai.core.controls import Control
 from kitwai.store.controls import ControlStore
 from kitwai.store.registry import champion
 from kitwai.store.training import TrainingStore
@@ -56,6 +57,8 @@ def test_a_control_is_set_recorded_and_lifted(web):
         ({"name": "pause", "value": "on"}, "needs an end"),
         ({"name": "pause", "value": "x", "until": 1e10}, "pause must be on"),
         ({"name": "pin", "value": 0, "until": 1e10}, "count of workers"),
+        ({"name": "pin", "value": 3, "until": 1.8e12}, "epoch seconds"),
+        ({"name": "pause", "value": None, "until": 1.8e12}, "epoch seconds"),
         ({"name": "max_workers", "value": 10**9}, "1000 workers"),
         ({"name": "max_workers", "value": True}, "value: "),
         ({"name": "max_workers", "value": "4"}, "count of workers"),
@@ -82,6 +85,21 @@ def test_what_is_no_json_is_refused(web, text):
     answer = web.client().post(f"{B}/controls", content=text.encode(), headers=headers)
     assert answer.status_code == 422
     assert isinstance(answer.json()["detail"], str)
+
+
+def test_a_stored_end_that_is_no_moment_hides_no_cluster(web):
+    store = ControlStore(web.store.engine)
+    store.add("b_cluster", Control("pause", "on", 1.7e9, "ada", until=1.8e18))
+    client = web.client()
+    try:
+        view = client.get(B).json()
+        record = client.get(f"{B}/controls", params={"limit": 1}).json()["items"]
+    finally:
+        client.post(f"{B}/controls", json={"name": "pause", "value": None})
+    assert (view["error"], view["mode"]) == (None, "suggest")
+    (pause,) = [one for one in view["controls"] if one["name"] == "pause"]
+    assert (pause["until"], pause["in_force"]) == (None, False)
+    assert record == [pause]
 
 
 def test_a_form_is_no_change(web):

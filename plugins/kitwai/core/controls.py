@@ -14,6 +14,11 @@ NAMES = ("mode", "pause", "pin", "max_workers", "limit")
 Spark time string. Pause and pin need an end.
 """
 
+LATEST = 1e11
+"""Latest end of a control in epoch seconds, in the year 5138: what lies behind it was given in
+milliseconds, and is no moment that can be written as a date.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Control:
@@ -32,16 +37,18 @@ class Control:
         """Whether it counts at the moment ``now``."""
         return self.value is not None and (self.until is None or now < self.until)
 
+    @property
+    def ends(self) -> float | None:
+        """``until``, or None where it is no moment (`LATEST`)."""
+        return self.until if self.until is not None and self.until <= LATEST else None
+
 
 def check_control(control: Control, settings: ClusterSettings) -> None:
     """Whether ``control`` can be used on the cluster of ``settings``.
 
     :raises InvalidInputError: saying what cannot be, and what can.
     """
-    if control.name not in NAMES:
-        raise InvalidInputError(
-            f"{control.name!r} cannot be set on a cluster: set one of {', '.join(NAMES)}."
-        )
+    _check_kind(control)
     if control.value is None:
         return
     if control.until is not None and control.until <= control.at:
@@ -78,7 +85,20 @@ def override_usable(
     return settings
 
 
+def _check_kind(control: Control) -> None:
+    if control.name not in NAMES:
+        raise InvalidInputError(
+            f"{control.name!r} cannot be set on a cluster: set one of {', '.join(NAMES)}."
+        )
+    if control.until is not None and control.ends is None:
+        raise InvalidInputError(
+            f"The end of {control.name} must be given in epoch seconds, at most {LATEST:.0f}: "
+            f"{control.until:.0f} looks like milliseconds."
+        )
+
+
 def _with(settings: ClusterSettings, control: Control) -> ClusterSettings:
+    _check_kind(control)
     value, constraint = control.value, settings.constraint
     if control.name == "mode":
         try:

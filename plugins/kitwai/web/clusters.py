@@ -42,8 +42,8 @@ def control_view(control: Control, now: float) -> ControlView:
         value=control.value,
         at=control.at,
         by=control.by,
-        until=control.until,
-        in_force=control.in_force(now),
+        until=control.ends,
+        in_force=control.in_force(now) and control.ends == control.until,
     )
 
 
@@ -61,7 +61,6 @@ def _settings(view: ClusterView, controls: Sequence[Control], now: float) -> Non
     except InvalidInputError as error:
         view.error = str(error)
         return
-    view.error = " ".join(settings.ignored) or None
     view.mode = settings.mode.value
     view.max_workers = settings.constraint.max_workers
     view.limit_s = settings.constraint.limit_s

@@ -39,7 +39,9 @@ class Me(Answer):
 
 
 class ControlView(Answer):
-    """One thing that a person set; ``in_force`` tells whether it counts now."""
+    """One thing that a person set; ``in_force`` tells whether it counts now. ``until`` is None also
+    where what is stored is no moment.
+    """
 
     name: str
     value: str | int | None
@@ -103,7 +105,8 @@ class ClusterView(Answer):
     """One cluster now. Without an observation all but ``cluster`` and ``error`` is None or empty.
 
     ``mode``, ``max_workers``, ``limit_s``: in force, controls included; ``missing``: sources that
-    gave no answer; ``error``: why its connection, or something that was set, cannot be used.
+    gave no answer; ``error``: why its connection cannot be used. What a person set and cannot be
+    used is named in ``reason``.
     """
 
     cluster: str
