@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kitwai.core.belief import CENSORED, TASK_SIGMA, Prior, forecast, unknown
-from kitwai.core.history import prior_of
+from kitwai.core.history import Record, prior_of
 from kitwai.core.stages import TAIL_SIGMA, gaps_left, makespan, tail_of
 from kitwai.sim.library import Library
 from kitwai.sim.records import priors_of, records_of
@@ -473,3 +473,40 @@ def test_the_forecast_knows_how_wrong_it_may_be(library):
     blind_ratio, blind_sigma = half_way(library, blind, 4)
     assert np.median(np.abs(blind_ratio - 1.0)) > 2 * np.median(np.abs(ratio - 1.0))
     assert np.median(blind_sigma) > 2 * np.median(sigma)
+
+
+def without_last(run: Record) -> Record:
+    """The same run, had it ended one stage earlier."""
+    rest = run.stage_work_s[:-1].sum() / run.stage_work_s.sum()
+    return replace(
+        run,
+        stage_work_s=run.stage_work_s[:-1],
+        stage_tasks=run.stage_tasks[:-1],
+        gap_s=run.gap_s[:-1],
+        level=run.level + np.log(rest),
+    )
+
+
+def test_one_stage_more_than_the_family_had_is_expected_to_be_like_the_others(library):
+    # Spark shows all stages of a job at once, the last one too.
+    of_one_job = [one for one in library.profiles if len(one.jobs) == 1 and len(one.stages) > 2]
+    longer = Library(of_one_job)
+    priors = [prior_of([without_last(run)], run.inputs, COUNTS, 1) for run in records_of(longer)]
+    ratio, sigma = half_way(longer, Prior.stack(priors), 4)
+    assert len(ratio) == len(of_one_job) > 30
+    assert np.median(ratio) == pytest.approx(1.0, abs=0.1)
+    assert (np.abs(np.log(ratio)) < 2.0 * sigma).mean() > 0.85
+
+
+def test_a_stage_beyond_the_family_s_is_weighed_by_what_its_tasks_tell():
+    # Two stages of 100 s of work are known, and 100 s more are expected of the third.
+    prior = planned(np.log(200.0))
+    whole = forecast(view(Seen(100), Seen(100), Seen(100), now=0.0), prior, 0.0)
+    known = forecast(view(Seen(100), Seen(100), now=0.0), prior, 0.0)
+    assert whole.left_s[0] == pytest.approx(1.5 * known.left_s[0], rel=0.02)
+    assert whole.sigma[0, 1] > known.sigma[0, 1]
+    done = [Seen(100, {2: (100, 100.0)}, began_s=at, ended_s=at + 25.0) for at in (0.0, 25.0)]
+    long = Seen(100, {2: (40, 160.0)}, active=4, began_s=50.0)
+    # 58 tasks of about 4 s on 4 slots are left, four times what was expected of them.
+    seen = forecast(view(*done, long, now=90.0), prior, 0.0)
+    assert 40.0 < seen.left_s[0, 1] < 65.0

@@ -53,6 +53,10 @@ SHUFFLE_WEIGHT = (-2.5, 1.2)
 nothing is known of the family: mean and sigma. However little data there is, Spark cuts it into so
 many pieces."""
 
+MORE_STAGES = (-0.5, 1.0)
+"""Log of the share of a stage that no run of the family had, over that of one of its stages: mean
+and sigma, so that one more is expected to take as long as they do on average."""
+
 _WAITED_S = 0.5
 _UNKNOWN_STAGES = 0.4
 _LEVEL = (float(np.log(2.5)), 1.8)
@@ -181,12 +185,16 @@ def forecast(view: View, prior: Prior, start_delay_s: float) -> Forecast:
     tasks = np.where(shown, view.tasks, planned)
     # Nothing is known of the family: a stage of Spark's default count is a shuffle's.
     shuffle = ~prior.informed[:, None] & (tasks == SHUFFLE_PARTITIONS)
+    more = prior.informed[:, None] & (planned == 0)
+    usual = np.log(np.maximum((prior.tasks > 0).sum(axis=1), 1))[:, None]
+    share = np.where(more, MORE_STAGES[0] - usual, _fit(prior.share, stages))
     weight = np.where(
         prior.informed[:, None],
-        _fit(prior.share, stages) - np.log(np.maximum(tasks, 1.0)),
+        share - np.log(np.maximum(tasks, 1.0)),
         np.where(shuffle, SHUFFLE_WEIGHT[0], 0.0),
     )
     weight_var = np.where(shuffle, SHUFFLE_WEIGHT[1] ** 2, 0.0)
+    weight_var = np.where(more, MORE_STAGES[1] ** 2, weight_var)
 
     level, cov, own, own_var, gain, spread = _learn(view, prior, weight, weight_var)
 
