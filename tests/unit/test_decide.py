@@ -38,6 +38,18 @@ class FixedPolicy:
 # 60 of 100 tasks left of 5 s: 300 slot-seconds, or 150 s at one worker of two slots.
 HALFWAY = stage(tasks=100, complete=40, task_s=5.0)
 LONG = stage(tasks=400, complete=100, task_s=5.0)
+# 40 s of work for each unit of size, in 400 tasks.
+RUNS = [
+    Record(
+        inputs={"size": size},
+        stage_work_s=np.array([40.0 * size]),
+        stage_tasks=np.array([400.0]),
+        gap_s=np.zeros(1),
+        level=np.full(10, np.log(40.0 * size)),
+        loss=np.zeros(10),
+    )
+    for size in (10.0, 20.0, 40.0)
+]
 LATE_AT_ONE = application(HALFWAY, elapsed_s=100.0, limit_s=200.0)
 
 
@@ -227,28 +239,17 @@ def test_a_limit_out_of_reach_says_what_would_meet_it():
 
 
 def test_past_runs_tell_what_to_do_before_the_first_task_has_ended():
-    runs = [
-        Record(
-            inputs={"size": size},
-            stage_work_s=np.array([40.0 * size]),
-            stage_tasks=np.array([400.0]),
-            gap_s=np.zeros(1),
-            level=np.full(10, np.log(40.0 * size)),
-            loss=np.zeros(10),
-        )
-        for size in (10.0, 20.0, 40.0)
-    ]
     app = dataclasses.replace(application(stage(tasks=400, active=4)), inputs={"size": 50.0})
     seen = observation(2, app)
     guess = decide(seen, settings())
     assert "this is a guess" in guess.reason
     assert guess.applications[0].predicted_finish_s is None
-    known = decide(seen, settings(), history={"job": runs})
+    known = decide(seen, settings(), history={"job": RUNS})
     # 2,000 s of work in 270 s on two slots a worker: four workers, and more for being sure.
     assert 4 <= known.target <= 7
     finish = known.applications[0].predicted_finish_s
     assert finish[0] == pytest.approx(30.0 + 1000.0, rel=0.1)
-    other_cores = decide(seen, settings(cores_per_worker=4), history={"job": runs})
+    other_cores = decide(seen, settings(cores_per_worker=4), history={"job": RUNS})
     assert "this is a guess" in other_cores.reason
 
 
@@ -300,6 +301,18 @@ def test_several_applications_add_up_to_at_most_n():
     assert decide(observation(2, one, two), settings(most=4)).target == 4
 
 
+def test_what_waits_in_line_and_is_known_to_be_in_time_asks_for_nobody_new():
+    waiting = [
+        dataclasses.replace(application(stage(tasks=400), name=name), inputs={"size": 15.0})
+        for name in ("one", "two", "three")
+    ]
+    known = {one.name: RUNS for one in waiting}
+    decision = decide(observation(6, *waiting), settings(most=10), history=known)
+    assert all(one.predicted_finish_s for one in decision.applications)
+    assert [one.target for one in decision.applications] == [6, 6, 6]
+    assert decision.target == 6
+
+
 def beside_another(elapsed_s: float, **changes):
     """A job on two workers of six; another has the rest."""
     two = (executor(0), executor(1))
@@ -339,11 +352,13 @@ def test_workers_that_leave_are_not_an_applications_own():
         pytest.param({"error": "its driver timed out"}, id="driver silent"),
         pytest.param({"idle_s": 4.0}, id="between two jobs"),
         pytest.param({}, id="no work shown"),
-        pytest.param({"waits": True}, id="queued behind another"),
+        pytest.param({"waits": stage(tasks=10)}, id="queued behind another"),
+        pytest.param({"waits": stage(tasks=10, complete=2)}, id="lost its executors"),
     ],
 )
 def test_applications_that_are_held_ask_for_nobody_new(held):
-    stages = [stage(tasks=10)] if held.pop("waits", False) else []
+    held = dict(held)
+    stages = [held.pop("waits")] if "waits" in held else []
     silent = [application(*stages, name=name, **held) for name in ("one", "two", "three")]
     decision = decide(observation(3, *silent), settings(most=18))
     assert [one.target for one in decision.applications] == [3, 3, 3]

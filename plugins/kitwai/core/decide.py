@@ -165,7 +165,8 @@ def _decide_busy(
         )
         decided.append(one)
         urgent = urgent or _late(one, own, settings.margin)
-        if one.predicted_finish_s is None and one.target <= max(1, own):
+        judged = one.predicted_finish_s is not None and application.executors
+        if one.target <= max(1, own) and not judged:
             held.append(one.target)
         else:
             asked.append((one.target, own))

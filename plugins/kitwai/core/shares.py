@@ -20,9 +20,10 @@ def workers_of(application: Application, observation: Observation) -> tuple[int,
 def cluster_target(asked: Sequence[tuple[int, int]], held: Iterable[int], present: int) -> int:
     """The sum of the targets, without counting a worker twice that nobody has asked for.
 
-    An application that is held keeps what it has. Where that cannot be told it is every worker, so
-    that several of them would add up to more than are there: they share what the present count
-    leaves, and only what the others ask for beyond their own comes on top.
+    An application that is held keeps what it has. Where that cannot be told, or where it waits in
+    line for an executor, that is every worker, so that several would add up to more than are there:
+    they share what the present count leaves, and only what the others ask for beyond their own
+    comes on top.
 
     :param asked: target and present workers of each application that asks for its target;
         ``held``: the target of each that is held.

@@ -73,7 +73,8 @@ class RecordedBaseline:
             own, starting = workers_of(application, observation)
             one = self._application(before, application, observation, settings, own, starting)
             decided.append(one)
-            if before.q_values is None and one.target <= max(1, own):
+            judged = before.q_values is not None and application.executors
+            if one.target <= max(1, own) and not judged:
                 kept.append(one.target)
             else:
                 asked.append((one.target, own))
