@@ -121,6 +121,13 @@ class PoolContract:
         other.stop_all()
         assert living(lone_pool) == []
 
+    def test_every_started_worker_is_told_before_the_next_one_starts(self, lone_pool):
+        told = []
+        started = lone_pool.start(
+            2, lambda worker: told.append((worker.name, len(living(lone_pool))))
+        )
+        assert told == [(worker.name, count) for count, worker in enumerate(started, 1)]
+
     def test_starting_none_starts_none(self, lone_pool):
         assert lone_pool.start(0) == ()
         assert lone_pool.workers() == ()

@@ -6,6 +6,7 @@ The operator and the command line both come through here, so that there is one w
 from __future__ import annotations
 
 import dataclasses
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,20 +28,39 @@ def scale_cluster(
     """Make the pool of the hook's cluster reach ``target`` workers.
 
     :param decision_id: the decision that asks for it; None when a person does.
+    What was done is recorded also when it breaks off, for cooldowns and flaps count it.
+
     :param wait_s: seconds to wait for it to be complete; the rest is left to the next call.
-    :raises LeaseError: another operation on the cluster is under way; nothing was done.
+    :raises LeaseError: another operation on the cluster is under way, and nothing was done; or the
+        lease was lost.
     """
-    from kitwai.pools.scaler import reach
+    from kitwai.pools.scaler import Done, reach
 
     with store.lease(hook.conn_id) as lease:
         scaling_id = store.begin_scaling(hook.conn_id, target, decision_id)
-        outcome = reach(target, hook.pool, hook.observe, lease, wait_s=wait_s)
-        store.end_scaling(
-            scaling_id,
-            started=len(outcome.started),
-            removed=len(outcome.drained),
-            body=dataclasses.asdict(outcome),
-        )
+        done, begun = Done(), time.time()
+
+        def note() -> None:
+            store.note_scaling(scaling_id, started=len(done.started), removed=len(done.drained))
+
+        try:
+            outcome = reach(
+                target, hook.pool, hook.observe, lease, done=done, note=note, wait_s=wait_s
+            )
+        except BaseException as error:
+            # A task that Airflow ends at its deadline raises no `Exception`.
+            why = f"It broke off: {str(error) or type(error).__name__}"
+            outcome = done.outcome(
+                target, settled=False, waiting=(why,), seconds=time.time() - begun
+            )
+            raise
+        finally:
+            store.end_scaling(
+                scaling_id,
+                started=len(outcome.started),
+                removed=len(outcome.drained),
+                body=dataclasses.asdict(outcome),
+            )
     return outcome
 
 

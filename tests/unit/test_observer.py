@@ -82,7 +82,7 @@ class Pool:
     def __init__(self, look):
         self.workers = look
 
-    def start(self, count):
+    def start(self, count, each=None):
         raise AssertionError("an observation starts no worker")
 
     drain = stop = start

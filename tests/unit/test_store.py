@@ -77,6 +77,13 @@ def test_the_past_of_a_cluster(store):
     assert store.past("other", 1000.0).idle_s == 0.0
 
 
+def test_what_a_killed_scaling_had_done_counts(store):
+    killed = store.begin_scaling("test", 4, None, now=970.0)
+    store.note_scaling(killed, started=2, removed=1)
+    past = store.past("test", 1000.0)
+    assert (past.since_scale_out_s, past.since_scale_in_s, past.changes_1h) == (30.0, 30.0, 3)
+
+
 def test_a_missing_row_is_named(store):
     with pytest.raises(StoreError, match="no row 77"):
         store.observation(77)

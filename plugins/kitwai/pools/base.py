@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from kitwai.core.observation import PoolWorker
 from kitwai.errors import PoolError
+
+Each = Callable[[PoolWorker], None]
+"""Is told of every started worker before the next one starts. What it raises ends the start."""
+
+
+def untold(worker: PoolWorker) -> None:
+    """The `Each` of one who does not want to know."""
 
 
 class WorkerPool(Protocol):
@@ -20,8 +28,12 @@ class WorkerPool(Protocol):
         """All workers of this pool; those that ended in the last two minutes with alive=False."""
         ...
 
-    def start(self, count: int) -> tuple[PoolWorker, ...]:
-        """Start ``count`` more workers; returns at once, before they have registered."""
+    def start(self, count: int, each: Each = untold) -> tuple[PoolWorker, ...]:
+        """Start ``count`` more workers; returns at once, before they have registered.
+
+        :param each: called after every started worker, so that those are known also when a later
+            one cannot start.
+        """
         ...
 
     def drain(self, worker: PoolWorker) -> None:
@@ -52,7 +64,7 @@ class UnmanagedPool:
         """None of the cluster's workers belongs to it."""
         return ()
 
-    def start(self, count: int) -> tuple[PoolWorker, ...]:
+    def start(self, count: int, each: Each = untold) -> tuple[PoolWorker, ...]:
         """:raises PoolError: always, for any ``count`` above zero."""
         if count:
             raise PoolError('This cluster has no pool: set "pool" in its connection\'s extra.')

@@ -14,6 +14,7 @@ from typing import Any
 
 from kitwai.core.observation import PoolWorker
 from kitwai.errors import PoolError
+from kitwai.pools.base import Each, untold
 from kitwai.pools.container import (
     ENVIRONMENT,
     LOG_LINES,
@@ -53,15 +54,20 @@ class DockerWorkerPool(ContainerPool):
         listed = (self._look_at(found) for found in self._listed())
         return tuple(worker for worker in listed if worker is not None)
 
-    def start(self, count: int) -> tuple[PoolWorker, ...]:
+    def start(self, count: int, each: Each = untold) -> tuple[PoolWorker, ...]:
         """Start ``count`` more workers; returns at once, before they have registered.
 
+        :param each: called after every started worker.
         :raises PoolError: the image or the network is missing, or the engine refuses.
         """
         self.engine.check_image(self.containers.image)
         self.engine.check_network(self.containers.network, "bridge")
         self._prune()
-        return tuple(self._launch() for _ in range(count))
+        started = []
+        for _ in range(count):
+            started.append(self._launch())
+            each(started[-1])
+        return tuple(started)
 
     def drain(self, worker: PoolWorker) -> None:
         """Send the worker the signal to decommission; a second one changes nothing.

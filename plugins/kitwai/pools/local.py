@@ -16,12 +16,14 @@ import shutil
 import signal
 import time
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 
 from kitwai.core.observation import PoolWorker
 from kitwai.errors import PoolError
+from kitwai.pools.base import Each, untold
 from kitwai.pools.worker import (
     LISTED_AFTER_END_S,
     LOGS_KEPT,
@@ -92,21 +94,24 @@ class LocalWorkerPool:
             raise PoolError(f"The worker pool's folder cannot be used: {error}.") from error
         return tuple(worker for worker in listed if worker is not None)
 
-    def start(self, count: int) -> tuple[PoolWorker, ...]:
+    def start(self, count: int, each: Each = untold) -> tuple[PoolWorker, ...]:
         """Start ``count`` more workers; returns at once, before they have registered.
 
+        :param each: called after every started worker.
         :raises PoolError: Java or Spark is missing, or the folder or an address cannot be used.
         """
         check_java()
         spark_home = self.spark_home or find_spark_home()
-        try:
+        started = []
+        with self._using_directory():
             self.directory.mkdir(parents=True, exist_ok=True)
             self._prune()
-            return tuple(self._launch(spark_home) for _ in range(count))
-        except OSError as error:
-            raise PoolError(
-                f"The worker pool cannot start workers in {self.directory}: {error}."
-            ) from error
+        for _ in range(count):
+            with self._using_directory():
+                worker = self._launch(spark_home)
+            each(worker)
+            started.append(worker)
+        return tuple(started)
 
     def drain(self, worker: PoolWorker) -> None:
         """Send the worker the signal to decommission; a second one changes nothing."""
@@ -162,6 +167,15 @@ class LocalWorkerPool:
             started_at=started or folder.stat().st_mtime,
             draining_since=draining,
         )
+
+    @contextlib.contextmanager
+    def _using_directory(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise PoolError(
+                f"The worker pool cannot start workers in {self.directory}: {error}."
+            ) from error
 
     def _launch(self, spark_home: Path) -> PoolWorker:
         folder = self._reserve()

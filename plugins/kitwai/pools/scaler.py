@@ -36,12 +36,48 @@ class ScalingOutcome:
     seconds: float
 
 
+@dataclass
+class Done:
+    """What a scaling has done to the pool so far, by worker name.
+
+    Whoever calls `reach` keeps it, so that it is known also when the call breaks off. ``drained``
+    were asked to leave, ``stopped`` ended.
+    """
+
+    # Insertion-ordered: a worker may be told twice and counts once.
+    started: dict[str, PoolWorker] = field(default_factory=dict)
+    drained: dict[str, PoolWorker] = field(default_factory=dict)
+    stopped: dict[str, PoolWorker] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+
+    def outcome(
+        self, target: int, *, settled: bool, waiting: tuple[str, ...], seconds: float
+    ) -> ScalingOutcome:
+        """What has become of a call for ``target`` that did this."""
+        return ScalingOutcome(
+            target=target,
+            started=tuple(self.started),
+            drained=tuple(self.drained),
+            stopped=tuple(self.stopped),
+            settled=settled,
+            waiting=waiting,
+            failed=tuple(self.failed),
+            seconds=seconds,
+        )
+
+
+def _no_note() -> None:
+    pass
+
+
 def reach(
     target: int,
     pool: WorkerPool,
     look: Callable[[], Observation],
     lease: Lease,
     *,
+    done: Done | None = None,
+    note: Callable[[], None] = _no_note,
     wait_s: float = 30.0,
     drain_timeout_s: float = DRAIN_TIMEOUT_S,
     poll_s: float = 0.5,
@@ -55,17 +91,20 @@ def reach(
     call and is named in the outcome.
 
     :param look: reads the cluster anew: master, drivers and pool.
-    :param lease: renewed before every action.
+    :param lease: renewed before every action, and after every started worker.
+    :param done: is filled with what is done, also when the call raises.
+    :param note: called whenever ``done`` has grown: nothing else outlives a killed process.
     :param wait_s: seconds after which what is unfinished is left to the next call.
     :param drain_timeout_s: seconds after which a draining worker is ended with what it has.
     :param clock: epoch seconds.
     :raises InvalidInputError: the target is below 1.
-    :raises LeaseError: the lease was lost; nothing more was done.
+    :raises LeaseError: the lease was lost; what was done before is in ``done``, nothing more was.
     """
     if target < 1:
         raise InvalidInputError(f"A cluster keeps at least 1 worker; the target was {target}.")
     begun = clock()
-    done = _Actions(pool, lease)
+    done = Done() if done is None else done
+    actions = _Actions(pool, lease, done, note)
     while True:
         seen = look()
         if seen.pool is None or seen.workers is None:
@@ -75,59 +114,56 @@ def reach(
                 target, seen.pool, loads(seen), now=clock(), drain_timeout_s=drain_timeout_s
             )
             settled, waiting = plan.settled, plan.waiting
-            done.carry_out(plan, seen.pool)
+            actions.carry_out(plan, seen.pool)
         if settled or done.failed or clock() - begun >= wait_s:
             break
         sleep(poll_s)
-    return ScalingOutcome(
-        target=target,
-        started=tuple(done.started),
-        drained=tuple(done.drained),
-        stopped=tuple(done.stopped),
-        settled=settled,
-        waiting=waiting if settled else (*waiting, *done.last_words(seen)),
-        failed=tuple(done.failed),
-        seconds=clock() - begun,
-    )
+    if not settled:
+        waiting = (*waiting, *actions.last_words(seen))
+    return done.outcome(target, settled=settled, waiting=waiting, seconds=clock() - begun)
 
 
 @dataclass
 class _Actions:
-    """What one call does to the pool, and has done so far."""
+    """What one call does to the pool."""
 
     pool: WorkerPool
     lease: Lease
-    # Insertion-ordered: a worker may be told twice and counts once.
-    started: dict[str, PoolWorker] = field(default_factory=dict)
-    drained: dict[str, PoolWorker] = field(default_factory=dict)
-    stopped: dict[str, PoolWorker] = field(default_factory=dict)
-    failed: list[str] = field(default_factory=list)
+    done: Done
+    note: Callable[[], None]
     replaced: bool = False
 
     def carry_out(self, plan: ScalingPlan, seen: tuple[PoolWorker, ...]) -> None:
-        """Act on ``plan``, or note in ``failed`` why not."""
+        """Act on ``plan``, or say in ``done.failed`` why not."""
         try:
             if plan.start and not self._keep_dying(seen):
                 self.lease.renew()
-                self.started |= {w.name: w for w in self.pool.start(plan.start)}
+                self.pool.start(plan.start, self._started)
             for worker in plan.drain:
                 self.lease.renew()
                 self.pool.drain(worker)
-                self.drained[worker.name] = worker
+                self.done.drained[worker.name] = worker
+                self.note()
             for worker in plan.stop:
                 self.lease.renew()
                 self.pool.stop(worker)
-                self.stopped[worker.name] = worker
+                self.done.stopped[worker.name] = worker
         except PoolError as error:
-            self.failed.append(str(error))
+            self.done.failed.append(str(error))
+
+    def _started(self, worker: PoolWorker) -> None:
+        self.done.started[worker.name] = worker
+        self.note()
+        self.lease.renew()
 
     def _keep_dying(self, seen: tuple[PoolWorker, ...]) -> bool:
         """Whether started workers died again after they had been replaced once."""
+        done = self.done
         dead = [
-            w for w in seen if not w.alive and w.name in self.started and w.name not in self.drained
+            w for w in seen if not w.alive and w.name in done.started and w.name not in done.drained
         ]
         if dead and self.replaced:
-            self.failed += [
+            done.failed += [
                 f"{w.name} ended soon after its start: {self.pool.last_words(w)}" for w in dead
             ]
             return True
@@ -139,7 +175,7 @@ class _Actions:
         return [
             f"{worker.name} has not registered; its log ends: {self.pool.last_words(worker)}"
             for worker in seen.starting
-            if worker.name in self.started
+            if worker.name in self.done.started
         ]
 
 

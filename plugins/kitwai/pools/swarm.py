@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from kitwai.core.observation import PoolWorker
 from kitwai.errors import PoolError
+from kitwai.pools.base import Each, untold
 from kitwai.pools.container import (
     ENVIRONMENT,
     LOG_LINES,
@@ -168,16 +169,22 @@ class SwarmWorkerPool(ContainerPool):
         """
         return tuple(found.worker for found in self._listed() if self._is_listed(found))
 
-    def start(self, count: int) -> tuple[PoolWorker, ...]:
+    def start(self, count: int, each: Each = untold) -> tuple[PoolWorker, ...]:
         """Start ``count`` more workers; returns before they have registered.
 
+        :param each: called after every created service, before its worker has an address: its host
+            is its name then.
         :raises PoolError: there is no Swarm, no such image or network, or the manager refuses.
         """
         self.engine.check_swarm()
         self.engine.check_image(self.containers.image)
         self.engine.check_network(self.containers.network, "overlay")
         self._prune()
-        names = [self._create() for _ in range(count)]
+        names = []
+        for _ in range(count):
+            name = self._create()
+            names.append(name)
+            each(PoolWorker(name=name, host=name, alive=True, started_at=time.time()))
         until = time.monotonic() + _PLACED_S
         while True:
             started = [found for found in self._listed() if found.name in names]

@@ -137,6 +137,12 @@ class Store:
             )
         )
 
+    def note_scaling(self, scaling_id: int, *, started: int, removed: int) -> None:
+        """Note what an operation under way has done so far: it may be killed."""
+        with Session(self.engine) as session, session.begin():
+            row = session.get_one(ScalingRow, scaling_id)
+            row.started, row.removed = started, removed
+
     def end_scaling(
         self,
         scaling_id: int,
@@ -176,12 +182,12 @@ class Store:
             if busy_at is None:
                 busy_at = session.scalar(sa.select(sa.func.min(ObservationRow.at)).where(seen))
             done = ScalingRow.cluster == cluster
-            out_at = newest(ScalingRow.ended_at, done, ScalingRow.started > 0)
-            in_at = newest(ScalingRow.ended_at, done, ScalingRow.removed > 0)
+            # One that was killed has no end; what it had done counts from its beginning.
+            ended = sa.func.coalesce(ScalingRow.ended_at, ScalingRow.started_at)
+            out_at = newest(ended, done, ScalingRow.started > 0)
+            in_at = newest(ended, done, ScalingRow.removed > 0)
             changed = sa.func.sum(ScalingRow.started + ScalingRow.removed)
-            changes = session.scalar(
-                sa.select(changed).where(done, ScalingRow.ended_at > now - _HOUR_S)
-            )
+            changes = session.scalar(sa.select(changed).where(done, ended > now - _HOUR_S))
         return Past(
             idle_s=0.0 if busy_at is None else max(0.0, now - busy_at),
             since_scale_out_s=None if out_at is None else max(0.0, now - out_at),

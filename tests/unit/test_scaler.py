@@ -1,0 +1,130 @@
+"""`reach` and its record on a pool that exists in memory only."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import builders
+import pytest
+
+from kitwai.errors import LeaseError, PoolError
+from kitwai.pools.scaler import Done, reach
+from kitwai.scaling import scale_cluster
+from kitwai.store.store import Store
+
+
+class Pool:
+    """Workers that register at once; after ``room`` started ones ``fault`` is raised."""
+
+    def __init__(self, count=0, room=100, fault=None):
+        self.listed = [builders.pool_worker(number) for number in range(count)]
+        self.room = room
+        self.fault = fault or PoolError("The disk is full.")
+
+    def workers(self):
+        return tuple(self.listed)
+
+    def start(self, count, each):
+        for _ in range(count):
+            if self.room == 0:
+                raise self.fault
+            self.room -= 1
+            self.listed.append(builders.pool_worker(len(self.listed)))
+            each(self.listed[-1])
+        return tuple(self.listed[-count:])
+
+    def drain(self, worker):
+        self.change(worker, draining_since=1000.0)
+
+    def stop(self, worker):
+        self.change(worker, alive=False)
+
+    def last_words(self, worker):
+        return "nothing"
+
+    def change(self, worker, **changes):
+        at = [one.name for one in self.listed].index(worker.name)
+        self.listed[at] = replace(self.listed[at], **changes)
+
+    def look(self):
+        workers = [builders.worker(n, cores_used=0) for n, w in enumerate(self.listed) if w.alive]
+        return builders.observation(0, workers=tuple(workers), pool=self.workers())
+
+
+class LeaseForSoMany:
+    """A lease that is lost after so many renewals."""
+
+    def __init__(self, renewals):
+        self.renewals = renewals
+
+    def renew(self):
+        if self.renewals == 0:
+            raise LeaseError("The lease was lost.")
+        self.renewals -= 1
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(f"sqlite:///{tmp_path / 'kitwai.db'}")
+
+
+def hook_of(pool):
+    return SimpleNamespace(conn_id="test", pool=pool, observe=pool.look)
+
+
+def test_workers_started_before_a_fault_are_told(lease):
+    outcome = reach(3, Pool(room=2), Pool().look, lease, wait_s=0)
+    assert outcome.started == ("worker-0", "worker-1")
+    assert outcome.failed == ("The disk is full.",)
+
+
+def test_a_lease_lost_between_two_workers_ends_the_start_and_keeps_what_was_done():
+    pool, done, notes = Pool(), Done(), []
+    with pytest.raises(LeaseError):
+        reach(
+            5, pool, pool.look, LeaseForSoMany(2), done=done,
+            note=lambda: notes.append(len(done.started)),
+        )  # fmt: skip
+    assert list(done.started) == ["worker-0", "worker-1"]
+    assert len(pool.workers()) == 2
+    assert notes == [1, 2]
+
+
+class Deadline(BaseException):
+    """As Airflow ends a task that takes too long."""
+
+
+@pytest.mark.parametrize("fault", [Deadline("too late"), OSError("gone"), LeaseError("lost")])
+def test_a_scaling_that_breaks_off_is_recorded_with_what_it_did(store, fault):
+    with pytest.raises(type(fault)):
+        scale_cluster(store, hook_of(Pool(room=2, fault=fault)), 4)
+    (row,) = store.scalings("test")
+    assert (row.started, row.removed) == (2, 0)
+    assert row.ended_at is not None
+    assert row.body["started"] == ["worker-0", "worker-1"]
+    assert row.body["waiting"] == [f"It broke off: {fault}"]
+    past = store.past("test", row.ended_at + 5)
+    assert (past.changes_1h, past.since_scale_out_s) == (2, 5.0)
+
+
+def test_each_worker_is_recorded_before_the_next_one_starts(store):
+    """What a killed process leaves behind is what was noted until then."""
+    seen = []
+
+    class Watched(Pool):
+        def start(self, count, each):
+            def watched(worker):
+                each(worker)
+                seen.append([(row.started, row.ended_at) for row in store.scalings("test")])
+
+            return super().start(count, watched)
+
+    scale_cluster(store, hook_of(Watched()), 2)
+    assert seen == [[(1, None)], [(2, None)]]
+
+
+def test_a_scaling_in_is_recorded(store):
+    assert scale_cluster(store, hook_of(Pool(3)), 1).settled
+    (row,) = store.scalings("test")
+    assert (row.started, row.removed) == (0, 2)
