@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -171,6 +172,27 @@ def test_the_lease_of_a_killed_process_is_free_at_once(store, url):
         holder.kill()
     with store.lease("test"):
         pass
+
+
+def test_the_process_of_another_container_with_the_same_host_name_is_not_called_dead(
+    store,
+):
+    clock = [1000.0]
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+    theirs = StoreLease(store.engine, "test", clock=lambda: clock[0])
+    # A living process there, whose number nobody has here.
+    elsewhere = {"namespace": "pid:[1]", "pid": gone.pid}
+    theirs._holder = json.dumps(json.loads(theirs._holder) | elsewhere)
+    ours = StoreLease(store.engine, "test", clock=lambda: clock[0])
+    with theirs:
+        assert under_way(store.engine, "test", clock[0]) is not None
+        with pytest.raises(LeaseError), ours:
+            pass
+        theirs.renew()
+        clock[0] += 61.0
+        with ours:
+            pass
 
 
 def test_two_that_come_at_the_same_moment(store):

@@ -2,7 +2,7 @@
 
 Airflow's `max_active_runs` alone is not enough to keep two scalers apart (it has been reported to
 slip), and a person may scale from the command line. A holder that dies gives the lease up at once
-when the next one runs on the same machine, else when it expires.
+when the next one runs on the same machine and sees the same processes, else when it expires.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import socket
 import time
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -49,6 +50,7 @@ class StoreLease:
         self._holder = json.dumps(
             {
                 "host": socket.gethostname(),
+                "namespace": _pid_namespace(),
                 "pid": process.pid,
                 "started": process.create_time(),
                 "token": uuid.uuid4().hex,
@@ -134,10 +136,22 @@ def _parse(holder: str) -> dict[str, object]:
     return value if isinstance(value, dict) else {}
 
 
+def _pid_namespace() -> str | None:
+    """Within what process ids are comparable: two containers may have the same host name, and each
+    numbers its processes from 1. None where the system does not tell.
+    """
+    try:
+        kernel = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{kernel} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return None
+
+
 def _is_dead(holder: str) -> bool:
-    """Whether the holder is a process of this machine that is gone. Unknown is not dead."""
+    """Whether the holder is a process among those seen here that is gone. Unknown is not dead."""
     who = _parse(holder)
-    if who.get("host") != socket.gethostname():
+    here = _pid_namespace()
+    if here is None or (who.get("host"), who.get("namespace")) != (socket.gethostname(), here):
         return not holder
     pid, started = who.get("pid"), who.get("started")
     if not isinstance(pid, int) or not isinstance(started, int | float):
