@@ -17,6 +17,19 @@ from airflow.sdk import DAG, Param
 _pyspark = importlib.util.find_spec("pyspark")
 SPARK_HOME = os.environ.get("SPARK_HOME") or str(Path((_pyspark and _pyspark.origin) or "").parent)
 
+# Airflow's own settings hold keys and connections, and a driver runs other people's code: of the
+# environment it gets what Java and Spark need, and nothing else.
+INHERITED = [
+    "PATH",
+    "HOME",
+    "LANG",
+    "TMPDIR",
+    "JAVA_HOME",
+    "SPARK_CONF_DIR",
+    "SPARK_LOCAL_IP",
+    "PYSPARK_PYTHON",
+]
+
 # Values reach the shell as variables, never as text of the command.
 SUBMIT = """
 exec "$SPARK_HOME/bin/spark-submit" --master "$MASTER" \
@@ -48,11 +61,12 @@ with DAG(
         ),
         "argument": Param("20", type="string", description="Its argument"),
     },
-):
+) as dag:
     BashOperator(
         task_id="submit",
         bash_command=SUBMIT,
         env={
+            **{name: os.environ[name] for name in INHERITED if name in os.environ},
             "SPARK_HOME": SPARK_HOME,
             "MASTER": "{{ params.master }}",
             "LIMIT": "{{ params.limit }}",
@@ -60,6 +74,6 @@ with DAG(
             "APPLICATION": "{{ params.application }}",
             "ARGUMENT": "{{ params.argument }}",
         },
-        append_env=True,
+        append_env=False,
         execution_timeout=timedelta(hours=1),
     )

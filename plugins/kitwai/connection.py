@@ -25,7 +25,8 @@ minutes.
 class _Extra(BaseModel):
     """The JSON "extra" of a cluster's connection; times are Spark time strings or seconds."""
 
-    model_config = ConfigDict(extra="forbid")
+    # A misspelt field may hold a secret, which must not stand in a traceback.
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     master: str | None = None
     max_workers: int = Field(10, strict=True)
@@ -331,4 +332,6 @@ def _seconds(where: str, name: str, value: str | float) -> float:
 def _first(error: ValidationError) -> str:
     fault = error.errors(include_url=False, include_context=False)[0]
     name = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        return f"{name!r} is unknown: correct its name or remove it."
     return f"{name!r}: {fault['msg']}, not {fault['input']!r}."

@@ -81,7 +81,7 @@ def test_a_run_may_ask_for_other_limits():
     [
         ({}, {"host": None}, "names no host"),
         ({}, {"schema": "ftp"}, "http or https"),
-        ({"max_worker": 3}, {}, "'max_worker'"),
+        ({"max_worker": 3}, {}, "'max_worker' is unknown"),
         ({"max_workers": "3"}, {}, "'max_workers'"),
         ({"max_workers": 0}, {}, "at least 1, not 0"),
         ({}, {"max_workers": 0}, "at least 1, not 0"),
@@ -109,6 +109,14 @@ def test_wrong_settings_are_one_clear_sentence(extra, asked, words):
         config(extra, **asked)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_the_value_of_an_unknown_field_is_repeated_nowhere():
+    with pytest.raises(InvalidInputError) as caught:
+        config({"pasword": "secret-1", "max_workers": 3})
+    assert "'pasword'" in str(caught.value)
+    said = [str(caught.value), str(caught.value.__cause__)]  # a traceback shows both
+    assert "secret-1" not in " ".join(said)
 
 
 def test_where_a_connection_measures():
