@@ -77,13 +77,14 @@ class DockerWorkerPool(ContainerPool):
         found = self._find(worker.name)
         if found is None or not _is_up(found):
             return
-        # The moment is written first: told twice is harmless, told and forgotten is not.
-        if self._draining_since(found["Id"]) is None:
-            self._mark_draining(found["Id"])
         from docker.errors import APIError
 
         with self.engine.doing(f"drain {worker.name}") as client:
             try:
+                # The moment is written first: told twice is harmless, told and forgotten is not.
+                if self._draining_since(found["Id"]) is None:
+                    mark = archive({_MARK: b""}, mtime=time.time())
+                    client.put_archive(found["Id"], _MARK_FOLDER, mark)
                 client.kill(found["Id"], signal=signal.SIGPWR.value)
             except APIError as error:
                 if not _is_gone(error):
@@ -209,11 +210,6 @@ class DockerWorkerPool(ContainerPool):
                 return None
             content.close()
         return moment(stat["mtime"])
-
-    def _mark_draining(self, container: str) -> None:
-        with self.engine.doing("note that a worker drains") as client:
-            now = time.time()
-            client.put_archive(container, _MARK_FOLDER, archive({_MARK: b""}, mtime=now))
 
     def _stop(self, found: dict[str, Any]) -> None:
         from docker.errors import APIError
