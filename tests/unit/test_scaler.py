@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import builders
 import pytest
 
+from kitwai.core.observation import WorkerState
 from kitwai.errors import LeaseError, PoolError
 from kitwai.pools.scaler import Done, reach
 from kitwai.scaling import scale_cluster
@@ -128,3 +129,123 @@ def test_a_scaling_in_is_recorded(store):
     assert scale_cluster(store, hook_of(Pool(3)), 1).settled
     (row,) = store.scalings("test")
     assert (row.started, row.removed) == (0, 2)
+
+
+class Clock:
+    """Passes only while somebody sleeps."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
+def reach_in_time(target, pool, look, clock, wait_s=30.0):
+    return reach(
+        target, pool, look, LeaseForSoMany(99), wait_s=wait_s, clock=clock, sleep=clock.sleep
+    )
+
+
+def silent_until(clock, moment):
+    """A cluster with a busy and an idle worker whose driver gives no answer before ``moment``."""
+    pool = Pool(2)
+
+    def look():
+        seen = pool.look()
+        workers = tuple(replace(worker, cores_used=2) for worker in seen.workers)
+        executors = (builders.executor(1, active_tasks=2), builders.executor(0))
+        error = "no answer" if clock.now < moment else None
+        app = builders.application(executors=executors, error=error)
+        return replace(seen, workers=workers, applications=(app,))
+
+    return pool, look
+
+
+def test_a_silent_driver_is_asked_again_before_it_is_chosen_who_leaves():
+    clock = Clock()
+    pool, look = silent_until(clock, 1004.0)
+    outcome = reach_in_time(1, pool, look, clock)
+    # The newer one would leave if nothing were known of either.
+    assert outcome.drained == ("worker-0",)
+    (worker, _) = pool.workers()
+    assert worker.draining_since is not None
+
+
+def test_a_driver_that_stays_silent_is_not_waited_for_longer_than_ten_seconds():
+    clock = Clock()
+    pool, look = silent_until(clock, float("inf"))
+    told = []
+    pool.drain = lambda worker: told.append((worker.name, clock.now))
+    reach_in_time(1, pool, look, clock, wait_s=11.0)
+    assert told[0] == ("worker-1", 1010.0)
+
+
+def test_a_call_that_may_not_wait_chooses_at_once():
+    clock = Clock()
+    pool, look = silent_until(clock, float("inf"))
+    assert reach_in_time(1, pool, look, clock, wait_s=0).drained == ("worker-1",)
+
+
+def test_a_worker_that_hangs_is_ended_and_replaced():
+    clock, pool = Clock(), Pool(2)
+
+    def look():
+        seen = pool.look()
+        gone = [replace(w, state=WorkerState.DEAD) if w.host == builders.host(0) else w
+                for w in seen.workers]  # fmt: skip
+        return replace(seen, workers=tuple(gone))
+
+    outcome = reach_in_time(2, pool, look, clock)
+    assert outcome.settled
+    assert (outcome.started, outcome.stopped) == (("worker-2",), ("worker-0",))
+    assert outcome.drained == ()
+
+
+def test_of_a_worker_that_never_registers_people_get_its_last_words():
+    clock, pool = Clock(), Pool(2)
+
+    def look():
+        seen = pool.look()
+        return replace(seen, workers=seen.workers[:1])
+
+    outcome = reach_in_time(2, pool, look, clock, wait_s=0)
+    assert not outcome.settled
+    assert outcome.waiting == (
+        "The master does not list worker-1 899 s after its start",
+        "worker-1 has not registered; its log ends: nothing",
+    )
+    assert (outcome.started, outcome.drained, outcome.stopped) == ((), (), ())
+
+
+def test_a_pool_that_cannot_tell_last_words_fails_no_call():
+    clock, pool = Clock(), Pool(1)
+
+    def unreadable(worker):
+        raise PoolError("The engine gave no answer.")
+
+    pool.last_words = unreadable
+    outcome = reach_in_time(1, pool, lambda: replace(pool.look(), workers=()), clock, wait_s=0)
+    assert "The engine gave no answer." in outcome.waiting[-1]
+
+
+def test_a_master_that_was_restarted_and_lists_nobody_costs_nobodys_work():
+    clock, pool = Clock(), Pool(3)
+    outcome = reach_in_time(3, pool, lambda: replace(pool.look(), workers=()), clock)
+    assert (outcome.started, outcome.drained, outcome.stopped) == ((), (), ())
+
+
+def test_each_worker_of_others_counts_where_they_share_an_address():
+    clock, pool = Clock(), Pool(1)
+
+    def look():
+        seen = pool.look()
+        theirs = tuple(replace(builders.worker(n), host="10.0.0.1") for n in (7, 8))
+        return replace(seen, workers=seen.workers + theirs)
+
+    outcome = reach_in_time(3, pool, look, clock)
+    assert outcome.settled
+    assert outcome.started == ()

@@ -11,10 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from kitwai.core.observation import Observation, PoolWorker
-from kitwai.core.scaling import ScalingPlan, loads, plan_scaling
+from kitwai.core.scaling import ScalingPlan, foreign_workers, loads, plan_scaling
 from kitwai.errors import InvalidInputError, PoolError
 from kitwai.pools.base import Lease, WorkerPool
 from kitwai.pools.worker import DRAIN_TIMEOUT_S
+
+SURE_S = 10.0
+"""So long it is asked again who may leave, where a driver gives no answer; then it is chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,19 +110,26 @@ def reach(
     actions = _Actions(pool, lease, done, note)
     while True:
         seen = look()
+        unregistered: tuple[PoolWorker, ...] = ()
         if seen.pool is None or seen.workers is None:
             settled, waiting = False, _unreadable(seen)
         else:
             plan = plan_scaling(
-                target, seen.pool, loads(seen), now=clock(), drain_timeout_s=drain_timeout_s
+                target,
+                seen.pool,
+                loads(seen),
+                now=clock(),
+                drain_timeout_s=drain_timeout_s,
+                foreign=foreign_workers(seen),
+                patient=clock() - begun < min(SURE_S, wait_s),
             )
-            settled, waiting = plan.settled, plan.waiting
+            settled, waiting, unregistered = plan.settled, plan.waiting, plan.unregistered
             actions.carry_out(plan, seen.pool)
         if settled or done.failed or clock() - begun >= wait_s:
             break
         sleep(poll_s)
     if not settled:
-        waiting = (*waiting, *actions.last_words(seen))
+        waiting = (*waiting, *actions.last_words(seen, unregistered))
     return done.outcome(target, settled=settled, waiting=waiting, seconds=clock() - begun)
 
 
@@ -160,23 +170,35 @@ class _Actions:
         """Whether started workers died again after they had been replaced once."""
         done = self.done
         dead = [
-            w for w in seen if not w.alive and w.name in done.started and w.name not in done.drained
+            w
+            for w in seen
+            if not w.alive and w.name in done.started.keys() - {*done.drained, *done.stopped}
         ]
         if dead and self.replaced:
             done.failed += [
-                f"{w.name} ended soon after its start: {self.pool.last_words(w)}" for w in dead
+                f"{w.name} ended soon after its start: {self._last_words(w)}" for w in dead
             ]
             return True
         self.replaced = bool(dead)
         return False
 
-    def last_words(self, seen: Observation) -> list[str]:
-        """Why the workers that this call started may not have registered, as far as they said."""
-        return [
-            f"{worker.name} has not registered; its log ends: {self.pool.last_words(worker)}"
+    def last_words(self, seen: Observation, unregistered: tuple[PoolWorker, ...]) -> list[str]:
+        """Why workers that this call started, or that should long have registered, may not have."""
+        silent = [
+            worker
             for worker in seen.starting
-            if worker.name in self.done.started
+            if worker.name in self.done.started or worker in unregistered
         ]
+        return [
+            f"{worker.name} has not registered; its log ends: {self._last_words(worker)}"
+            for worker in silent
+        ]
+
+    def _last_words(self, worker: PoolWorker) -> str:
+        try:
+            return self.pool.last_words(worker)
+        except PoolError as error:
+            return str(error)
 
 
 def _unreadable(seen: Observation) -> tuple[str, ...]:
