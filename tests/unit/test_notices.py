@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk import BaseNotifier
 from airflow.sdk.exceptions import AirflowSkipException
-from builders import application, observation, settings, stage
+from builders import application, observation, pool_worker, settings, stage, worker
 
 from kitwai.core.decide import decide
 from kitwai.core.notices import Notice, of_decision, of_scalings
@@ -84,6 +84,19 @@ def test_a_pool_that_fails():
     assert [n.state for n in of_scalings("prod", 1.0, ["full"], [])] == ["begins"]
     assert of_scalings("prod", 1.0, ["full"], ["full again"]) == []
     assert [n.state for n in of_scalings("prod", 1.0, [], ["full"])] == ["over"]
+
+
+def test_a_worker_that_does_not_register():
+    begins, over = ("pool failing", "begins"), ("pool failing", "over")
+    well = observation(2)
+    missing = observation(2, workers=(worker(0),))
+    new = replace(pool_worker(1), started_at=990.0)
+    starts = observation(2, workers=(worker(0),), pool=(pool_worker(0), new))
+    blind = observation(2, workers=None)
+    assert told(starts, well, missing, missing, well) == [[], [], [begins], [], [over]]
+    assert told(missing, blind) == [[begins], []]
+    (notice,) = of_decision(decide(missing, settings()), missing, [], None)
+    assert "the master does not list worker-1" in notice.text
 
 
 def test_scalings_are_compared_as_the_store_has_them(tmp_path):

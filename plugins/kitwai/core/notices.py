@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from kitwai.core.decision import ApplicationDecision, Decision, Mode
 from kitwai.core.observation import Observation
+from kitwai.core.scaling import loads, unregistered
 
 LIMIT, FALLBACK = "limit in danger", "model replaced by fallback"
 POOL, GATE, APPROVAL = "pool failing", "gate refused", "approval wanted"
@@ -23,7 +24,8 @@ Held = Mapping[str, str]
 class Notice:
     """``event``: one of the kinds above; ``state``: begins, over, or once where it has no end.
 
-    ``subject``: the application's id, the version, "look" or "scaling" of a pool, else empty;
+    ``subject``: the application's id, the version, "look", "scaling" or
+    "unregistered" of a pool, else empty;
     ``at``: epoch seconds.
     """
 
@@ -69,6 +71,7 @@ def of_decision(
         (LIMIT, _late(known) if known else None, _late(made)),
         (FALLBACK, _fallback(known) if known else None, _fallback(made)),
         (POOL, _pool(looked) if looked else None, _pool(seen)),
+        (POOL, _unregistered(looked) if looked else None, _unregistered(seen)),
     )
     return [
         notice
@@ -128,3 +131,12 @@ def _pool(seen: Observation) -> Held:
         return {}
     why = next((part.error for part in seen.parts if part.name == "pool" and part.error), None)
     return {"look": f"The pool of cluster {seen.cluster} gave no answer: {why}"} if why else {}
+
+
+def _unregistered(seen: Observation) -> Held | None:
+    """Workers that have not registered with the master though they should; None: not known."""
+    if seen.pool is None or seen.workers is None:
+        return None
+    missing = ", ".join(one.name for one in unregistered(seen.pool, loads(seen), seen.at))
+    text = f"Cluster {seen.cluster}: the master does not list {missing}: see what the log says."
+    return {"unregistered": text} if missing else {}
