@@ -1,24 +1,29 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kitwai.core.policy import AnalyticPolicy
+from kitwai.learning import evaluate
 from kitwai.learning.gate import Candidate, Comparison, compare, gate
+from kitwai.learning.plan import Plan
+from kitwai.learning.selection import FEWEST
 from kitwai.sim.library import Library
 from kitwai.sim.records import history_of
-from kitwai.sim.synthetic import synthetic_profiles
+from kitwai.sim.synthetic import GATE_SEED, HELD_OUT_SEED, synthetic_profiles
+from kitwai.store.training import Run
 
 NONE = (0.0, 0.0, 0.0)
-TIE = Comparison("a set", 9, 100, (90, 90), NONE, NONE)
+TIE = Comparison("a set", 30, 9, 100, (90, 90), NONE, NONE)
 CHEAPER = dataclasses.replace(TIE, cost=(-0.05, -0.08, -0.01))
 DEARER = dataclasses.replace(TIE, cost=(0.05, 0.01, 0.08))
 PERHAPS = dataclasses.replace(TIE, cost=(-0.05, -0.12, 0.02))
 MISSES = dataclasses.replace(CHEAPER, hits=(89, 90), more_hits=(-0.01, -0.03, 0.0))
 MEETS = dataclasses.replace(DEARER, hits=(95, 90), more_hits=(0.05, 0.01, 0.09))
-FEW = dataclasses.replace(CHEAPER, applications=4)
+FEW = dataclasses.replace(CHEAPER, drawn=4)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +61,7 @@ def runs(library):
     return history_of(library)
 
 
-def judged(library, challenger, champion) -> Comparison:
+def judged(library, challenger, champion, whole_families=False) -> Comparison:
     return compare(
         "a set",
         library,
@@ -66,6 +71,7 @@ def judged(library, challenger, champion) -> Comparison:
         workers=(2, 6),
         limits_s=(120.0, 300.0),
         seed=3,
+        whole_families=whole_families,
     )
 
 
@@ -99,3 +105,38 @@ def test_a_challenger_whose_runs_are_spoilt_is_refused(library, runs):
     passed, reason = gate([judged(library, spoilt, runs)])
     assert not passed
     assert "the champion" in reason
+
+
+def test_the_members_of_a_family_are_drawn_together(library, runs):
+    apart, together = judged(library, runs, {}), judged(library, runs, {}, whole_families=True)
+    assert apart.drawn == apart.applications == together.applications
+    assert together.drawn == len({one.family for one in library.profiles}) < FEWEST
+    assert (together.cost[0], together.hits) == (apart.cost[0], apart.hits)
+    assert together.cost[1:] != apart.cost[1:]
+    assert gate([apart])[0]
+    assert not gate([together])[0]
+
+
+def test_the_gate_asks_about_applications_on_which_no_network_was_selected(monkeypatch, library):
+    asked = {}
+
+    def compare(name, library, *args, seed, whole_families, **kwargs):
+        asked[name] = library, seed, whole_families
+        return TIE
+
+    monkeypatch.setattr(evaluate, "compare", compare)
+    monkeypatch.setattr(evaluate, "present_champion", lambda root: "champion")
+    monkeypatch.setattr(evaluate, "_newer", lambda *args: None)
+    monkeypatch.setattr(evaluate, "load_policy", lambda *args: AnalyticPolicy())
+    monkeypatch.setattr(evaluate, "load_runs", lambda *args: {})
+    real = [Run(profile, 0.0, 60.0) for profile in library.profiles]
+    evaluate.against_champion(Path(), Plan(0.0, 100.0, "N=2,T=60s"), real, "version")
+    held_out, seed, whole_families = asked["held-out applications"]
+    selected = {one.app for one in synthetic_profiles(60, HELD_OUT_SEED)}
+    assert not selected & {one.app for one in held_out.profiles}
+    assert seed == GATE_SEED
+    assert whole_families
+    assert len({one.family for one in held_out.profiles}) >= FEWEST
+    assert [one.app for one in asked["the newest runs"][0].profiles] == [
+        run.profile.app for run in real
+    ]

@@ -1,8 +1,9 @@
 """The gate: a challenger takes the champion's place only if it is no worse on limits met and, by
 paired bootstrap over episodes, cheaper, or better on limits.
 
-Both run the same episodes of two sets: fixed held-out applications, which nobody has trained on,
-and the newest that really ran, where a version knows all runs but the one it is asked about.
+Both run the same episodes of two sets: fixed held-out applications, on which nobody has trained or
+selected, and the newest that really ran, where a version knows all runs but the one it is asked
+about.
 """
 
 from __future__ import annotations
@@ -40,13 +41,14 @@ class Candidate:
 class Comparison:
     """Challenger against champion over the feasible episodes of one set.
 
-    ``hits`` of both, (challenger's, champion's); ``more_hits`` and ``cost``: challenger's minus
-    champion's as (mean, 95 % interval's low, high), of the share of limits met and of the cost in
-    best statics'.
+    ``drawn``: how many units the bootstrap draws from, families or applications. ``hits`` of both,
+    (challenger's, champion's); ``more_hits`` and ``cost``: challenger's minus champion's as (mean,
+    95 % interval's low, high), of the share of limits met and of the cost in best statics'.
     """
 
     name: str
     applications: int
+    drawn: int
     feasible: int
     hits: tuple[int, int]
     more_hits: tuple[float, float, float]
@@ -65,7 +67,7 @@ class Comparison:
     @property
     def better(self) -> str | None:
         """What is better than the champion's, None if nothing is for certain."""
-        if self.applications < FEWEST:
+        if self.drawn < FEWEST:
             return None
         mine, theirs = self.hits
         if self.more_hits[1] > 0:
@@ -97,8 +99,14 @@ def compare(
     workers: Sequence[int],
     limits_s: Sequence[float],
     seed: int,
+    whole_families: bool,
 ) -> Comparison:
-    """Let both run every profile under every constraint in every regime."""
+    """Let both run every profile under every constraint in every regime.
+
+    :param whole_families: the bootstrap draws families with all their applications, because the set
+        stands for families that are not in it. False: it draws applications, because these families
+        are the ones that will run again.
+    """
     mine, theirs = challenger.controller(), champion.controller()
     hits: list[Floats] = []
     more: list[Floats] = []
@@ -116,24 +124,29 @@ def compare(
         cost.append(difference[rows] / judge.best_cost[rows])
         group.append(episodes.profile[rows])
     profile = np.concatenate(group)
+    drawn = profile
+    if whole_families:
+        names = [one.family for one in library.profiles]
+        drawn = np.unique(names, return_inverse=True)[1][profile]
     rng = np.random.default_rng(seed)
     total = np.sum(hits, axis=0)
     return Comparison(
         name=name,
         applications=len(np.unique(profile)),
+        drawn=len(np.unique(drawn)),
         feasible=len(profile),
         hits=(int(total[0]), int(total[1])),
-        more_hits=_mean(np.concatenate(more), profile, rng),
-        cost=_mean(np.concatenate(cost), profile, rng),
+        more_hits=_mean(np.concatenate(more), drawn, rng),
+        cost=_mean(np.concatenate(cost), drawn, rng),
     )
 
 
 def _mean(
-    values: Floats, profile: np.ndarray, rng: np.random.Generator
+    values: Floats, drawn: np.ndarray, rng: np.random.Generator
 ) -> tuple[float, float, float]:
     if not values.size:
         return (0.0, 0.0, 0.0)
-    low, high = interval(values, profile, rng)
+    low, high = interval(values, drawn, rng)
     return (round(float(values.mean()), 6), round(low, 6), round(high, 6))
 
 

@@ -37,6 +37,10 @@ FAMILY = "synthetic"
 HELD_OUT_SEED = 1_000_003
 """Profiles to judge on come from this seed, or from the training's plus this."""
 
+GATE_SEED = 2_000_003
+"""Those of the gate: a network was selected on the others, and would look better there than it is.
+"""
+
 _REFERENCE_SLOTS = 10.0
 _SLOTS = np.array([1, 2, 4, 6, 8, 10, 12, 16, 20, 24, 32, 40])
 _MOST_TASKS = 4000
