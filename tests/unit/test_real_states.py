@@ -7,7 +7,8 @@ import pytest
 from builders import application, observation, settings, stage
 
 from kitwai.core.decide import decide
-from kitwai.core.decision import Mode
+from kitwai.core.decision import Mode, Pause, Pin
+from kitwai.learning import real
 from kitwai.learning.real import USED, real_states
 from kitwai.sim.profile import ApplicationProfile
 from kitwai.sim.synthetic import synthetic_profiles
@@ -18,10 +19,10 @@ from kitwai.store.training import Run, TrainingStore
 SEEN = observation(2, application(stage(tasks=100, complete=40), elapsed_s=100.0))
 
 
-def run(app="app-job", seconds=400.0, began=900.0, cores=2, **changes) -> Run:
+def run(app="app-job", seconds=400.0, began=900.0, cores=2, family="job") -> Run:
     profile = next(p for p in synthetic_profiles(20, 3) if p.cores_per_worker == 2)
     profile = dataclasses.replace(
-        profile, app=app, family="job", cores_per_worker=cores, inputs={}, **changes
+        profile, app=app, family=family, cores_per_worker=cores, inputs={}
     )
     return Run(profile, began, began + seconds)
 
@@ -31,9 +32,10 @@ def store(tmp_path):
     return Store(f"sqlite:///{tmp_path / 'kitwai.db'}")
 
 
-def keep(store, seen=SEEN, **changes):
-    decision = dataclasses.replace(decide(seen, settings()), **changes)
-    store.add_decision(decision, store.add_observation(seen), settings())
+def keep(store, seen=SEEN, under=None, **changes):
+    under = under or settings()
+    decision = dataclasses.replace(decide(seen, under), **changes)
+    store.add_decision(decision, store.add_observation(seen), under)
     return decision
 
 
@@ -57,6 +59,54 @@ def test_a_suggestion_that_nobody_followed_labels_the_count_that_stayed(store):
     keep(store, mode=Mode.SUGGEST, target=7)
     made, _ = states(store, run())
     assert made.weight[0].tolist() == [0, 1, 0, 0, 0, 0, 0, 0, 0, 0]
+
+
+PAUSED = settings(pause=Pause(2000.0, "Ann"))
+ASKS = settings(mode=Mode.APPROVE)
+ENDLESS = dataclasses.replace(SEEN.applications[0], endless=True)
+
+
+@pytest.mark.parametrize(
+    ("seen", "under", "changes", "why"),
+    [
+        (SEEN, PAUSED, {"target": 5}, "the cluster was paused"),
+        (SEEN, ASKS, {"target": 5}, "a person was asked first"),
+        (SEEN, settings(), {"held": True}, "too little was known to decide"),
+        (observation(2, ENDLESS), settings(), {}, "its application has no limit"),
+    ],
+)
+def test_a_step_that_nobody_took_is_no_label(store, seen, under, changes, why):
+    keep(store, seen, under, **changes)
+    made, counts = states(store, run())
+    assert counts == {why: 1}
+    assert len(made) == 0
+
+
+def test_where_a_persons_word_is_not_needed_the_step_was_taken(store):
+    keep(store, SEEN, ASKS, target=2)
+    keep(store, SEEN, settings(mode=Mode.APPROVE, pin=Pin(5, 2000.0, "Ann")), target=5)
+    made, counts = states(store, run())
+    assert counts == {USED: 2}
+    assert made.weight.argmax(axis=1).tolist() == [1, 4]
+
+
+def test_only_the_newest_steps_are_read_and_used(store, monkeypatch):
+    monkeypatch.setattr(real, "MOST", 2)
+    monkeypatch.setattr(real, "MOST_READ", 4)
+    for second, target in enumerate((3, 4, 5, 6, 7)):
+        seen = dataclasses.replace(SEEN, at=1000.0 + second)
+        keep(
+            store,
+            seen if target != 5 else dataclasses.replace(seen, applications=()),
+            target=target,
+        )
+    made, counts = states(store, run())
+    assert made.weight.argmax(axis=1).tolist() == [5, 6]
+    assert counts == {USED: 2}
+    monkeypatch.setattr(real, "MOST", 5)
+    made, counts = states(store, run())
+    assert made.weight.argmax(axis=1).tolist() == [3, 5, 6]
+    assert counts == {"not of exactly one application": 1, USED: 3}
 
 
 def test_the_state_is_what_was_known_then(store):
@@ -89,10 +139,18 @@ FRESH = observation(2, application(stage(), elapsed_s=1.0))
         (observation(2, application(error="no")), [run()], {}, "nothing of its work was seen"),
         (SEEN, [], {}, "its application's end is not known"),
         (SEEN, [run("another")], {}, "its application's end is not known"),
+        # A master that starts anew gives an id a second time.
+        (SEEN, [run(began=300.0)], {}, "its application's end is not known"),
+        (SEEN, [run(family="other")], {}, "its application's end is not known"),
         (SEEN, [run(cores=4)], {}, "of another worker shape"),
         (SEEN, [run()], {"target": 11, "mode": Mode.AUTO}, "its target is none of the network's"),
         (SEEN, [run()], {"target": None, "mode": Mode.AUTO}, "its target is none of the network's"),
-        (FRESH, [run()], {"target": 1, "mode": Mode.AUTO}, "its target is not allowed today"),
+        (
+            FRESH,
+            [run(began=999.0)],
+            {"target": 1, "mode": Mode.AUTO},
+            "its target is not allowed today",
+        ),
     ],
 )
 def test_a_step_that_does_not_fit_is_counted_and_not_used(store, seen, runs, changes, why):

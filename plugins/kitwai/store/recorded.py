@@ -22,7 +22,7 @@ MOST_S = 240 * 3600.0
 """Longest interval: the simulator's longest day."""
 
 _STEP_S = 15.0
-_SAME_START_S = 60.0
+SAME_START_S = 60.0
 """How far the start that Spark's driver tells may lie from that in the event log."""
 
 
@@ -173,11 +173,11 @@ def _matched(
 def _why_not(seen: _Seen, run: Run | None, settings: ClusterSettings, first: float) -> str | None:
     if seen.decided.limit_source == "none":
         return "it has no end and no limit"
-    if seen.began < first - _SAME_START_S:
+    if seen.began < first - SAME_START_S:
         return "it began before the interval"
     if run is None:
         return "no event log tells that it ended in the interval"
-    if abs(run.started_at - seen.began) > _SAME_START_S:
+    if abs(run.started_at - seen.began) > SAME_START_S:
         return "the event log of this id is of an application that started at another time"
     if run.profile.cores_per_worker != settings.cores_per_worker:
         return f"it ran on workers of {run.profile.cores_per_worker} cores"

@@ -105,22 +105,31 @@ class TrainingStore:
             return {source: str(reason) for source, reason in session.execute(query)}
 
     def steps(
-        self, since: float, until: float, cluster: str | None = None
+        self,
+        since: float,
+        until: float,
+        cluster: str | None = None,
+        *,
+        newest: int | None = None,
     ) -> Iterator[tuple[Observation, Decision, ClusterSettings] | None]:
         """What the autoscale DAG saw and decided in [since, until), oldest first; None for each
         step that another version of Kitwai has written in a form that this one cannot read.
 
         :param cluster: of this one alone.
+        :param newest: so many at most, the newest first.
         """
         query = (
             sa.select(ObservationRow.body, DecisionRow.body, DecisionRow.settings)
             .join(DecisionRow, DecisionRow.observation_id == ObservationRow.id)
             .where(DecisionRow.at >= since, DecisionRow.at < until)
-            .order_by(DecisionRow.at, DecisionRow.id)
             .execution_options(yield_per=100)
         )
         if cluster is not None:
             query = query.where(DecisionRow.cluster == cluster)
+        if newest is None:
+            query = query.order_by(DecisionRow.at, DecisionRow.id)
+        else:
+            query = query.order_by(DecisionRow.at.desc(), DecisionRow.id.desc()).limit(newest)
         with Session(self.engine) as session:
             for seen, decided, settings in session.execute(query):
                 try:
