@@ -6,6 +6,7 @@ import shutil
 import time
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from kitwai.core.controls import Control
 from kitwai.store.controls import ControlStore
@@ -224,3 +225,25 @@ def test_the_champion_by_hand(web):
     assert listed["items"][0]["id"] == newest[1].id
     more = client.get(f"{API}/training", params={"before": listed["next"]}).json()
     assert more["items"][0]["id"] == newest[0].id
+
+
+def test_a_champion_that_moves_without_a_record_is_told(web, monkeypatch):
+    def fail(*args, **kwargs):
+        raise OperationalError("INSERT", {}, Exception("disk full"))
+
+    first = champion(web.models)
+    second = "20270101-bbbbbbbb"
+    shutil.copytree(web.models / first, web.models / second)
+    manifest = web.models / second / "manifest.json"
+    manifest.write_text(manifest.read_text().replace(first, second, 1))
+    client = web.client()
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(TrainingStore, "add_verdict", fail)
+            answer = client.post(f"{API}/models/{second}/promote")
+        assert answer.status_code == 503
+        assert f"{second} is the champion now, instead of {first}" in answer.json()["detail"]
+        assert champion(web.models) == second
+        assert client.post(f"{API}/models/rollback").status_code == 200
+    finally:
+        shutil.rmtree(web.models / second)

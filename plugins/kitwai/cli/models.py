@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kitwai.errors import CheckpointError, StoreError
 
 if TYPE_CHECKING:
+    from kitwai.promotion import Change
     from kitwai.shadow import ShadowFigures
 
 
@@ -128,19 +130,33 @@ def _shadow(arguments: argparse.Namespace) -> int:
 
 
 def _promote(arguments: argparse.Namespace) -> int:
-    from kitwai.store.registry import present_champion, promote
+    from kitwai.promotion import promotion
 
     root = _root(arguments)
-    promote(root, arguments.version, present_champion(root))
+    _change(root, promotion(root, arguments.version))
     print(f"{arguments.version} is the champion.")
     return 0
 
 
 def _rollback(arguments: argparse.Namespace) -> int:
-    from kitwai.store.registry import rollback
+    from kitwai.promotion import return_to_former
 
-    print(f"{rollback(_root(arguments))} is the champion again.")
+    root = _root(arguments)
+    change = return_to_former(root)
+    _change(root, change)
+    print(f"{change.version} is the champion again.")
     return 0
+
+
+def _change(root: Path, change: Change) -> None:
+    """Move the champion. A registry is of use without a store, so that one that fails is told."""
+    from kitwai.config import store_url
+    from kitwai.promotion import change_champion
+    from kitwai.store.store import Store
+
+    untold = change_champion(root, change, lambda: Store(store_url()).engine, by="the command line")
+    if untold is not None:
+        print(f"kitwai: warning: {untold}", file=sys.stderr)
 
 
 def _verify(arguments: argparse.Namespace) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kitwai.errors import InvalidInputError
@@ -10,6 +12,11 @@ from kitwai.operators.training import CHAMPION, TrainingOperator, run_id_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from kitwai.promotion import Change
+
+_CHANGE = "change"
+"""The key under which Airflow keeps the change from one try to the next."""
 
 
 class ChangeChampionOperator(TrainingOperator):
@@ -29,22 +36,33 @@ class ChangeChampionOperator(TrainingOperator):
     def work(self, context: Context) -> dict[str, Any]:
         """Change the champion, and keep in the store that a person did."""
         from kitwai.config import models_root
-        from kitwai.shadow import all_figures
-        from kitwai.store.registry import present_champion, promote, rollback
+        from kitwai.promotion import change_champion
 
-        root = models_root()
-        before = present_champion(root)
+        store, root = self.store(), models_root()
+        change = self._change(context, root)
+        untold = change_champion(root, change, lambda: store.engine, run_id=run_id_of(context))
+        if untold is not None:
+            raise untold
+        context["task_state_store"].delete(_CHANGE)
+        self.log.info("%s is the champion now.", change.version)
+        moved: dict[str, Any] = {"version": change.version, "before": change.before}
+        context["outlet_events"][CHAMPION].extra = moved
+        return moved
+
+    def _change(self, context: Context, root: Path) -> Change:
+        """What is to change. A retry means the same change as the first try: it must not take the
+        champion that the first one has restored for the one to leave.
+        """
+        from kitwai.promotion import Change, promotion, return_to_former
+
+        meant: Any = context["task_state_store"].get(_CHANGE)
+        if meant is not None:
+            return Change(**meant)
         if self.action == "rollback":
-            version, verdict = rollback(root), "rolled back"
+            change = return_to_former(root)
         elif self.action == "promote" and self.version:
-            version, verdict = self.version, "promoted"
-            promote(root, version, before)
+            change = promotion(root, self.version)
         else:
             raise InvalidInputError("Name a version to promote, or choose the action rollback.")
-        store = self.store()
-        shadows = [one.sentence() for one in all_figures(store.engine, version)]
-        reason = " ".join([f"By hand, instead of {before}.", *shadows])
-        store.add_verdict(version, before, verdict, reason, run_id=run_id_of(context))
-        self.log.info("%s is the champion now.", version)
-        context["outlet_events"][CHAMPION].extra = {"version": version, "before": before}
-        return {"version": version, "before": before}
+        context["task_state_store"].set(_CHANGE, dataclasses.asdict(change))
+        return change

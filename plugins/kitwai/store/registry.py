@@ -168,22 +168,45 @@ def promote(root: Path, version: str, instead_of: str | None) -> None:
         _write(root / _CHAMPION, f"{version}\n")
 
 
-def rollback(root: Path) -> str:
-    """Restore the champion before the present one; returns its version.
+def champion_before(root: Path) -> tuple[str, str]:
+    """The champion before the present one, and the present one.
 
     :raises CheckpointError: there is none, or it does not pass `verify`.
     """
+    present, history = _former(root)
+    verify(root, history[-1])
+    return history[-1], present
+
+
+def rollback(root: Path, instead_of: str | None = None) -> str:
+    """Restore the champion before the present one; returns its version.
+
+    :param instead_of: the champion that the caller has seen; None: whichever it is.
+    :raises PromotionError: another is champion by now.
+    :raises CheckpointError: there is none before, or it does not pass `verify`.
+    """
     with _locked(root):
-        present, history = champion(root), _lines(root / _HISTORY)
-        while history and history[-1] == present:
-            history.pop()
-        if not history:
-            raise CheckpointError(f"There is no champion before {present} in {root}.")
+        present, history = _former(root)
+        if instead_of not in (None, present):
+            raise PromotionError(
+                f"Nothing was rolled back: the champion is {present} by now, no longer "
+                f"{instead_of}. Look at it and ask again."
+            )
         version = history.pop()
         verify(root, version)
         _write(root / _CHAMPION, f"{version}\n")
         _write(root / _HISTORY, "".join(f"{v}\n" for v in history))
         return version
+
+
+def _former(root: Path) -> tuple[str, list[str]]:
+    """The champion, and those before it, oldest first: one at least."""
+    present, history = champion(root), _lines(root / _HISTORY)
+    while history and history[-1] == present:
+        history.pop()
+    if not history:
+        raise CheckpointError(f"There is no champion before {present} in {root}.")
+    return present, history
 
 
 def save_version(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from fastapi import APIRouter, Response
 
-from kitwai.shadow import all_figures
-from kitwai.store.registry import present_champion, promote, rollback, verify
-from kitwai.store.training import TrainingStore
+from kitwai.promotion import Change, change_champion, promotion, return_to_former
+from kitwai.store.store import Store
 from kitwai.web.audit import audited
 from kitwai.web.models import model, models, picture, require_version, verdicts
 from kitwai.web.parameters import Before, Limit
@@ -43,30 +45,28 @@ def get_picture(version: str, name: str, root: Models) -> Response:
 def promote_model(version: str, root: Models, store: StoreOf, user: Promoter) -> Moved:
     """Make a version the champion without asking the gate."""
     require_version(root, version)
-    verify(root, version)
-    before = present_champion(root)
-    moved = Moved(champion=version, before=before)
-    if before == version:
-        return moved
-    shadows = [one.sentence() for one in all_figures(store.engine, version)]
-    with audited("kitwai_promote_model", user, moved.model_dump(), dag_id=MODELS_DAG):
-        promote(root, version, before)
-    reason = " ".join([f"By hand, instead of {before}, by {user.get_name()}.", *shadows])
-    TrainingStore(store.engine).add_verdict(version, before, "promoted", reason)
-    return moved
+    change = promotion(root, version)
+    if change.before == version:
+        return Moved(champion=version, before=version)
+    return _move("kitwai_promote_model", root, change, store, user)
 
 
 @router.post("/models/rollback")
 def roll_back(root: Models, store: StoreOf, user: Promoter) -> Moved:
     """Restore the champion before the present one."""
-    before = present_champion(root)
-    what = {"before": before}
-    with audited("kitwai_roll_back_model", user, what, dag_id=MODELS_DAG):
-        version = rollback(root)
-        what["champion"] = version
-    reason = f"By hand, instead of {before}, by {user.get_name()}."
-    TrainingStore(store.engine).add_verdict(version, before, "rolled back", reason)
-    return Moved(champion=version, before=before)
+    return _move("kitwai_roll_back_model", root, return_to_former(root), store, user)
+
+
+def _move(event: str, root: Path, change: Change, store: Store, user: BaseUser) -> Moved:
+    """Move the champion. Where the store cannot tell of it the answer is an error, but the champion
+    has moved, and Airflow's audit log must hold that.
+    """
+    moved = Moved(champion=change.version, before=change.before)
+    with audited(event, user, moved.model_dump(), dag_id=MODELS_DAG):
+        untold = change_champion(root, change, lambda: store.engine, by=user.get_name())
+    if untold is not None:
+        raise untold
+    return moved
 
 
 @router.get("/training")
