@@ -15,7 +15,7 @@ from kitwai.core.belief import Prior, unknown
 from kitwai.core.decide import decide
 from kitwai.core.history import RUN_SIGMA, Record, prior_of
 from kitwai.sim.library import Library
-from kitwai.sim.records import prior_for, priors_of, records_of
+from kitwai.sim.records import history_of, prior_for, priors_of, records_of
 from kitwai.sim.synthetic import synthetic_profiles
 
 COUNTS = 10
@@ -210,6 +210,18 @@ def test_runs_with_the_same_inputs_do_not_tell_of_each_other():
     twin = next(one for one in profiles if sum(o.family == one.family for o in profiles) == 1)
     prior = priors_of(Library([twin, replace(twin, app="again")]))
     assert not prior.informed.any()
+
+
+def test_runs_on_workers_of_another_size_tell_an_episode_nothing_as_they_tell_a_decision():
+    profile = synthetic_profiles(1, seed=3)[0]
+    other = replace(profile, app="other", inputs={}, cores_per_worker=profile.cores_per_worker + 1)
+    library = Library([profile])
+    alike = history_of(Library([replace(profile, app="again", inputs={})]))
+    assert priors_of(library, alike).informed.all()
+    assert not priors_of(library, history_of(Library([other]))).informed.any()
+    # Made with fewer counts than are asked about.
+    few = history_of(Library([replace(profile, app="again", inputs={})], max_workers=4))
+    assert not priors_of(library, few).informed.any()
 
 
 def test_an_episode_of_the_new_regime_knows_nothing():

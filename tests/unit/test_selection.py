@@ -75,6 +75,21 @@ def test_a_network_that_changes_nothing_is_not_trusted(library):
         assert rows["network"] == rows["analytic"]
 
 
+@pytest.mark.parametrize("spoilt", [False, True])
+def test_in_episodes_too_the_formula_decides_where_the_network_cannot(spoilt):
+    library = Library(synthetic_profiles(6, seed=5), max_workers=14)
+    episodes = grid_episodes(library, "recurring", seed=2, workers=(4, 14), limits_s=(300.0,))
+    judge = Judge(library, episodes)
+    arrays = {name: np.full_like(one, np.nan) for name, one in network(0.0)._weights.items()}
+    policy = NetworkPolicy("v", arrays) if spoilt else network(3.0)
+    ours, formula = (judge.run(PolicyController(one)) for one in (policy, AnalyticPolicy()))
+    like = np.ones(len(episodes), dtype=bool) if spoilt else episodes.max_workers > 10
+    assert (ours.finish_s[like] == formula.finish_s[like]).all()
+    assert (ours.worker_seconds[like] == formula.worker_seconds[like]).all()
+    if not spoilt:
+        assert (ours.worker_seconds[~like] != formula.worker_seconds[~like]).any()
+
+
 class Fewest:
     """Asks for one worker, whatever the limit."""
 

@@ -5,20 +5,25 @@ from __future__ import annotations
 import numpy as np
 
 from kitwai.core.belief import Prior
-from kitwai.core.policy import Policy, price_of
+from kitwai.core.policy import AnalyticPolicy, Policy, price_of
 from kitwai.core.state import build_state
-from kitwai.core.view import Floats, Ints, View
+from kitwai.core.view import Bools, Floats, Ints, View
 from kitwai.sim.episodes import Episodes
 from kitwai.sim.library import Library
 from kitwai.sim.records import History, prior_for, priors_of
 from kitwai.sim.simulator import SimulatorConfig
 
+_FORMULA = AnalyticPolicy()
+
 
 class PolicyController:
-    """Asks a policy for every episode that runs, at the price of its stated miss probability."""
+    """Asks a policy for every episode that runs, at the price of its stated miss probability. Like
+    a live decision it asks the formula instead where more workers are allowed than the policy
+    knows, or where a number of it is not finite.
+    """
 
     _prior: Prior
-    _price: Floats
+    _miss: Floats
     _config: SimulatorConfig
 
     def __init__(
@@ -38,26 +43,37 @@ class PolicyController:
         if self._known is None or self._known[0] is not library:
             self._known = library, priors_of(library, self._history)
         self._prior = prior_for(library, self._known[1], episodes.profile, episodes.informed)
-        self._config = config
-        if self._fixed is not None:
-            self._price = np.full(len(episodes), self._fixed)
-        else:
-            stated, inverse = np.unique(episodes.miss, return_inverse=True)
-            prices = np.array([price_of(float(one), self.policy.prices) for one in stated])
-            self._price = prices[inverse]
+        self._miss, self._config = episodes.miss, config
 
     def targets(self, view: View) -> Ints:
         """[B] the best target of each episode that runs, the present count of the others."""
         targets = np.maximum(view.workers, 1)
         rows = np.flatnonzero(~view.over)
+        most = self.policy.max_targets
+        known = rows if most is None else rows[view.max_workers[rows] <= most]
+        best, finite = self._asked(self.policy, view, known)
+        targets[known] = best
+        rest = np.setdiff1d(rows, known[finite])
+        targets[rest], _ = self._asked(_FORMULA, view, rest)
+        return targets
+
+    def _asked(self, policy: Policy, view: View, rows: Ints) -> tuple[Ints, Bools]:
+        """The best target of each of ``rows``, and whether all numbers behind it are finite."""
         if len(rows) == 0:
-            return targets
+            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.bool_)
         state = build_state(
             view.take(rows),
             self._prior.take(rows),
-            self._price[rows],
+            self._prices(policy, rows),
             start_delay_s=self._config.start_delay_s,
             drain_s=self._config.drain_s,
         )
-        targets[rows] = self.policy.values(state).best(state)
-        return targets
+        values = policy.values(state)
+        finite: Bools = np.asarray(np.isfinite(values.q).all(axis=1))
+        return values.best(state), finite
+
+    def _prices(self, policy: Policy, rows: Ints) -> Floats:
+        if self._fixed is not None:
+            return np.full(len(rows), self._fixed)
+        stated, inverse = np.unique(self._miss[rows], return_inverse=True)
+        return np.array([price_of(float(one), policy.prices) for one in stated])[inverse]

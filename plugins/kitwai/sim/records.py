@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from kitwai.core.belief import Prior, unknown
-from kitwai.core.history import Record, prior_of
+from kitwai.core.history import Record, comparable, prior_of
 from kitwai.core.stages import makespan
 from kitwai.core.view import Bools
 from kitwai.sim.library import Library
@@ -67,7 +67,8 @@ def records_of(library: Library) -> tuple[Record, ...]:
 
 
 def priors_of(library: Library, history: History | None = None) -> Prior:
-    """What other runs of its family tell of each profile, [P].
+    """What other runs of its family tell of each profile, [P], as far as a live decision would heed
+    them (`kitwai.core.history.comparable`).
 
     :param history: past runs by family, of which all but the profile's own run count; None: the
         library's own profiles with other inputs (DESIGN.md §6).
@@ -85,7 +86,8 @@ def priors_of(library: Library, history: History | None = None) -> Prior:
                 else record.app != profile.app
             )
         ]
-        priors.append(prior_of(records, profile.inputs, counts, stages))
+        fit = comparable(records, counts, profile.cores_per_worker)
+        priors.append(prior_of(fit, profile.inputs, counts, stages))
     return Prior.stack(priors)
 
 
