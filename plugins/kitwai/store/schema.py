@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from kitwai.errors import StoreError
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest migration; a test holds it equal to Alembic's own answer."""
 
 VERSION_TABLE = "kitwai_alembic_version"

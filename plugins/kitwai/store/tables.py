@@ -1,5 +1,6 @@
 """The store's tables. A change here needs a migration in `kitwai.store.migrations`.
 
+Every foreign key has an index, or each deletion would read the whole of the table that refers.
 Bodies are the whole record as JSON; the columns beside them are what is searched for.
 Moments are epoch seconds, as in the records.
 """
@@ -46,7 +47,7 @@ class DecisionRow(Base):
     )
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    observation_id: Mapped[int] = mapped_column(ForeignKey("kitwai_observation.id"))
+    observation_id: Mapped[int] = mapped_column(ForeignKey("kitwai_observation.id"), index=True)
     cluster: Mapped[str] = mapped_column(String(250))
     at: Mapped[float] = mapped_column(Float(53))
     mode: Mapped[str] = mapped_column(String(20))
@@ -65,7 +66,7 @@ class ScalingRow(Base):
     __table_args__ = (Index(None, "cluster", "started_at"),)
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    decision_id: Mapped[int | None] = mapped_column(ForeignKey("kitwai_decision.id"))
+    decision_id: Mapped[int | None] = mapped_column(ForeignKey("kitwai_decision.id"), index=True)
     cluster: Mapped[str] = mapped_column(String(250))
     started_at: Mapped[float] = mapped_column(Float(53))
     ended_at: Mapped[float | None] = mapped_column(Float(53))
@@ -153,7 +154,7 @@ class ApprovalRow(Base):
     __table_args__ = (Index(None, "cluster", "asked_at"),)
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    decision_id: Mapped[int] = mapped_column(ForeignKey("kitwai_decision.id"))
+    decision_id: Mapped[int] = mapped_column(ForeignKey("kitwai_decision.id"), index=True)
     cluster: Mapped[str] = mapped_column(String(250))
     asked_at: Mapped[float] = mapped_column(Float(53))
     expires_at: Mapped[float] = mapped_column(Float(53))
@@ -170,7 +171,7 @@ class ShadowRow(Base):
     __table_args__ = (Index(None, "cluster", "at"),)
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    observation_id: Mapped[int] = mapped_column(ForeignKey("kitwai_observation.id"))
+    observation_id: Mapped[int] = mapped_column(ForeignKey("kitwai_observation.id"), index=True)
     cluster: Mapped[str] = mapped_column(String(250))
     at: Mapped[float] = mapped_column(Float(53))
     checkpoint: Mapped[str] = mapped_column(String(100))
