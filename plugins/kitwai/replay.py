@@ -8,7 +8,7 @@ answer; nothing is drawn at random.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +27,9 @@ from kitwai.store.recorded import Interval, Ran, interval_of
 from kitwai.store.registry import load_policy
 from kitwai.store.store import Store
 from kitwai.store.training import Run, TrainingStore
+
+_MOST_PAST = 1000
+"""Past runs of one family, the newest, that a baseline may be told of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +99,24 @@ def replay(
     """
     training = TrainingStore(store.engine)
     interval = interval_of(training, cluster, since, until)
-    sources = _Sources(root, training.runs(0.0, until), own)
+    sources = _Sources(root, training, until, own)
     decide = _decider(other, interval, sources)
-    pairs: list[tuple[Decision, Decision]] = []
-    for step in training.steps(since, until, cluster):
-        if step is not None:
-            pairs.append((step[1], decide(step)))
-            progress(len(pairs), interval.steps)
+    at: list[float] = []
+    targets: tuple[list[int | None], list[int | None]] = ([], [])
+
+    def pairs() -> Iterator[tuple[Decision, Decision]]:
+        # One at a time: a decision in full is kilobytes, and there may be tens of thousands.
+        for step in training.steps(since, until, cluster):
+            if step is None:
+                continue
+            pair = step[1], decide(step)
+            at.append(pair[0].at)
+            for found, one in zip(targets, pair, strict=True):
+                found.append(one.target)
+            progress(len(at), interval.steps)
+            yield pair
+
+    comparison = compare(pairs())
     notes = [*interval.notes]
     if interval.histories != {None if own is None else own.sha256}:
         notes.append(
@@ -126,10 +140,10 @@ def replay(
         until=until,
         recorded_name=", ".join(interval.policies),
         replayed_name=other.name,
-        comparison=compare(pairs),
-        at=tuple(one.at for one, _ in pairs),
-        recorded_target=tuple(one.target for one, _ in pairs),
-        replayed_target=tuple(another.target for _, another in pairs),
+        comparison=comparison,
+        at=tuple(at),
+        recorded_target=tuple(targets[0]),
+        replayed_target=tuple(targets[1]),
         real=real,
         recorded=recorded,
         replayed=replayed,
@@ -143,9 +157,11 @@ class _Sources:
     """What policies are made of, each loaded once."""
 
     root: Path
-    runs: Sequence[Run]
+    training: TrainingStore
+    until: float
     own: OwnRuns | None
     _policies: dict[str | None, tuple[Policy, PastRuns]] = field(default_factory=dict)
+    _runs: dict[str, Sequence[Run]] = field(default_factory=dict)
 
     def policy(self, version: str | None) -> tuple[Policy, PastRuns]:
         """A version, None for the formula, with the past runs that it knows.
@@ -154,17 +170,15 @@ class _Sources:
         """
         if version not in self._policies:
             policy = AnalyticPolicy() if version is None else load_policy(self.root, version)
-            ends = {run.profile.app: run.ended_at for run in self.runs}
+            ends = self.training.ends(self.until)
             self._policies[version] = policy, known_runs(self.root, version, ends, self.own)
         return self._policies[version]
 
     def past(self, family: str, moment: float) -> list[ApplicationProfile]:
         """The family's runs that had ended by a moment, oldest first."""
-        return [
-            run.profile
-            for run in self.runs
-            if run.profile.family == family and run.ended_at <= moment
-        ]
+        if family not in self._runs:
+            self._runs[family] = self.training.runs(0.0, self.until, _MOST_PAST, family=family)
+        return [run.profile for run in self._runs[family] if run.ended_at <= moment]
 
 
 def _decider(other: Other, interval: Interval, sources: _Sources) -> Callable[[Step], Decision]:

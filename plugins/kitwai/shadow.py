@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,9 @@ from kitwai.store.registry import (
 from kitwai.store.shadow import ShadowStore
 
 NEWEST = "newest"
+
+MOST_DECISIONS = 10_000
+"""Of a challenger's decisions on one cluster, the newest that its figures are made of."""
 
 PATIENCE_S = 1.0
 """When the shadows of a step have taken so long no further one is begun, as the step waits."""
@@ -109,17 +112,30 @@ class ShadowFigures:
 def shadow_figures(
     engine: Engine, cluster: str, checkpoint: str, since: float = 0.0
 ) -> ShadowFigures | None:
-    """What a challenger has decided since a moment; None where it has not."""
-    pairs = list(ShadowStore(engine).pairs(cluster, checkpoint, since))
-    if not pairs:
+    """What a challenger has decided since a moment, of the newest `MOST_DECISIONS`; None where it
+    has decided nothing.
+    """
+    store = ShadowStore(engine)
+    since = max(since, store.newest_since(cluster, checkpoint, MOST_DECISIONS))
+    moments: list[float] = []
+    champions: set[str] = set()
+
+    def pairs() -> Iterator[tuple[Decision, Decision]]:
+        for decided, shadow in store.pairs(cluster, checkpoint, since):
+            moments.append(decided.at)
+            champions.add(_decider(decided))
+            yield decided, shadow
+
+    comparison = compare(pairs())
+    if not moments:
         return None
     return ShadowFigures(
         cluster=cluster,
         checkpoint=checkpoint,
-        champion=", ".join(sorted({_decider(decided) for decided, _ in pairs})),
-        since=pairs[0][0].at,
-        until=pairs[-1][0].at,
-        comparison=compare(pairs),
+        champion=", ".join(sorted(champions)),
+        since=moments[0],
+        until=moments[-1],
+        comparison=comparison,
     )
 
 

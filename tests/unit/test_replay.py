@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
 
 import numpy as np
@@ -22,7 +23,7 @@ from recorded_day import (
 from kitwai.cli.main import main
 from kitwai.core.constraint import Constraint
 from kitwai.core.decide import decide
-from kitwai.core.decision import Mode
+from kitwai.core.decision import Decision, Mode
 from kitwai.core.observation import WorkerState
 from kitwai.core.past_runs import PastRuns
 from kitwai.core.replay import decide_again, paid_worker_s
@@ -35,6 +36,7 @@ from kitwai.sim.judging import Constant
 from kitwai.sim.library import Library
 from kitwai.sim.records import history_of, records_of
 from kitwai.sim.simulator import SimulatorConfig
+from kitwai.store import recorded
 from kitwai.store.history import save_history
 from kitwai.store.known import OwnRuns, known_runs, own_runs
 from kitwai.store.recorded import interval_of
@@ -323,6 +325,39 @@ def test_too_long_an_interval_is_refused(tmp_path):
         store.add_decision(decide(seen, settings()), store.add_observation(seen), settings())
     with pytest.raises(InvalidInputError, match="At most 10 days"):
         interval_of(TrainingStore(store.engine), "test", 0.0, 1e9)
+
+
+def test_too_many_decisions_are_refused_before_they_are_read(day, monkeypatch):
+    monkeypatch.setattr(recorded, "MOST_STEPS", day.steps)
+    assert again(day, policy="always-N").comparison.decisions == day.steps
+    monkeypatch.setattr(recorded, "MOST_STEPS", day.steps - 1)
+    monkeypatch.setattr(TrainingStore, "steps", None)
+    words = f"holds {day.steps} decisions of cluster 'test', and at most {day.steps - 1} can be"
+    with pytest.raises(InvalidInputError, match=words):
+        again(day, policy="always-N")
+
+
+def test_a_replay_does_not_gather_the_decisions_that_it_has_compared(day):
+    def decisions() -> int:
+        return sum(type(one) is Decision for one in gc.get_objects())
+
+    gc.collect()
+    before, most = decisions(), 0
+
+    def progress(done, total):
+        nonlocal most
+        most = max(most, decisions() if done % 20 == 0 else 0)
+
+    replay(
+        day.store,
+        day.root,
+        CLUSTER,
+        START,
+        day.until,
+        Other(policy="always-N"),
+        progress=progress,
+    )
+    assert 0 < most - before < 20 < day.steps
 
 
 # What was paid

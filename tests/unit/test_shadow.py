@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from builders import application, observation, settings, stage
 from recorded_day import CLUSTER, SETTINGS, START, past, record_day, save_checkpoint
 
+from kitwai import shadow
 from kitwai.cli.main import main
 from kitwai.core.decide import decide
 from kitwai.hooks.spark_cluster import SparkClusterHook
@@ -132,6 +134,17 @@ def test_figures_are_of_both_sides(tmp_path):
     (plain,) = shadow_views(day.store, day.root, CLUSTER)
     assert plain.outcome is None
     assert shadow_views(day.store, day.root, "another") == []
+
+
+def test_figures_are_of_the_newest_decisions(store, root, monkeypatch):
+    for second in range(5):
+        step(store, root, "v2", seen=dataclasses.replace(SEEN, at=1000.0 + second))
+    monkeypatch.setattr(shadow, "MOST_DECISIONS", 3)
+    figures = shadow_figures(store.engine, "test", "v2")
+    assert (figures.since, figures.until, figures.comparison.decisions) == (1002.0, 1004.0, 3)
+    assert shadow_figures(store.engine, "test", "v2", 1003.0).comparison.decisions == 2
+    monkeypatch.setattr(shadow, "MOST_DECISIONS", 6)
+    assert shadow_figures(store.engine, "test", "v2").comparison.decisions == 5
 
 
 def test_what_two_versions_share_is_said(root):

@@ -21,6 +21,9 @@ from kitwai.store.training import Run, TrainingStore
 MOST_S = 240 * 3600.0
 """Longest interval: the simulator's longest day."""
 
+MOST_STEPS = 60_000
+"""Decisions that one replay reads at most: ten days of one each 15 s."""
+
 _STEP_S = 15.0
 SAME_START_S = 60.0
 """How far the start that Spark's driver tells may lie from that in the event log."""
@@ -116,10 +119,11 @@ def _together(
 def interval_of(training: TrainingStore, cluster: str, since: float, until: float) -> Interval:
     """What was recorded of ``cluster`` in [since, until).
 
-    :raises InvalidInputError: nothing was, or the interval is none or too long.
+    :raises InvalidInputError: nothing was, or the interval is none, too long or too full.
     """
     if not (math.isfinite(since) and math.isfinite(until) and since < until):
         raise InvalidInputError("An interval must begin before it ends.")
+    _check_extent(training.extent(since, until, cluster), cluster)
     survey = _Survey()
 
     def observations() -> Iterator[Observation]:
@@ -133,8 +137,6 @@ def interval_of(training: TrainingStore, cluster: str, since: float, until: floa
     if not survey.moments:
         raise InvalidInputError(f"Nothing was recorded of cluster {cluster!r} in this interval.")
     first, last = survey.moments[0], survey.moments[-1]
-    if last - first > MOST_S:
-        raise InvalidInputError(f"At most {MOST_S / 86400:.0f} days can be replayed at once.")
     gaps = [b - a for a, b in zip(survey.moments, survey.moments[1:], strict=False) if b > a]
     runs = {run.profile.app: run for run in training.runs(since, until)}
     ran, unknown = _matched(survey, runs, first)
@@ -153,6 +155,20 @@ def interval_of(training: TrainingStore, cluster: str, since: float, until: floa
         notes=_notes(survey, bool(unknown)),
         histories=frozenset(survey.histories),
     )
+
+
+def _check_extent(extent: tuple[int, float, float] | None, cluster: str) -> None:
+    """Before anything is read in full. :raises InvalidInputError: it would be too much."""
+    if extent is None:
+        return
+    count, first, last = extent
+    if last - first > MOST_S:
+        raise InvalidInputError(f"At most {MOST_S / 86400:.0f} days can be replayed at once.")
+    if count > MOST_STEPS:
+        raise InvalidInputError(
+            f"The interval holds {count} decisions of cluster {cluster!r}, and at most "
+            f"{MOST_STEPS} can be replayed at once: choose a shorter one."
+        )
 
 
 def _matched(

@@ -43,6 +43,20 @@ class ShadowStore:
         with Session(self._engine) as session:
             return [(cluster, checkpoint) for cluster, checkpoint in session.execute(query)]
 
+    def newest_since(self, cluster: str, checkpoint: str, most: int) -> float:
+        """The moment from which on there are the newest ``most`` decisions of ``checkpoint``, 0
+        where there are fewer.
+        """
+        query = (
+            sa.select(ShadowRow.at)
+            .where(ShadowRow.cluster == cluster, ShadowRow.checkpoint == checkpoint)
+            .order_by(ShadowRow.at.desc())
+            .offset(most - 1)
+            .limit(1)
+        )
+        with Session(self._engine) as session:
+            return session.scalar(query) or 0.0
+
     def pairs(
         self, cluster: str, checkpoint: str, since: float = 0.0
     ) -> Iterator[tuple[Decision, Decision]]:

@@ -72,11 +72,13 @@ class TrainingStore:
             reason=reason,
         )
 
-    def runs(self, since: float, until: float, most: int | None = None) -> list[Run]:
+    def runs(
+        self, since: float, until: float, most: int | None = None, *, family: str | None = None
+    ) -> list[Run]:
         """Applications that ended in [since, until), oldest first; each once, however many files
         tell of it.
 
-        :param most: only the newest so many.
+        :param most: only the newest so many; ``family``: only of this one.
         """
         query = (
             sa.select(EventLogRow)
@@ -84,6 +86,8 @@ class TrainingStore:
             .order_by(EventLogRow.ended_at.desc(), EventLogRow.app.desc(), EventLogRow.source)
             .execution_options(yield_per=50)
         )
+        if family is not None:
+            query = query.where(EventLogRow.family == family)
         found: dict[tuple[str | None, float], Run] = {}
         with Session(self.engine) as session:
             for row in session.scalars(query):
@@ -95,6 +99,16 @@ class TrainingStore:
                     profile = ApplicationProfile.from_dict(row.profile)
                     found[row.app, started_at] = Run(profile, started_at, ended_at)
         return list(found.values())[::-1]
+
+    def ends(self, until: float) -> dict[str, float]:
+        """By application id, when it had ended, of those that ended before a moment."""
+        query = (
+            sa.select(EventLogRow.app, EventLogRow.ended_at)
+            .where(EventLogRow.ended_at < until)
+            .order_by(EventLogRow.ended_at)
+        )
+        with Session(self.engine) as session:
+            return {str(app): float(ended_at or 0.0) for app, ended_at in session.execute(query)}
 
     def reasons(self) -> dict[str, str]:
         """Why event logs were set aside, by their source."""
@@ -140,6 +154,18 @@ class TrainingStore:
                     )
                 except ValidationError:
                     yield None
+
+    def extent(self, since: float, until: float, cluster: str) -> tuple[int, float, float] | None:
+        """How many decisions there are on ``cluster`` in [since, until), and the moments of the
+        first and the last; None where there are none.
+        """
+        at = DecisionRow.at
+        query = sa.select(sa.func.count(), sa.func.min(at), sa.func.max(at)).where(
+            DecisionRow.cluster == cluster, at >= since, at < until
+        )
+        with Session(self.engine) as session:
+            count, first, last = session.execute(query).one()
+        return (int(count), float(first), float(last)) if count else None
 
     def add_verdict(
         self,
