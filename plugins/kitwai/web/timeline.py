@@ -101,7 +101,7 @@ class Points:
                 wanted = wanted.where(DecisionRow.id.in_(last))
             order = wanted.order_by(DecisionRow.at, DecisionRow.id)
             keys = [(row.id, row.at) for row in connection.execute(order)]
-        marks, more_marks = self._marks(span)
+        marks, more_marks = self._marks(cluster, since, until)
         points = self._points(keys)
         columns = list(zip(*points, strict=True)) or [()] * len(Point._fields)
         return Timeline(
@@ -112,8 +112,14 @@ class Points:
             more_marks=more_marks,
         )
 
-    def _marks(self, span: Sequence[sa.ColumnElement[bool]]) -> tuple[list[Mark], bool]:
-        """Decisions for another count than the present one, the first of each such run."""
+    def _marks(self, cluster: str, since: float, until: float) -> tuple[list[Mark], bool]:
+        """Decisions for another count than the present one, the first of each such run.
+
+        Decisions that named no target begin no run. What came before ``since`` counts, so that a
+        run is not marked anew wherever the time that is asked for begins.
+        """
+        known = (DecisionRow.cluster == cluster, DecisionRow.target.is_not(None))
+        last = sa.select(sa.func.max(DecisionRow.at)).where(*known, DecisionRow.at < since)
         before = sa.func.lag(DecisionRow.target).over(order_by=(DecisionRow.at, DecisionRow.id))
         rows = (
             sa.select(
@@ -123,12 +129,17 @@ class Points:
                 DecisionRow.target,
                 before.label("before"),
             )
-            .where(*span)
+            .where(
+                *known,
+                DecisionRow.at >= sa.func.coalesce(last.scalar_subquery(), since),
+                DecisionRow.at <= until,
+            )
             .subquery()
         )
         chosen = (
             sa.select(rows.c.id)
             .where(
+                rows.c.at >= since,
                 rows.c.target != rows.c.present,
                 sa.or_(rows.c.before.is_(None), rows.c.before != rows.c.target),
             )
