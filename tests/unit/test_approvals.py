@@ -209,6 +209,14 @@ def test_the_question_says_what_why_and_what_else():
     assert "\n#" not in body
 
 
+def test_a_question_names_no_limit_of_a_stream():
+    stream = replace(application(stage(tasks=60, complete=4), name="stream"), endless=True)
+    batch = application(stage(tasks=60, complete=4), name="batch", limit_s=200.0)
+    _, body = question(decide(observation(2, stream, batch), SETTINGS))
+    assert "**stream** ran for 30 s; it has no limit; it gets" in body
+    assert "**batch** ran for 30 s of 200 s" in body
+
+
 def test_a_question_about_many_applications_stays_short():
     many = [application(stage(tasks=40, complete=4), name=f"job {n}") for n in range(200)]
     _, body = question(decide(observation(4, *many), SETTINGS))

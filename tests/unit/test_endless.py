@@ -39,11 +39,18 @@ def test_the_backlog_decides(present, stages, target, words):
     assert words in decision.reason
     assert "has no end and no limit" in decision.reason
     assert one.predicted_finish_s is None
+    assert one.limit_s is None
 
 
 def test_between_batches_its_workers_are_held_for_the_quiet_time():
-    assert decided(4, OVER, idle_s=10.0)[0].target == 4
-    assert decided(4, OVER, idle_s=31.0)[0].target == 1
+    for idle_s, target in ((10.0, 4), (31.0, 1)):
+        decision, one = decided(4, OVER, idle_s=idle_s)
+        assert (decision.target, one.limit_source, one.limit_s) == (target, "none", None)
+
+
+def test_a_limit_of_its_own_is_its_limit():
+    _, one = decided(4, OVER, stage(1, tasks=60, active=4), limit_s=90.0)
+    assert (one.limit_source, one.limit_s) == ("application", 90.0)
 
 
 def test_its_own_most_workers_bind():

@@ -219,7 +219,8 @@ def _decide_application(
         limit_s=application.limit_s if application.limit_s else settings.constraint.limit_s,
         miss=settings.constraint.miss,
     )
-    source = "application" if own_limit else "cluster"
+    # What names no limit and has no end is in time for nothing, between its jobs too.
+    source = "application" if own_limit else "none" if application.endless else "cluster"
     whose = "its own limit" if own_limit else "the cluster's limit"
     decided = ApplicationDecision(
         id=application.id,

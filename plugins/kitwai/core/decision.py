@@ -137,6 +137,11 @@ class ApplicationDecision:
     predicted_finish_s: tuple[float, ...] | None = None
     guardrails: tuple[GuardrailNote, ...] = ()
 
+    @property
+    def limit_s(self) -> float | None:
+        """Its limit, None where it has none: the constraint's is the cluster's then."""
+        return None if self.limit_source == "none" else self.constraint.limit_s
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:

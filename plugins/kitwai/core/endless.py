@@ -28,7 +28,6 @@ def decide_endless(
     :param held: the decision that holds its present count.
     :param present: workers that it has.
     """
-    held = replace(held, limit_source="none")
     stages = application.stages or ()
     open_stages = [stage for stage in stages if stage.status not in _OVER]
     active = sum(stage.active for stage in open_stages)

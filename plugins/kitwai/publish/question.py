@@ -44,8 +44,8 @@ def _printable(text: str, most: int) -> str:
 
 
 def _what_if(made: ApplicationDecision, decision: Decision) -> str:
-    limit = made.constraint.limit_s
-    head = f"**{plain(made.name)}** ran for {made.elapsed_s:.0f} s of {limit:.0f} s"
+    limit = "; it has no limit" if made.limit_s is None else f" of {made.limit_s:.0f} s"
+    head = f"**{plain(made.name)}** ran for {made.elapsed_s:.0f} s{limit}"
     if made.q_values is None:
         return f"{head}; it gets {made.target}."
     rows = ["| workers | predicted end | chance to be late | |", "| --: | --: | --: | :-- |"]

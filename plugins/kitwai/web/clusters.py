@@ -88,20 +88,26 @@ def _decided(view: ClusterView, store: Store, seen: Observation | None) -> None:
     view.target, view.reason = decision.target, decision.reason
     view.policy, view.checkpoint = decision.policy, decision.checkpoint
     view.fallback = decision.fallback
-    running = {one.id: one for one in (seen.applications if seen else None) or ()}
-    view.applications = [_application(one, running.get(one.id)) for one in decision.applications]
+    seen_applications = seen.applications if seen is not None else None
+    # A decision without any says that none runs only where it was seen that none does.
+    if decision.applications or seen_applications == ():
+        running = {one.id: one for one in seen_applications or ()}
+        view.applications = [
+            _application(one, running.get(one.id)) for one in decision.applications
+        ]
 
 
 def _application(decided: ApplicationDecision, seen: Application | None) -> ApplicationView:
     stages = seen.stages if seen is not None else None
+    limit_s = decided.limit_s
     return ApplicationView(
         id=decided.id,
         name=decided.name,
         target=decided.target,
         elapsed_s=decided.elapsed_s,
-        limit_s=decided.constraint.limit_s,
+        limit_s=limit_s,
         limit_source=decided.limit_source,
-        left_s=decided.constraint.limit_s - decided.elapsed_s,
+        left_s=None if limit_s is None else limit_s - decided.elapsed_s,
         finish_s=at_target(decided.predicted_finish_s, decided.target),
         miss_probability=at_target(decided.miss_probability, decided.target),
         tasks=None if stages is None else sum(stage.tasks for stage in stages),

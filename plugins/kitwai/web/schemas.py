@@ -61,16 +61,17 @@ class ControlChange(Answer):
 
 class ApplicationView(Answer):
     """A running application as the newest decision saw it. ``finish_s``: predicted, at ``target``,
-    from its start; ``left_s``: of its limit.
+    from its start; ``left_s``: of its limit. ``limit_source``: "application", "cluster", or "none"
+    for one without an end: that has no limit, and nothing is left of it.
     """
 
     id: str
     name: str
     target: int
     elapsed_s: float
-    limit_s: float
+    limit_s: float | None
     limit_source: str
-    left_s: float
+    left_s: float | None
     finish_s: float | None
     miss_probability: float | None
     tasks: int | None
@@ -104,9 +105,9 @@ class ApprovalView(Answer):
 class ClusterView(Answer):
     """One cluster now. Without an observation all but ``cluster`` and ``error`` is None or empty.
 
-    ``mode``, ``max_workers``, ``limit_s``: in force, controls included; ``missing``: sources that
-    gave no answer; ``error``: why its connection cannot be used. What a person set and cannot be
-    used is named in ``reason``.
+    ``applications``: None where it is not known which ones run; ``mode``, ``max_workers``,
+    ``limit_s``: in force, controls included; ``missing``: sources that gave no answer; ``error``:
+    why its connection, or something that was set, cannot be used.
     """
 
     cluster: str
@@ -127,7 +128,7 @@ class ClusterView(Answer):
     checkpoint: str | None = None
     fallback: str | None = None
     flaps: Flaps | None = None
-    applications: list[ApplicationView] = []
+    applications: list[ApplicationView] | None = None
     missing: dict[str, str] = {}
     controls: list[ControlView] = []
     approval: ApprovalView | None = None
@@ -152,8 +153,8 @@ class Mark(Answer):
 class Timeline(Answer):
     """A cluster over time, in columns of one length, oldest first; ``tasks`` and ``tasks_done``: of
     all running applications; ``elapsed_s``, ``finish_s`` and ``limit_s``: of the one nearest to its
-    limit. ``step_s``: seconds between points where there are too many to show each one, None where
-    each is shown; ``more_marks``: only the newest marks are here.
+    limit, None where none has one. ``step_s``: seconds between points where there are too many to
+    show each one, None where each is shown; ``more_marks``: only the newest marks are here.
     """
 
     at: list[float]

@@ -219,10 +219,10 @@ def tasks_of(observation: str) -> tuple[int | None, int | None]:
 
 def nearest(decision: str) -> tuple[float | None, float | None, float | None]:
     """Elapsed time, predicted finish and limit of the application that has the least time left,
-    from a decision's JSON; None without an application.
+    from a decision's JSON; None where no application has a limit.
     """
     judged = _DECIDED.validate_json(decision).applications
-    limited = [one for one in judged if one.limit_source != "none"] or judged
+    limited = [one for one in judged if one.limit_source != "none"]
     if not limited:
         return None, None, None
     one = min(limited, key=lambda app: app.constraint.limit_s - app.elapsed_s)

@@ -36,9 +36,9 @@ export interface ApplicationView {
   name: string;
   target: number;
   elapsed_s: number;
-  limit_s: number;
+  limit_s: number | null;
   limit_source: string;
-  left_s: number;
+  left_s: number | null;
   finish_s: number | null;
   miss_probability: number | null;
   tasks: number | null;
@@ -88,7 +88,7 @@ export interface ClusterView {
   checkpoint: string | null;
   fallback: string | null;
   flaps: Flaps | null;
-  applications: ApplicationView[];
+  applications: ApplicationView[] | null;
   missing: Record<string, string>;
   controls: ControlView[];
   approval: ApprovalView | null;

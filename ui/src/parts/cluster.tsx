@@ -32,7 +32,7 @@ export function Slots({ cluster }: { cluster: ClusterView }): JSX.Element | null
         : index < used
           ? "draining"
           : "free";
-  const words = `${serving} serving, ${starting ?? 0} starting, ${draining ?? 0} draining, target ${number(target)}, at most ${number(cluster.max_workers)}`;
+  const words = `${serving} serving, ${number(starting)} starting, ${number(draining)} draining, target ${number(target)}, at most ${number(cluster.max_workers)}`;
   return (
     <div class="slots" role="img" aria-label={words} title={words}>
       {Array.from({ length: all }, (_, index) => (
@@ -165,28 +165,31 @@ export function Footer({ cluster }: { cluster: ClusterView }): JSX.Element {
 }
 
 /** Elapsed time and predicted finish on the way to the limit. */
-export function LimitBar({ app }: { app: ApplicationView }): JSX.Element {
-  const scale = Math.max(app.limit_s, app.finish_s ?? 0, app.elapsed_s) * 1.04 || 1;
+function LimitBar({ app, limit }: { app: ApplicationView; limit: number }): JSX.Element {
+  const scale = Math.max(limit, app.finish_s ?? 0, app.elapsed_s) * 1.04 || 1;
   const at = (seconds: number): string => `${((seconds / scale) * 100).toFixed(2)}%`;
-  const level = risk(app.finish_s, app.limit_s, app.miss_probability);
+  const level = risk(app.finish_s, limit, app.miss_probability);
   return (
     <span class={`limit-bar ${level}`} aria-hidden="true">
       {app.finish_s !== null && <span class="ahead" style={{ width: at(app.finish_s) }} />}
       <span class="gone" style={{ width: at(app.elapsed_s) }} />
-      <span class="limit" style={{ left: at(app.limit_s) }} />
+      <span class="limit" style={{ left: at(limit) }} />
     </span>
   );
 }
 
 export function Applications({ cluster }: { cluster: ClusterView }): JSX.Element {
-  if (cluster.applications.length === 0) {
+  if (cluster.applications === null) {
     return (
       <p class="hint">
         {cluster.observed_at === null
           ? "Nothing is known of its applications yet."
-          : "No application is running."}
+          : "Not known: the newest decision could not judge its applications."}
       </p>
     );
+  }
+  if (cluster.applications.length === 0) {
+    return <p class="hint">No application is running.</p>;
   }
   return (
     <Table
@@ -194,37 +197,51 @@ export function Applications({ cluster }: { cluster: ClusterView }): JSX.Element
       class="stack"
       head={["Application", "Time left", "Predicted finish", "Risk", "Tasks", "Target"]}
     >
-      {cluster.applications.map((app) => {
-        const level = risk(app.finish_s, app.limit_s, app.miss_probability);
-        return (
-          <tr key={app.id}>
-            <th scope="row" data-label="Application">
-              <span class="name">{app.name}</span>
-              <span class="hint nowrap">{app.id}</span>
-            </th>
-            <td data-label="Time left" class="fit">
-              {duration(app.left_s)}{" "}
-              <span class="hint">{`of ${duration(app.limit_s)}${app.limit_source === "application" ? ", its own" : ""}`}</span>
-            </td>
-            <td data-label="Predicted finish" class="wide">
-              {app.finish_s === null ? "not known yet" : `after ${duration(app.finish_s)}`}
-              <LimitBar app={app} />
-            </td>
-            <td data-label="Risk">
-              <Badge tone={RISK_TONE[level]} title="Chance that the limit is missed">
-                {RISK_WORD[level]}
-                {app.miss_probability !== null && ` · ${percent(app.miss_probability)}`}
-              </Badge>
-            </td>
-            <td data-label="Tasks" class="fit">
-              {number(app.tasks_done)} / {number(app.tasks)}
-            </td>
-            <td data-label="Target" class="fit" title={app.reason}>
-              {count(app.target, "worker")}
-            </td>
-          </tr>
-        );
-      })}
+      {cluster.applications.map((app) => (
+        <tr key={app.id}>
+          <th scope="row" data-label="Application">
+            <span class="name">{app.name}</span>
+            <span class="hint nowrap">{app.id}</span>
+          </th>
+          <Limited app={app} />
+          <td data-label="Tasks" class="fit">
+            {number(app.tasks_done)} / {number(app.tasks)}
+          </td>
+          <td data-label="Target" class="fit" title={app.reason}>
+            {count(app.target, "worker")}
+          </td>
+        </tr>
+      ))}
     </Table>
+  );
+}
+
+/** Time left, predicted finish and risk; one cell where there is no limit to be in time for. */
+function Limited({ app }: { app: ApplicationView }): JSX.Element {
+  if (app.limit_s === null) {
+    return (
+      <td data-label="Time left" colSpan={3} class="hint">
+        {`It has no limit; it has run for ${duration(app.elapsed_s)}.`}
+      </td>
+    );
+  }
+  const level = risk(app.finish_s, app.limit_s, app.miss_probability);
+  return (
+    <>
+      <td data-label="Time left" class="fit">
+        {duration(app.left_s)}{" "}
+        <span class="hint">{`of ${duration(app.limit_s)}${app.limit_source === "application" ? ", its own" : ""}`}</span>
+      </td>
+      <td data-label="Predicted finish" class="wide">
+        {app.finish_s === null ? "not known yet" : `after ${duration(app.finish_s)}`}
+        <LimitBar app={app} limit={app.limit_s} />
+      </td>
+      <td data-label="Risk">
+        <Badge tone={RISK_TONE[level]} title="Chance that the limit is missed">
+          {RISK_WORD[level]}
+          {app.miss_probability !== null && ` · ${percent(app.miss_probability)}`}
+        </Badge>
+      </td>
+    </>
   );
 }

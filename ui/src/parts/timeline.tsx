@@ -179,7 +179,7 @@ function Charts({
             cap={limit[1] * CUT}
           />
         ) : (
-          <p class="hint">No application ran in this time.</p>
+          <p class="hint">No application with a limit is known to have run in this time.</p>
         )}
       </div>
       <Decisions marks={data.marks} more={data.more_marks} picked={shown} pick={setPicked} />
@@ -202,10 +202,14 @@ function Legend({ data, cursor }: { data: TimelineData; cursor: number | null })
       "tasks done",
       of("tasks") === null ? "–" : `${number(of("tasks_done"))} of ${number(of("tasks"))}`,
     ],
-    ["series-finish", "predicted finish", duration(of("finish_s"))],
-    ["series-limit", "limit", duration(of("limit_s"))],
-    ["series-elapsed", "elapsed", duration(of("elapsed_s"))],
   ];
+  if (extent(data.limit_s) !== null) {
+    entries.push(
+      ["series-finish", "predicted finish", duration(of("finish_s"))],
+      ["series-limit", "limit", duration(of("limit_s"))],
+      ["series-elapsed", "elapsed", duration(of("elapsed_s"))],
+    );
+  }
   return (
     <dl class="legend" aria-label="Values">
       <div class="legend-time">

@@ -77,7 +77,7 @@ function byNeed(a: ClusterView, b: ClusterView): number {
 function need(cluster: ClusterView): number {
   if (cluster.approval && cluster.approval.answer === null) return 4;
   if (
-    cluster.applications.some(
+    cluster.applications?.some(
       (app) => risk(app.finish_s, app.limit_s, app.miss_probability) === "late",
     )
   )

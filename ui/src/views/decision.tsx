@@ -194,11 +194,15 @@ function Application({
         <Fact word="Recommended">{`${count(wanted, "worker")}${app.policy ? ` by ${app.policy}` : ""}`}</Fact>
         <Fact word="Target">{count(app.target, "worker")}</Fact>
         <Fact word="Elapsed">{duration(app.elapsed_s)}</Fact>
-        <Fact word="Limit">{`${duration(app.constraint.limit_s)} (${limitSource(app.limit_source)})`}</Fact>
+        <Fact word="Limit">{limit(app)}</Fact>
       </dl>
       <Guardrails notes={app.guardrails} of="this application" />
-      {rows.length === 0 ? (
-        <p class="hint">Nothing is known of its work left: no target can be compared.</p>
+      {!rows.some((row) => row.finish_s !== null || row.q_value !== null) ? (
+        <p class="hint">
+          {app.limit_source === "none"
+            ? "It has no end: its backlog decides, and no finish can be compared."
+            : "Nothing is known of its work left: no target can be compared."}
+        </p>
       ) : (
         <>
           <h3>What if</h3>
@@ -210,10 +214,7 @@ function Application({
   );
 }
 
-function limitSource(source: string): string {
-  return source === "application"
-    ? "its own"
-    : source === "cluster"
-      ? "the cluster's"
-      : "none named";
+function limit({ constraint, limit_source }: ApplicationDecision): string {
+  if (limit_source === "none") return "none: it has no end";
+  return `${duration(constraint.limit_s)} (${limit_source === "application" ? "its own" : "the cluster's"})`;
 }

@@ -1,0 +1,74 @@
+"""What the page is told of one cluster now."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from builders import application, observation, settings, stage
+
+from kitwai.connection import cluster_config
+from kitwai.core.decide import decide
+from kitwai.core.observation import Part
+from kitwai.store.store import Store
+from kitwai.web import clusters
+from kitwai.web.schemas import ClusterView
+from kitwai.web.timeline import Points
+
+NOW = 1000.0
+OVER = stage(0, tasks=10, complete=10, status="COMPLETE")
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(f"sqlite:///{tmp_path / 'kitwai.db'}")
+
+
+@pytest.fixture(autouse=True)
+def _connection(monkeypatch):
+    extra = {"max_workers": 8, "limit": "5min"}
+
+    def connection(cluster):
+        return cluster_config(cluster, host="h", port=None, schema=None, extra=extra)
+
+    monkeypatch.setattr(clusters, "connection", connection)
+
+
+def step(store, seen) -> ClusterView:
+    """What the page is told after a step that saw ``seen``."""
+    store.add_decision(decide(seen, settings()), store.add_observation(seen), settings())
+    return clusters.cluster_view(store, "test", NOW)
+
+
+def test_that_nothing_runs_is_said_only_where_it_was_seen(store):
+    assert clusters.cluster_view(store, "test", NOW).applications is None
+    silent = Part("applications", error="the master gave no answer")
+    no_master = observation(0, workers=None, applications=None, parts=(silent,))
+    assert step(store, no_master).applications is None
+    assert step(store, observation(2, applications=None, parts=(silent,))).applications is None
+    # Something runs, but without the pool nothing was decided on it.
+    running = application(stage(tasks=40, complete=4))
+    assert step(store, observation(2, running, pool=None)).applications is None
+    assert step(store, observation(2)).applications == []
+    assert [one.name for one in step(store, observation(2, running)).applications] == ["job"]
+
+
+def test_an_application_whose_driver_is_silent_is_shown_without_its_tasks(store):
+    view = step(store, observation(2, application(error="its driver gave no answer")))
+    (one,) = view.applications
+    assert (one.tasks, one.tasks_done, one.finish_s) == (None, None, None)
+
+
+@pytest.mark.parametrize("idle_s", [None, 5.0])
+def test_a_stream_has_no_limit(store, idle_s):
+    stream = application(OVER, stage(1, tasks=60, active=4), name="stream", idle_s=idle_s)
+    stream = replace(stream, endless=True)
+    (one,) = step(store, observation(2, stream)).applications
+    assert (one.limit_source, one.limit_s, one.left_s) == ("none", None, None)
+    line = Points(store.engine).timeline("test", 0.0, NOW, 1000)
+    assert (line.elapsed_s, line.finish_s, line.limit_s) == ([None], [None], [None])
+    batch = application(stage(tasks=40, complete=4), name="batch", elapsed_s=20.0, limit_s=90.0)
+    views = step(store, observation(2, stream, batch, at=NOW + 1.0)).applications
+    assert [(view.limit_s, view.left_s) for view in views] == [(None, None), (90.0, 70.0)]
+    line = Points(store.engine).timeline("test", NOW + 1.0, NOW + 2.0, 1000)
+    assert (line.elapsed_s, line.limit_s) == ([20.0], [90.0])
