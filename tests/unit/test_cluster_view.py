@@ -8,8 +8,10 @@ import pytest
 from builders import application, observation, settings, stage
 
 from kitwai.connection import cluster_config
+from kitwai.core.controls import Control
 from kitwai.core.decide import decide
 from kitwai.core.observation import Part
+from kitwai.store.controls import ControlStore
 from kitwai.store.store import Store
 from kitwai.web import clusters
 from kitwai.web.schemas import ClusterView
@@ -72,3 +74,39 @@ def test_a_stream_has_no_limit(store, idle_s):
     assert [(view.limit_s, view.left_s) for view in views] == [(None, None), (90.0, 70.0)]
     line = Points(store.engine).timeline("test", NOW + 1.0, NOW + 2.0, 1000)
     assert (line.elapsed_s, line.limit_s) == ([20.0], [90.0])
+
+
+def set_(store, name, value, until=None, at=NOW - 60.0):
+    ControlStore(store.engine).add("test", Control(name, value, at, "ada", until))
+
+
+def in_force(views) -> list[tuple[str, object]]:
+    return [(one.name, one.value) for one in views if one.in_force]
+
+
+def test_a_setting_that_cannot_be_used_is_named_and_hides_nothing(store):
+    set_(store, "mode", "auto")
+    set_(store, "limit", "soon")
+    set_(store, "max_workers", 4)
+    view = step(store, observation(2, application(stage(tasks=40, complete=4))))
+    assert view.error is None
+    assert view.present == 2
+    assert len(view.applications) == 1
+    assert (view.mode, view.max_workers, view.limit_s) == ("suggest", 4, 300.0)
+    assert [text.split(": ")[0] for text in view.ignored] == [
+        "The mode that ada set is left out",
+        "The limit that ada set is left out",
+    ]
+    assert in_force(view.controls) == [("max_workers", 4)]
+
+
+def test_only_what_counts_now_is_in_force_in_the_record(store):
+    set_(store, "limit", "8min")
+    set_(store, "limit", "9min")
+    set_(store, "max_workers", 4)
+    set_(store, "max_workers", None)
+    set_(store, "pin", 3, NOW - 1.0)
+    set_(store, "mode", "auto")
+    page = clusters.control_record(store.engine, "test", now=NOW, limit=10, before=None)
+    assert len(page.items) == 6
+    assert in_force(page.items) == [("limit", "9min")]

@@ -133,6 +133,7 @@ export function makeClusters(now) {
     applications: [],
     missing: {},
     controls: [],
+    ignored: [],
     approval: null,
     ...more,
   });
@@ -236,6 +237,7 @@ export function makeClusters(now) {
       max_workers: 4,
       reason: "Nothing has run for 30 s: 1 worker stays.",
       flaps: { used: 0, budget: null },
+      ignored: ["The limit that ada set is left out: 'soon' is not a time."],
       controls: [
         { name: "pause", value: "on", at: now - 60, by: "grace", until: now + 840, in_force: true },
       ],

@@ -6,6 +6,7 @@ import {
   count,
   duration,
   fromLocalInput,
+  iso,
   number,
   percent,
   risk,
@@ -78,6 +79,17 @@ describe("moments", () => {
     const minute = at - (at % 60);
     expect(fromLocalInput(toLocalInput(minute))).toBe(minute);
     expect(fromLocalInput("")).toBeNull();
+  });
+});
+
+describe("what is no moment", () => {
+  it("is said to be none, and breaks nothing", () => {
+    for (const at of [1e300, -1e300, NaN]) {
+      expect(clock(at)).toBe("no moment");
+      expect(utc(at)).toBe("no moment");
+      expect(iso(at)).toBeUndefined();
+    }
+    expect(iso(0)).toBe("1970-01-01T00:00:00.000Z");
   });
 });
 

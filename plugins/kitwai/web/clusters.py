@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from sqlalchemy.engine import Engine
 
 from kitwai.core.controls import Control, override_usable
-from kitwai.core.decision import ApplicationDecision
+from kitwai.core.decision import ApplicationDecision, ClusterSettings
 from kitwai.core.observation import Application, Observation
 from kitwai.errors import InvalidInputError
 from kitwai.store.controls import ControlStore, control_of
@@ -22,11 +23,7 @@ from kitwai.web.timeline import at_target
 def cluster_view(store: Store, cluster: str, now: float) -> ClusterView:
     """What is known of ``cluster`` at the moment ``now``."""
     controls = ControlStore(store.engine).newest(cluster)
-    view = ClusterView(
-        cluster=cluster,
-        controls=[control_view(control, now) for control in controls],
-        approval=open_approval(store.engine, cluster, now),
-    )
+    view = ClusterView(cluster=cluster, approval=open_approval(store.engine, cluster, now))
     _settings(view, controls, now)
     seen = store.newest_observation(cluster)
     if seen is not None:
@@ -35,15 +32,15 @@ def cluster_view(store: Store, cluster: str, now: float) -> ClusterView:
     return view
 
 
-def control_view(control: Control, now: float) -> ControlView:
-    """A control as it stands at ``now``."""
+def control_view(control: Control, *, in_force: bool) -> ControlView:
+    """A control, and whether it counts now."""
     return ControlView(
         name=control.name,
         value=control.value,
         at=control.at,
         by=control.by,
         until=control.ends,
-        in_force=control.in_force(now) and control.ends == control.until,
+        in_force=in_force,
     )
 
 
@@ -51,20 +48,44 @@ def control_record(
     engine: Engine, cluster: str, *, now: float, limit: int, before: int | None
 ) -> Page[ControlView]:
     """Everything that was set on ``cluster``, newest first."""
-    rows = ControlStore(engine).rows(cluster, most=limit + 1, before=before)
-    return part(rows, [control_view(control_of(row), now) for row in rows[:limit]], limit)
+    controls = ControlStore(engine)
+    newest = controls.newest(cluster)
+    counting = [control for control in newest if control.in_force(now)]
+    # A connection that cannot be used is told where the cluster is shown.
+    with suppress(InvalidInputError):
+        _, counting = _with_controls(connection(cluster).settings, newest, now)
+    rows = controls.rows(cluster, most=limit + 1, before=before)
+    shown = [control_of(row) for row in rows[:limit]]
+    views = [control_view(control, in_force=control in counting) for control in shown]
+    return part(rows, views, limit)
+
+
+def _with_controls(
+    settings: ClusterSettings, controls: Sequence[Control], now: float
+) -> tuple[ClusterSettings, list[Control]]:
+    """The settings with what people set, and what of it counts."""
+    counting = []
+    for control in controls:
+        ignored = settings.ignored
+        settings = override_usable(settings, [control], now)
+        if control.in_force(now) and settings.ignored == ignored:
+            counting.append(control)
+    return settings, counting
 
 
 def _settings(view: ClusterView, controls: Sequence[Control], now: float) -> None:
+    counting = [control for control in controls if control.in_force(now)]
     try:
-        settings = override_usable(connection(view.cluster).settings, controls, now)
+        settings, counting = _with_controls(connection(view.cluster).settings, controls, now)
     except InvalidInputError as error:
         view.error = str(error)
-        return
-    view.mode = settings.mode.value
-    view.max_workers = settings.constraint.max_workers
-    view.limit_s = settings.constraint.limit_s
-    view.flaps = Flaps(used=None, budget=settings.flap_budget)
+    else:
+        view.ignored = list(settings.ignored)
+        view.mode = settings.mode.value
+        view.max_workers = settings.constraint.max_workers
+        view.limit_s = settings.constraint.limit_s
+        view.flaps = Flaps(used=None, budget=settings.flap_budget)
+    view.controls = [control_view(one, in_force=one in counting) for one in controls]
 
 
 def _observed(view: ClusterView, seen: Observation) -> None:

@@ -39,8 +39,8 @@ class Me(Answer):
 
 
 class ControlView(Answer):
-    """One thing that a person set; ``in_force`` tells whether it counts now. ``until`` is None also
-    where what is stored is no moment.
+    """One thing that a person set; ``in_force``: it counts now: it is the newest of its name, its
+    end has not come, and it can be used. ``until`` is None also where what is stored is no moment.
     """
 
     name: str
@@ -107,7 +107,7 @@ class ClusterView(Answer):
 
     ``applications``: None where it is not known which ones run; ``mode``, ``max_workers``,
     ``limit_s``: in force, controls included; ``missing``: sources that gave no answer; ``error``:
-    why its connection, or something that was set, cannot be used.
+    why its connection cannot be used; ``ignored``: what was set and cannot be used, and why.
     """
 
     cluster: str
@@ -131,6 +131,7 @@ class ClusterView(Answer):
     applications: list[ApplicationView] | None = None
     missing: dict[str, str] = {}
     controls: list[ControlView] = []
+    ignored: list[str] = []
     approval: ApprovalView | None = None
 
 

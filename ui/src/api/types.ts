@@ -91,6 +91,7 @@ export interface ClusterView {
   applications: ApplicationView[] | null;
   missing: Record<string, string>;
   controls: ControlView[];
+  ignored: string[];
   approval: ApprovalView | null;
 }
 

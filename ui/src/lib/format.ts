@@ -70,9 +70,18 @@ export function signed(value: number): string {
 
 const pad = (value: number): string => String(value).padStart(2, "0");
 
+/** ISO 8601; undefined where `at` is no moment: something stored may lie beyond all dates. */
+export function iso(at: number): string | undefined {
+  const moment = new Date(at * 1000);
+  return Number.isFinite(moment.getTime()) ? moment.toISOString() : undefined;
+}
+
+const NO_MOMENT = "no moment";
+
 /** Local time; with the date where it is not that of `now`. */
 export function clock(at: number, now: number = Date.now() / 1000, seconds = true): string {
   const moment = new Date(at * 1000);
+  if (!Number.isFinite(moment.getTime())) return NO_MOMENT;
   const time = `${pad(moment.getHours())}:${pad(moment.getMinutes())}${seconds ? `:${pad(moment.getSeconds())}` : ""}`;
   const today = new Date(now * 1000).toDateString() === moment.toDateString();
   return today ? time : `${isoDate(moment)} ${time}`;
@@ -84,7 +93,8 @@ function isoDate(moment: Date): string {
 
 /** "2026-11-24 23:05:01 UTC". */
 export function utc(at: number): string {
-  return `${new Date(at * 1000).toISOString().slice(0, 19).replace("T", " ")} UTC`;
+  const text = iso(at);
+  return text === undefined ? NO_MOMENT : `${text.slice(0, 19).replace("T", " ")} UTC`;
 }
 
 /** The value of an `<input type="datetime-local">`, and back. */

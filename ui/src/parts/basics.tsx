@@ -3,7 +3,7 @@
 import type { ComponentChildren, JSX } from "preact";
 
 import type { ApiError } from "../api/client";
-import { ago, clock, duration, utc } from "../lib/format";
+import { ago, clock, duration, iso, utc } from "../lib/format";
 import { useNow, type Loaded } from "../lib/use";
 
 /** A moment in local time; UTC on hover. */
@@ -17,7 +17,7 @@ export function Time({
   seconds?: boolean;
 }): JSX.Element {
   return (
-    <time dateTime={new Date(at * 1000).toISOString()} title={utc(at)}>
+    <time dateTime={iso(at)} title={utc(at)}>
       {clock(at, now, seconds)}
     </time>
   );
@@ -27,7 +27,7 @@ export function Time({
 export function Ago({ at }: { at: number }): JSX.Element {
   const now = useNow();
   return (
-    <time dateTime={new Date(at * 1000).toISOString()} title={`${clock(at, now)} (${utc(at)})`}>
+    <time dateTime={iso(at)} title={`${clock(at, now)} (${utc(at)})`}>
       {ago(at, now)}
     </time>
   );

@@ -84,6 +84,11 @@ export function Troubles({ cluster }: { cluster: ClusterView }): JSX.Element {
           {cluster.error}
         </Notice>
       )}
+      {cluster.ignored.length > 0 && (
+        <Notice tone="warn" title={`${count(cluster.ignored.length, "setting")} left out.`}>
+          {cluster.ignored.join(" ")}
+        </Notice>
+      )}
       {cluster.fallback && (
         <Notice tone="bad" title="The fallback decides, not the champion.">
           {cluster.fallback}

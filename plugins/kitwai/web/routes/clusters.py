@@ -90,4 +90,4 @@ def set_control(
     }
     with audited("kitwai_set_control", user, what, dag_id=AUTOSCALE_DAG):
         ControlStore(store.engine).add(cluster, control)
-    return control_view(control, now)
+    return control_view(control, in_force=control.in_force(now))
