@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import jwt
 import pytest
+from fastapi import HTTPException
 
 ADMIN, VIEWER, NOBODY = "admin", "viewer", "nobody"
 API = "/kitwai/api/v1"
@@ -92,7 +93,10 @@ def test_forged_and_expired_tokens_count_as_none(web):
 def test_a_viewer_reads(web):
     client = web.client(VIEWER)
     me = client.get(f"{API}/me").json()
-    assert (me["name"], me["may_change"], me["may_promote"]) == (VIEWER, False, False)
+    assert me["name"] == VIEWER
+    assert not me["may_change"]
+    assert not me["may_answer"]
+    assert not me["may_promote"]
     for method, path in routes(web, "GET"):
         assert client.ask(method, path).status_code in (200, 404), path
 
@@ -104,6 +108,28 @@ def test_a_viewer_changes_nothing(web):
         answer = web.client(VIEWER).ask(method, path, json={})
         assert answer.status_code == 403, (method, path)
         assert "may not trigger the DAG" in answer.json()["detail"], path
+
+
+def test_who_may_not_answer_in_airflow_is_told_so_and_answers_nothing_here(web, monkeypatch):
+    from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+    from kitwai.web import security
+    from kitwai.web.answers import give_answer
+
+    user = SimpleAuthManagerUser(username=ADMIN, role="ADMIN")
+    client, allowed = web.client(ADMIN), security.authorized
+    assert client.get(f"{API}/me").json()["may_answer"]
+
+    def no_answers(user, method, dag_id, entity):
+        answers = (dag_id, entity) == ("kitwai_approve", DagAccessEntity.HITL_DETAIL)
+        return not answers and allowed(user, method, dag_id, entity)
+
+    monkeypatch.setattr(security, "authorized", no_answers)
+    me = client.get(f"{API}/me").json()
+    assert (me["may_change"], me["may_answer"]) == (True, False)
+    with pytest.raises(HTTPException, match="may not answer for the DAG kitwai_approve"):
+        give_answer(None, "any run", "approved", user)
 
 
 def test_who_may_not_read_the_dag_reads_nothing(web):

@@ -53,6 +53,7 @@ const ROUTES = [
     () => ({
       name: state.viewer ? "guest" : "ada",
       may_change: !state.viewer,
+      may_answer: !state.viewer,
       may_promote: !state.viewer,
       csrf: "token",
     }),

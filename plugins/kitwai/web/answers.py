@@ -7,7 +7,6 @@ answer in the store when the task goes on.
 from __future__ import annotations
 
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
-from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
 from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
 from fastapi import HTTPException
@@ -15,7 +14,7 @@ from fastapi import HTTPException
 from kitwai.approvals import ASK_TASK, DAG_ID
 from kitwai.web.audit import audited
 from kitwai.web.schemas import ApprovalView
-from kitwai.web.security import authorized
+from kitwai.web.security import may_answer
 
 _OPTIONS = {"approved": "Approve", "rejected": "Reject"}
 
@@ -26,7 +25,7 @@ def give_answer(asked: ApprovalView, run_id: str, answer: str, user: BaseUser) -
     :param answer: "approved" or "rejected".
     :raises HTTPException: 403, the user may not; 409, it is answered already or not asked yet.
     """
-    if not authorized(user, "PUT", DAG_ID, DagAccessEntity.HITL_DETAIL):
+    if not may_answer(user):
         raise HTTPException(403, f"You may not answer for the DAG {DAG_ID}.")
     what = {"cluster": asked.cluster, "decision_id": asked.decision_id, "answer": answer}
     task = {"run_id": run_id, "task_id": ASK_TASK, "map_index": -1}

@@ -34,6 +34,7 @@ class Me(Answer):
 
     name: str
     may_change: bool
+    may_answer: bool
     may_promote: bool
     csrf: str
 

@@ -1,7 +1,8 @@
 """Who may ask for what: Airflow's auth manager decides, this module asks it.
 
-Reading needs GET on the autoscale DAG, a change what triggering that DAG needs, a change of the
-champion what triggering the DAG `kitwai_models` needs. A browser sends Airflow's cookie along
+Reading needs GET on the autoscale DAG, a change what triggering that DAG needs, an answer what
+answering the task of the DAG `kitwai_approve` needs too, a change of the champion what triggering
+the DAG `kitwai_models` needs. A browser sends Airflow's cookie along
 with every request, whoever caused it; a change therefore needs a token as well that only a page
 of this origin could read (`Me.csrf`).
 """
@@ -24,6 +25,8 @@ from airflow.configuration import conf
 from airflow.models.dag import DagModel
 from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials
+
+from kitwai.approvals import DAG_ID
 
 AUTOSCALE_DAG = "kitwai_autoscale"
 MODELS_DAG = "kitwai_models"
@@ -57,6 +60,11 @@ def may_read(user: BaseUser) -> bool:
 def may_change(user: BaseUser) -> bool:
     """Whether ``user`` may trigger the autoscale DAG."""
     return authorized(user, "POST", AUTOSCALE_DAG, DagAccessEntity.RUN)
+
+
+def may_answer(user: BaseUser) -> bool:
+    """Whether ``user`` may answer a question about a decision, here and on Airflow's own page."""
+    return may_change(user) and authorized(user, "PUT", DAG_ID, DagAccessEntity.HITL_DETAIL)
 
 
 def may_promote(user: BaseUser) -> bool:

@@ -12,6 +12,7 @@ export interface Page<Item> {
 export interface Me {
   name: string;
   may_change: boolean;
+  may_answer: boolean;
   may_promote: boolean;
   csrf: string;
 }

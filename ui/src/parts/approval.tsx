@@ -24,7 +24,7 @@ export function Approval({
   const { me, say } = useShell();
   const now = useNow();
   const [given, setGiven] = useState<(ApprovalAnswer & { id: number }) | null>(null);
-  const no = refusal(me, "change");
+  const no = refusal(me, "answer");
   if (approval.answer !== null || approval.expires_at <= now) return null;
   const change = `${approval.present ?? "?"} → ${approval.target ?? "?"} workers`;
   const dialog = (answer: "approved" | "rejected", close: () => void): JSX.Element => (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from kitwai.web.schemas import Me
-from kitwai.web.security import Reader, csrf_token, may_change, may_promote
+from kitwai.web.security import Reader, csrf_token, may_answer, may_change, may_promote
 
 router = APIRouter(tags=["me"])
 
@@ -16,6 +16,7 @@ def get_me(user: Reader) -> Me:
     return Me(
         name=user.get_name(),
         may_change=may_change(user),
+        may_answer=may_answer(user),
         may_promote=may_promote(user),
         csrf=csrf_token(user),
     )
