@@ -12,6 +12,7 @@ import pytest
 
 from kitwai.core.observation import Application, Observation
 from kitwai.store.tables import ApprovalRow
+from kitwai.web.decisions import Filter, all_decisions
 
 API = "/kitwai/api/v1"
 A = f"{API}/clusters/a_cluster"
@@ -91,6 +92,30 @@ def test_a_long_timeline_is_thinned_and_says_so(web):
     # A little later, the same points are shown.
     later = ok(web.client().get(f"{A}/timeline", params={**hour, "since": web.until - 3599}))
     assert set(later["decision_id"]) <= set(line["decision_id"])
+
+
+@pytest.mark.parametrize(
+    ("span", "status"),
+    [
+        ({"since": 0}, 422),
+        ({"since": 0, "until": 366 * 86400}, 200),
+        ({"since": 9, "until": 8}, 422),
+    ],
+)
+def test_a_timeline_that_is_too_long_is_refused_in_one_sentence(web, span, status):
+    answer = web.client().get(f"{A}/timeline", params=span)
+    assert answer.status_code == status, answer.text
+    if status == 422:
+        assert "since" in answer.json()["detail"]
+        assert answer.json()["detail"].count(".") == 1
+
+
+def test_the_table_is_read_in_parts(web):
+    parts = [
+        len(part) for part in all_decisions(web.store.engine, Filter("a_cluster"), at_once=100)
+    ]
+    assert sum(parts) >= STEPS
+    assert parts[:-1] == [100] * (len(parts) - 1)
 
 
 def test_the_history_in_parts_is_the_history(web):

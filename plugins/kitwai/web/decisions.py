@@ -78,12 +78,16 @@ def decisions(
     return part(rows, items, limit)
 
 
-def all_decisions(engine: Engine, wanted: Filter) -> Iterator[list[Line]]:
-    """The whole history that ``wanted`` tells of, newest first, in parts."""
+def all_decisions(
+    engine: Engine, wanted: Filter, *, at_once: int = _AT_ONCE
+) -> Iterator[list[Line]]:
+    """The whole history that ``wanted`` tells of, newest first, in parts of ``at_once``: no more
+    than two of them are ever held.
+    """
     with engine.connect() as connection, engine.connect() as other:
-        query = _query(wanted).execution_options(yield_per=_AT_ONCE)
+        query = _query(wanted).execution_options(yield_per=at_once)
         rows = iter(connection.execute(query))
-        while some := list(islice(rows, _AT_ONCE)):
+        while some := list(islice(rows, at_once)):
             yield _lines(other, some)
 
 

@@ -21,6 +21,8 @@ from kitwai.web.sources import Cluster, PointsOf, StoreOf, connection
 router = APIRouter(tags=["clusters"])
 
 _DAY_S = 24 * 3600.0
+# Whatever is shown of it, every decision of the time is counted.
+_MOST_DAYS = 366
 # Decisions weigh every count up to N.
 _MOST_WORKERS = 1000
 
@@ -53,6 +55,10 @@ def get_timeline(
     since = until - _DAY_S if since is None else since
     if not since < until:
         raise InvalidInputError("since must lie before until.")
+    if until - since > _MOST_DAYS * _DAY_S:
+        raise InvalidInputError(
+            f"The timeline shows at most {_MOST_DAYS} days at once: let since lie nearer to until."
+        )
     return points.timeline(cluster, since, until, most)
 
 
