@@ -151,6 +151,9 @@ def cluster_config(
 ) -> ClusterConfig:
     """The configuration of the cluster behind the connection ``conn_id``.
 
+    No message repeats what a text field holds: it may be a secret in the wrong place, and messages
+    are shown on the page, in logs and in decisions.
+
     :param host: host of the master; ``port``: of its web UI (8080 if None); ``schema``: http(s).
     :param extra: see the README's table of connection fields.
     :param password: the secret by which the cluster's parts know one another.
@@ -161,7 +164,7 @@ def cluster_config(
     if not host:
         raise InvalidInputError(f"{where} names no host: set it to the Spark master's host name.")
     if (schema or "http") not in ("http", "https"):
-        raise InvalidInputError(f"{where}: the schema must be http or https, not {schema!r}.")
+        raise InvalidInputError(f"{where}: the schema must be http or https.")
     try:
         fields = _Extra.model_validate(extra)
     except ValidationError as error:
@@ -184,7 +187,7 @@ def cluster_config(
         cluster=conn_id,
         constraint=Constraint(
             most,
-            parse_duration(fields.limit if limit is None else limit),
+            _time(where, "limit", fields.limit) if limit is None else parse_duration(limit),
             fields.miss_probability,
         ),
         mode=_mode(mode, fields.mode),
@@ -202,13 +205,11 @@ def cluster_config(
     )
     master = fields.master or f"spark://{host}:7077"
     if not master.startswith("spark://"):
-        raise InvalidInputError(
-            f"{where}: master must look like spark://host:7077, not {master!r}."
-        )
+        raise InvalidInputError(f"{where}: master must look like spark://host:7077.")
     return ClusterConfig(
         settings=settings,
-        timeout_s=parse_duration(fields.timeout),
-        approval_timeout_s=parse_duration(fields.approval_timeout),
+        timeout_s=_time(where, "timeout", fields.timeout),
+        approval_timeout_s=_time(where, "approval_timeout", fields.approval_timeout),
         metrics=_metrics(where, host, fields),
         driver_log=_driver_log(where, fields.driver_log),
         history=Path(fields.history) if fields.history else None,
@@ -323,10 +324,18 @@ def _mode(asked: str | None, configured: Mode) -> Mode:
 
 
 def _seconds(where: str, name: str, value: str | float) -> float:
+    return 0.0 if value in (0, "0", "0s") else _time(where, name, value)
+
+
+def _time(where: str, name: str, value: str | float) -> float:
     try:
-        return 0.0 if value in (0, "0", "0s") else parse_duration(value)
-    except InvalidInputError as error:
-        raise InvalidInputError(f"{where}: extra field {name!r}: {error}") from error
+        return parse_duration(value)
+    except InvalidInputError:
+        # Not chained: the cause repeats the value.
+        raise InvalidInputError(
+            f"{where}: extra field {name!r} is not a time: write a positive number with a unit, "
+            "such as 90s, 5min or 1h."
+        ) from None
 
 
 def _first(error: ValidationError) -> str:
@@ -334,4 +343,4 @@ def _first(error: ValidationError) -> str:
     name = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
         return f"{name!r} is unknown: correct its name or remove it."
-    return f"{name!r}: {fault['msg']}, not {fault['input']!r}."
+    return f"{name!r}: {fault['msg']}."
