@@ -163,6 +163,7 @@ def test_the_history_is_filtered(web):
         {"since": "inf"},
         {"mode": "' OR 1=1"},
         {"search": "x" * 201},
+        {"search": "a\0b"},
         {"changed": "perhaps"},
     ],
 )

@@ -4,6 +4,7 @@ forgotten that is added later.
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
 from collections.abc import Iterator
@@ -228,3 +229,53 @@ def test_every_answer_carries_the_security_headers(web):
             assert headers["x-content-type-options"] == "nosniff", path
             if "/api/" in path:
                 assert headers["cache-control"] == "no-store", path
+
+
+WRONG = (
+    "-1",
+    "0",
+    "9" * 5000,
+    str(2**31),
+    str(2**63),
+    "1e400",
+    "-1e400",
+    "nan",
+    "inf",
+    "1.5",
+    "text",
+    "",
+    " ",
+    "%00",
+    "a%00b",
+    "%ff%fe",
+    "%F0%9F%92%A9" * 60,
+    "..%2f..%2fetc%2fpasswd",
+    "' OR 1=1 --",
+    "true",
+    "[]",
+)
+
+
+def test_no_wrong_parameter_is_an_error_of_the_server(web):
+    client, documented = web.client(ADMIN), web.kitwai.openapi()["paths"]
+    version = next(path.name for path in web.models.iterdir() if path.is_dir())
+    asked = 0
+    for template, methods in documented.items():
+        if "get" not in methods:
+            continue
+        names = [(one["in"], one["name"]) for one in methods["get"].get("parameters", [])]
+        for (where, name), value in itertools.product(names, WRONG):
+            values = VALUES | {"version": version}
+            query = f"?{name}={value}" if where == "query" else ""
+            if where == "path":
+                values |= {name: value}
+            path = re.sub(r"\{(\w+)\}", lambda m, values=values: values[m.group(1)], template)
+            answer = client.get(f"/kitwai{path}{query}")
+            asked += 1
+            assert answer.status_code < 500, (path[:80], query[:80])
+            if answer.status_code >= 400:
+                detail = answer.json()["detail"]
+                assert isinstance(detail, str), (path[:80], query[:80])
+                assert 0 < len(detail) <= 500
+                assert "\n" not in detail
+    assert asked > 30 * len(WRONG)

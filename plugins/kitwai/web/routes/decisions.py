@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 
 from kitwai.core.decision import Mode
 from kitwai.core.observation import Observation
-from kitwai.errors import StoreError
+from kitwai.errors import InvalidInputError, StoreError
 from kitwai.web.decisions import COLUMNS, Filter, Line, all_decisions, decisions, detail
 from kitwai.web.parameters import Before, Limit, Moment, RowId
 from kitwai.web.schemas import DecisionDetail, DecisionSummary, Page
@@ -32,6 +32,9 @@ def _filter(
     mode: Mode | None = None,
     search: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Filter:
+    if search is not None and "\0" in search:
+        # No text in Postgres holds one, and its driver takes none.
+        raise InvalidInputError("search must not hold the character NUL.")
     return Filter(cluster, since, until, changed, mode and mode.value, search)
 
 
