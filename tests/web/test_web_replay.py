@@ -45,6 +45,8 @@ def test_a_baseline_decides_otherwise(web):
         ({"policy": "always-N", "checkpoint": "CHAMPION"}, 422, "either"),
         ({"policy": "always-N", "since": 9e9}, 422, "before"),
         ({"policy": "always-N", "since": 5.0, "until": 6.0}, 422, ""),
+        ({"policy": "always-N", "until": 1.8e12}, 422, "until: "),
+        ({"policy": "always-N", "since": -1.0}, 422, "since: "),
         ({"policy": "x" * 101}, 422, "policy: "),
     ],
 )

@@ -11,9 +11,11 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from kitwai.core.compare import Comparison
+from kitwai.core.controls import LATEST
 from kitwai.core.decision import ClusterSettings, Decision
 
 Item = TypeVar("Item")
+EpochSeconds = Annotated[float, Field(ge=0, le=LATEST, allow_inf_nan=False)]
 
 
 class Answer(BaseModel):
@@ -261,8 +263,8 @@ class ReplayRequest(Answer):
     baseline such as ``remaining-work@0.80``; exactly one of the two.
     """
 
-    since: Annotated[float, Field(allow_inf_nan=False)]
-    until: Annotated[float, Field(allow_inf_nan=False)]
+    since: EpochSeconds
+    until: EpochSeconds
     checkpoint: str | None = Field(None, max_length=100)
     policy: str | None = Field(None, max_length=100)
 

@@ -13,14 +13,13 @@ from kitwai.errors import InvalidInputError
 from kitwai.store.controls import ControlStore
 from kitwai.web.audit import audited
 from kitwai.web.clusters import cluster_view, control_record, control_view
-from kitwai.web.parameters import Before, Limit, Moment
+from kitwai.web.parameters import DAY_S, Before, Limit, Moment
 from kitwai.web.schemas import ClusterView, ControlChange, ControlView, Page, Timeline
 from kitwai.web.security import AUTOSCALE_DAG, Changer
 from kitwai.web.sources import Cluster, PointsOf, StoreOf, connection
 
 router = APIRouter(tags=["clusters"])
 
-_DAY_S = 24 * 3600.0
 # Whatever is shown of it, every decision of the time is counted.
 _MOST_DAYS = 366
 # Decisions weigh every count up to N.
@@ -52,10 +51,10 @@ def get_timeline(
     ``most`` points.
     """
     until = time.time() if until is None else until
-    since = until - _DAY_S if since is None else since
+    since = until - DAY_S if since is None else since
     if not since < until:
         raise InvalidInputError("since must lie before until.")
-    if until - since > _MOST_DAYS * _DAY_S:
+    if until - since > _MOST_DAYS * DAY_S:
         raise InvalidInputError(
             f"The timeline shows at most {_MOST_DAYS} days at once: let since lie nearer to until."
         )

@@ -11,15 +11,13 @@ from fastapi import APIRouter, HTTPException
 
 from kitwai.errors import InvalidInputError
 from kitwai.web.models import require_version
-from kitwai.web.parameters import Moment
+from kitwai.web.parameters import DAY_S, Moment
 from kitwai.web.replays import replay_view, shadow_views
 from kitwai.web.schemas import Replay, ReplayRequest, ShadowView
 from kitwai.web.security import Changer
 from kitwai.web.sources import Cluster, Models, StoreOf, past_runs, store
 
 router = APIRouter(tags=["replay"])
-
-_DAY_S = 24 * 3600
 
 # It takes a processor for up to a minute: a second one would take it from everybody else.
 _one_at_a_time = Lock()
@@ -52,7 +50,7 @@ def list_shadows(cluster: Cluster, root: Models, since: Moment = None) -> list[S
     on. The figures are at most a minute old.
     """
     minute = int(time.time() // 60)
-    return _shadows(cluster, root, 60 * minute - _DAY_S if since is None else since, minute)
+    return _shadows(cluster, root, 60 * minute - DAY_S if since is None else since, minute)
 
 
 @lru_cache(maxsize=32)
