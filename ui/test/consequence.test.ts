@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import type { ApprovalView } from "../src/api/types";
-import { approvalConsequence, consequence } from "../src/lib/consequence";
+import { approvalConsequence, consequence, standing } from "../src/lib/consequence";
 import { themeOf } from "../src/lib/theme";
 
 const now = 1_795_563_600;
@@ -48,6 +48,30 @@ describe("consequence", () => {
       /1 worker is drained and removed: 2 → 1/,
     );
     expect(approvalConsequence(approval, "rejected")).toMatch(/stays at 2 workers/);
+  });
+});
+
+describe("what can be lifted", () => {
+  const set = (name: string, value: number | null, until: number | null, in_force: boolean) => ({
+    name,
+    value,
+    at: now - 60,
+    by: "ada",
+    until,
+    in_force,
+  });
+  const controls = [
+    set("max_workers", 4, null, false),
+    set("pin", 3, now - 1, false),
+    set("limit", null, null, false),
+  ];
+
+  it("is what is set and not over, also where it cannot be used", () => {
+    expect(standing({ controls }, "max_workers", now)?.value).toBe(4);
+    expect(standing({ controls }, "pin", now)).toBeNull();
+    expect(standing({ controls }, "pin", now - 2)?.value).toBe(3);
+    expect(standing({ controls }, "limit", now)).toBeNull();
+    expect(standing({ controls }, "mode", now)).toBeNull();
   });
 });
 

@@ -1,6 +1,6 @@
 // What a change will bring, said before it is made.
 
-import type { ApprovalView, ClusterView, ControlName } from "../api/types";
+import type { ApprovalView, ClusterView, ControlName, ControlView } from "../api/types";
 import { clock, count, duration } from "./format";
 
 export const MODE_MEANING: Record<string, string> = {
@@ -81,6 +81,17 @@ export function approvalConsequence(
   if (change >= 0)
     return `${count(change, "worker")} more ${change === 1 ? "is" : "are"} started: ${present} → ${target}.`;
   return `${count(-change, "worker")} ${change === -1 ? "is" : "are"} drained and removed: ${present} → ${target}.`;
+}
+
+/** What is set and not over. Also what cannot be used, and is not in force: it can be lifted. */
+export function standing(
+  cluster: Pick<ClusterView, "controls">,
+  name: ControlName,
+  now: number,
+): ControlView | null {
+  const found = cluster.controls.find((one) => one.name === name);
+  if (!found || found.value === null) return null;
+  return found.until === null || found.until > now ? found : null;
 }
 
 /** A control's value in words. */

@@ -4,18 +4,14 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 
 import { api } from "../api/client";
-import type { ClusterView, ControlName, ControlView } from "../api/types";
-import { consequence, CONTROL_WORD, controlValue } from "../lib/consequence";
+import type { ClusterView, ControlName } from "../api/types";
+import { consequence, CONTROL_WORD, controlValue, standing } from "../lib/consequence";
 import { duration, fromLocalInput, toLocalInput } from "../lib/format";
 import { Badge, Field, Time } from "./basics";
 import { refusal, useShell } from "./context";
 import { Ask, Confirm } from "./dialog";
 
 const MODES = ["suggest", "approve", "auto"] as const;
-
-export function inForce(cluster: ClusterView, name: ControlName): ControlView | null {
-  return cluster.controls.find((one) => one.name === name && one.in_force) ?? null;
-}
 
 /** Pause, pin and other settings in force, each with who and until when. */
 export function ControlBadges({ cluster }: { cluster: ClusterView }): JSX.Element {
@@ -124,7 +120,7 @@ interface SettingProps {
 }
 
 function Setting({ cluster, name, set, lift, no, reload }: SettingProps): JSX.Element {
-  const now = inForce(cluster, name);
+  const now = standing(cluster, name, Date.now() / 1000);
   return (
     <>
       <Ask label={set} refusal={no}>
