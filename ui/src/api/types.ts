@@ -199,6 +199,8 @@ export interface Decision {
 
 /** kitwai.pools.scaler.ScalingOutcome, as far as the page shows it. */
 export interface Scaling {
+  /** null: it is under way, or its process died. */
+  ended_at?: number | null;
   target?: number;
   /** Names, or how many. */
   started?: string[] | number;

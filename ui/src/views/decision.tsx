@@ -158,7 +158,8 @@ function carriedOut(scaling: Scaling): JSX.Element {
       <Badge tone={scaling.failed?.length ? "bad" : scaling.settled ? "good" : "warn"}>
         {scaling.failed?.length ? "failed" : scaling.settled ? "settled" : "under way"}
       </Badge>{" "}
-      {acts.length ? acts.join(", ") : "Nothing was to be done"}
+      {acts.join(", ") ||
+        (scaling.ended_at === null ? "Not over yet" : "Nothing was to be done")}
       {scaling.seconds !== undefined && `, within ${duration(scaling.seconds)}`}.
       {notes.length > 0 && (
         <details open={Boolean(scaling.failed?.length)}>

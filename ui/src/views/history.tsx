@@ -162,7 +162,7 @@ function Rows({ rows }: { rows: DecisionSummary[] }): JSX.Element {
           <td data-label="Mode">{row.mode}</td>
           <td data-label="By">{row.policy}</td>
           <td data-label="Guardrails" class={row.guardrails.length ? "" : "nothing"}>
-            {row.guardrails.join(", ") || "–"}
+            {row.guardrails.join(", ") || "none"}
           </td>
           <td data-label="Done" class={row.started === null ? "nothing" : ""}>
             {done(row)}
@@ -174,7 +174,7 @@ function Rows({ rows }: { rows: DecisionSummary[] }): JSX.Element {
 }
 
 function done(row: DecisionSummary): string {
-  if (row.started === null && row.removed === null) return "–";
+  if (row.started === null && row.removed === null) return "nothing";
   const parts = [
     row.started ? `${row.started} started` : "",
     row.removed ? `${row.removed} removed` : "",
