@@ -71,7 +71,7 @@ class ShuffleService:
         environment["SPARK_SHUFFLE_OPTS"] = java_options(
             self.conf | {"spark.shuffle.service.db.enabled": "false"}
         )
-        command = [home / "bin" / "spark-class", _CLASS]
+        command: list[str | Path] = [home / "bin" / "spark-class", _CLASS]
         if self.secret is not None:
             auth = write_auth(self.directory / "auth.conf", self.secret)
             environment["SPARK_CONF_DIR"] = str(_conf_folder(self.directory, auth))
