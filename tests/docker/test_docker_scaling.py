@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from shuffle_job import (
     SCRIPT,
+    check_leaving_while_stages_read,
     check_nothing_was_lost,
     holders,
     leave_one_by_one,
@@ -12,6 +13,7 @@ from shuffle_job import (
     task_ends,
 )
 
+from kitwai.bench.pool_cluster import PoolCluster
 from kitwai.pools.scaler import reach
 from kitwai.sandbox.containers import HOME
 
@@ -45,3 +47,10 @@ def test_five_scale_ins_while_a_job_shuffles_compute_nothing_twice(
     (tmp_path / "counts.json").write_text(job.read(counts))
     check_nothing_was_lost(tmp_path, maps, reduces)
     assert len({end["Task Info"]["Host"] for end in task_ends(tmp_path)}) >= workers
+
+
+def test_scale_ins_while_stages_read_lose_nothing(spark, pool, look):
+    def submit(script, arguments, conf):
+        return spark.submit(script, arguments, conf=conf)
+
+    check_leaving_while_stages_read(PoolCluster(pool, look, submit, pool.stop))

@@ -12,6 +12,7 @@ import pytest
 from shuffle_job import (
     SCRIPT,
     check_counts,
+    check_leaving_while_stages_read,
     check_nothing_was_lost,
     finished_tasks,
     holders,
@@ -20,8 +21,6 @@ from shuffle_job import (
     task_ends,
 )
 
-from kitwai.bench.losses import Losses
-from kitwai.bench.pool import measure_leaving
 from kitwai.bench.pool_cluster import local_cluster
 from kitwai.core.observation import Past, PoolWorker
 from kitwai.errors import InvalidInputError, LeaseError
@@ -107,13 +106,8 @@ def test_five_scale_ins_while_a_job_shuffles_compute_nothing_twice(
 
 @pytest.mark.slow
 def test_scale_ins_while_stages_read_lose_nothing_beside_a_shuffle_service(tmp_path):
-    """Five stages read what others wrote; executors ask where a stage's first task was told to."""
     with local_cluster(tmp_path, shuffle_service=True) as cluster:
-        job = measure_leaving(cluster, "drained", workers=4, leave=3, size=60)
-    assert (job.finished, job.left) == (True, 3)
-    assert job.losses == Losses(
-        tasks=60 + 5 * 30, failed_tasks=0, fetch_failures=0, retried_stages=0, recomputed_tasks=0
-    )
+        check_leaving_while_stages_read(cluster)
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import builders
 import pytest
 
 from kitwai.core.observation import WorkerState
-from kitwai.core.scaling import Load, ScalingPlan, foreign_workers, loads, plan_scaling
+from kitwai.core.scaling import GONE_S, Load, ScalingPlan, foreign_workers, loads, plan_scaling
 
 NOW = 1000.0
 TIMEOUT = 90.0
@@ -28,6 +28,9 @@ LEAVING = Load(DECOMMISSIONED, cores_used=2, executor_cores=2, active_tasks=1)
 # The master never lowers the cores in use of a decommissioned worker.
 LEFT = Load(DECOMMISSIONED, cores_used=2, executor_cores=0)
 UNREADABLE = Load(DECOMMISSIONED, cores_used=2, executor_cores=None)
+# A stage that began before the executor had gone knows of files there; another one does not.
+ASKED = replace(LEFT, asked_since=NOW - 12)
+NOT_ASKED = replace(LEFT, asked_since=NOW - 10 + GONE_S)
 
 
 def plan(target: int, *own: tuple[str, Load | None], **options):
@@ -93,6 +96,10 @@ def numbers(workers) -> set[int]:
         ("has drained", 1, [("up", BUSY), ("draining", LEFT)], (0, set(), {1}, 0)),
         ("drains, unlisted", 1, [("up", BUSY), ("draining", None)], (0, set(), set(), 1)),
         ("drained, unlisted", 1, [("up", BUSY), ("overdue", None)], (0, set(), {1}, 0)),
+        ("has drained, serves files", 1, [("up", BUSY), ("draining", ASKED)], (0, set(), set(), 0)),
+        ("nobody asks any more", 1, [("up", BUSY), ("draining", NOT_ASKED)], (0, set(), {1}, 0)),
+        ("serves for too long", 1, [("up", BUSY), ("overdue", ASKED)], (0, set(), {1}, 0)),
+        ("it is no worker any more", 2, [("up", BUSY), ("draining", ASKED)], (1, set(), set(), 1)),
         ("drain too long", 1, [("up", BUSY), ("overdue", LEAVING)], (0, set(), {1}, 0)),
         ("unreadable: wait", 1, [("up", BUSY), ("draining", UNREADABLE)], (0, set(), set(), 1)),
         ("noted, not told: again", 1, [("up", BUSY), ("draining", BUSY)], (0, {1}, set(), 1)),
@@ -212,6 +219,20 @@ def test_loads_join_the_master_and_the_drivers():
     }
     assert not load[builders.host(0)].pending
     assert load[builders.host(1)].pending
+
+
+def test_a_shuffle_service_is_asked_since_the_oldest_stage_under_way_began():
+    stages = (
+        replace(builders.stage(number, status=status), began_s=began_s)
+        for number, (status, began_s) in enumerate(
+            [("COMPLETE", 1.0), ("ACTIVE", 20.0), ("ACTIVE", 30.0), ("PENDING", None)]
+        )
+    )
+    app = builders.application(*stages, elapsed_s=40.0)
+    for service, expected in ((True, NOW - 20.0), (False, None)):
+        seen = builders.observation(1, replace(app, shuffle_service=service), at=NOW)
+        (load,) = loads(seen).values()
+        assert load.asked_since == expected
 
 
 @pytest.mark.parametrize("changes", [{"applications": None}, {}])

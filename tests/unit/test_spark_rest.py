@@ -332,6 +332,12 @@ def test_limits_of_a_real_application():
     assert parse_properties(recorded("environment.json")) == Properties(180.0, 4)
 
 
+@pytest.mark.parametrize(("value", "uses"), [("true", True), (" TRUE ", True), ("false", False)])
+def test_whether_a_shuffle_service_has_an_applications_files(value, uses):
+    properties = answer({"sparkProperties": [["spark.shuffle.service.enabled", value]]})
+    assert parse_properties(properties).shuffle_service is uses
+
+
 @pytest.mark.parametrize(
     ("properties", "limit_s", "max_workers", "faults"),
     [

@@ -7,7 +7,7 @@ the second time, because the target is absolute and workers under way count as p
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kitwai.core.observation import Executor, Observation, PoolWorker, Worker, WorkerState
 
@@ -17,6 +17,10 @@ NEW_S = 60.0
 UNREGISTERED_S = 120.0
 """So many seconds after its start the master should long have listed a worker."""
 
+GONE_S = 20.0
+"""Seconds from the order to leave within which executors that have handed on their blocks are gone,
+as a rule."""
+
 
 @dataclass(frozen=True, slots=True)
 class Load:
@@ -24,7 +28,9 @@ class Load:
 
     ``state`` is the master's word, None where it does not list the worker. ``cores_used`` is what
     the master has given away there; ``executor_cores`` what the executors have that drivers list
-    there, None where there may be more than those that could be asked have told.
+    there, None where there may be more than those that could be asked have told. ``asked_since``
+    (epoch seconds): when the oldest stage under way began whose tasks may ask its shuffle service
+    for files; None where there is no such stage.
     """
 
     state: WorkerState | None
@@ -32,6 +38,7 @@ class Load:
     executor_cores: int | None = 0
     active_tasks: int = 0
     stored_bytes: int = 0
+    asked_since: float | None = None
 
     @property
     def registered(self) -> bool:
@@ -93,6 +100,7 @@ def loads(observation: Observation) -> dict[str, Load]:
     """The load of every worker address that the master or a driver lists."""
     applications = observation.applications
     blind = applications is None or any(app.executors is None for app in applications)
+    asked_since = _asked_since(observation)
     executors: dict[str, list[Executor]] = {}
     for app in applications or ():
         for executor in app.executors or ():
@@ -101,7 +109,9 @@ def loads(observation: Observation) -> dict[str, Load]:
     dead_first = sorted(observation.workers or (), key=lambda w: w.state is not WorkerState.DEAD)
     listed = {worker.host: worker for worker in dead_first}
     return {
-        host: _load(listed.get(host), executors.get(host, ()), blind=blind)
+        host: replace(
+            _load(listed.get(host), executors.get(host, ()), blind=blind), asked_since=asked_since
+        )
         for host in [*listed, *(host for host in executors if host not in listed)]
     }
 
@@ -166,6 +176,21 @@ def _load_of(worker: PoolWorker, load_by_host: Mapping[str, Load], now: float) -
     return load_by_host.get(worker.host, unlisted)
 
 
+def _asked_since(observation: Observation) -> float | None:
+    """When the oldest stage under way began, of applications that use a shuffle service.
+
+    Executors ask for map outputs where the first task of a stage was told that they are, also when
+    they have moved on since (SPARK-44635).
+    """
+    began = [
+        observation.at - app.elapsed_s + stage.began_s
+        for app in observation.applications or ()
+        for stage in app.stages or ()
+        if app.shuffle_service and stage.status == "ACTIVE" and stage.began_s is not None
+    ]
+    return min(began, default=None)
+
+
 def plan_scaling(
     target: int,
     pool: Iterable[PoolWorker],
@@ -184,6 +209,9 @@ def plan_scaling(
     keeps from knowing what they hold. Cores that no driver accounts for on a worker that is not new
     may be a driver's own: such a worker is the last to go.
 
+    An emptied worker whose shuffle files stages under way know of serves these until the stages
+    have ended, at most ``drain_timeout_s``; it counts as gone.
+
     A worker is never ended because the master does not list it. One that hangs (`Load.hung`) is
     ended and replaced.
 
@@ -200,6 +228,10 @@ def plan_scaling(
     def is_overdue(worker: PoolWorker) -> bool:
         since = worker.draining_since
         return since is not None and now - since > drain_timeout_s
+
+    def is_asked(worker: PoolWorker) -> bool:
+        asked, told = load[worker.name].asked_since, worker.draining_since
+        return asked is not None and told is not None and asked < told + GONE_S
 
     def cost_of_leaving(worker: PoolWorker) -> tuple[bool, bool, bool, int, int, bool, float]:
         its = load[worker.name]
@@ -228,11 +260,12 @@ def plan_scaling(
     untold = [w for w in draining if load[w.name].registered or w.draining_since is None]
     drain = tuple(w for w in (*leaving, *untold) if not load[w.name].pending)
     told = (*draining, *(w for w in leaving if w in drain))
-    stop = tuple(w for w in told if load[w.name].empty or is_overdue(w))
+    emptied = [w for w in told if load[w.name].empty]
+    stop = tuple(w for w in told if is_overdue(w) or (w in emptied and not is_asked(w)))
     waiting = [
         *(f"What {w.name} holds is not known, and who leaves not chosen yet" for w in unsure),
         *(f"{w.name} waits for its executor before it drains" for w in leaving if w not in drain),
-        *(f"{w.name} drains" for w in told if w not in stop),
+        *(f"{w.name} drains" for w in told if w not in stop and w not in emptied),
         *(
             f"The master does not list {w.name} {now - w.started_at:.0f} s after its start"
             for w in missing

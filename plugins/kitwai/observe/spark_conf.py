@@ -19,6 +19,7 @@ LIMIT_KEY = "spark.kitwai.timeLimit"
 MAX_WORKERS_KEY = "spark.kitwai.maxWorkers"
 INPUTS_KEY = "spark.kitwai.inputs."
 NO_LIMIT = "none"
+_SHUFFLE_SERVICE_KEY = "spark.shuffle.service.enabled"
 
 _SHELLS = frozenset(("Spark shell", "PySparkShell", "SparkR", "Thrift JDBC/ODBC Server"))
 """Names that Spark gives to applications which wait for a person."""
@@ -41,6 +42,7 @@ class Properties:
 
     ``endless``: it says that it has no limit (``spark.kitwai.timeLimit=none``), or is one of
     Spark's shells. ``inputs``: the finite numbers under ``spark.kitwai.inputs.``.
+    ``shuffle_service``: its executors leave their shuffle files to one outside them.
     """
 
     limit_s: float | None = None
@@ -48,6 +50,7 @@ class Properties:
     endless: bool = False
     inputs: Mapping[str, float] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
+    shuffle_service: bool = False
 
 
 def parse_properties(environment: Answer) -> Properties:
@@ -81,6 +84,7 @@ def parse_properties(environment: Answer) -> Properties:
         endless=says_none or (shell and LIMIT_KEY not in properties),
         inputs=_inputs(properties),
         faults=tuple(faults),
+        shuffle_service=properties.get(_SHUFFLE_SERVICE_KEY, "").strip().lower() == "true",
     )
 
 

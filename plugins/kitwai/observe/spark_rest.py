@@ -266,6 +266,7 @@ async def read_application(
             stages=parse_stages(stages, jobs, parse_start(application)),
             inputs=properties.inputs,
             cpu_s=parse_cpu(stages),
+            shuffle_service=properties.shuffle_service,
         ),
         properties.faults,
     )

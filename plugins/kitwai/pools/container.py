@@ -37,7 +37,14 @@ _CLASSES = "/opt/kitwai/worker.jsa"
 ENVIRONMENT = {
     "SPARK_DAEMON_JAVA_OPTS": f"{QUICK_JVM} -XX:SharedArchiveFile={_CLASSES}",
     "SPARK_DAEMON_MEMORY": "256m",
-    "SPARK_WORKER_OPTS": java_options(DECOMMISSION),
+    "SPARK_WORKER_OPTS": java_options(
+        {
+            **DECOMMISSION,
+            # For applications that set the same; nothing of a container outlives its restart.
+            "spark.shuffle.service.enabled": "true",
+            "spark.shuffle.service.db.enabled": "false",
+        }
+    ),
 }
 """The environment of a worker."""
 

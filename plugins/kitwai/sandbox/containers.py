@@ -181,6 +181,7 @@ class ContainerSpark:
         """
         properties = {
             **APPLICATION,
+            "spark.shuffle.service.enabled": "true",
             "spark.executor.cores": str(executor_cores),
             **event_log_conf(f"file://{HOME}/events"),
             **(conf or {}),
