@@ -111,21 +111,6 @@ def test_wrong_settings_are_one_clear_sentence(extra, asked, words):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("field", sorted(_Extra.model_fields.keys() | {"pasword"}))
-def test_no_message_repeats_a_text_in_the_wrong_place(field):
-    secret = "se-cret {x} 1"
-    for extra in ({field: secret}, {"metrics": "prometheus", "pool": "local", field: secret}):
-        try:
-            config(extra)
-        except InvalidInputError as caught:
-            # A traceback shows what an error was made of, too.
-            for error in (caught, caught.__cause__):
-                assert secret not in str(error)
-    with pytest.raises(InvalidInputError) as caught:
-        config({}, schema=secret)
-    assert secret not in str(caught.value)
-
-
 def test_where_a_connection_measures():
     assert config().metrics == MetricsConfig(master="spark")
     assert config({"metrics": "ganglia", "metrics_address": "g:8651"}).metrics.address == "g:8651"
@@ -176,3 +161,18 @@ def test_the_password_is_the_clusters_secret_and_is_shown_nowhere():
     with pytest.raises(InvalidInputError, match="printable ASCII") as caught:
         config({"pool": "docker"}, password="two words")
     assert "two words" not in str(caught.value)
+
+
+@pytest.mark.parametrize("field", sorted(_Extra.model_fields.keys() | {"pasword"}))
+def test_no_message_repeats_a_text_in_the_wrong_place(field):
+    secret = "se-cret {x} 1"
+    for extra in ({field: secret}, {"metrics": "prometheus", "pool": "local", field: secret}):
+        try:
+            config(extra)
+        except InvalidInputError as caught:
+            # A traceback shows what an error was made of, too.
+            for error in (caught, caught.__cause__):
+                assert secret not in str(error)
+    with pytest.raises(InvalidInputError) as caught:
+        config({}, schema=secret)
+    assert secret not in str(caught.value)
