@@ -55,10 +55,13 @@ def test_that_nothing_runs_is_said_only_where_it_was_seen(store):
     assert [one.name for one in step(store, observation(2, running)).applications] == ["job"]
 
 
-def test_an_application_whose_driver_is_silent_is_shown_without_its_tasks(store):
+def test_an_application_whose_driver_is_silent_is_shown_without_tasks_and_limit(store):
     view = step(store, observation(2, application(error="its driver gave no answer")))
     (one,) = view.applications
     assert (one.tasks, one.tasks_done, one.finish_s) == (None, None, None)
+    assert (one.limit_source, one.limit_s, one.left_s) == ("unknown", None, None)
+    line = Points(store.engine).timeline("test", 0.0, NOW, 1000)
+    assert (line.elapsed_s, line.limit_s) == ([None], [None])
 
 
 @pytest.mark.parametrize("idle_s", [None, 5.0])

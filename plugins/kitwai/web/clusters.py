@@ -120,14 +120,17 @@ def _decided(view: ClusterView, store: Store, seen: Observation | None) -> None:
 
 def _application(decided: ApplicationDecision, seen: Application | None) -> ApplicationView:
     stages = seen.stages if seen is not None else None
-    limit_s = decided.limit_s
+    limit_s, limit_source = decided.limit_s, decided.limit_source
+    if seen is not None and seen.stages is None:
+        # Its driver alone knows whether it has a limit of its own, or none.
+        limit_s, limit_source = None, "unknown"
     return ApplicationView(
         id=decided.id,
         name=decided.name,
         target=decided.target,
         elapsed_s=decided.elapsed_s,
         limit_s=limit_s,
-        limit_source=decided.limit_source,
+        limit_source=limit_source,
         left_s=None if limit_s is None else limit_s - decided.elapsed_s,
         finish_s=at_target(decided.predicted_finish_s, decided.target),
         miss_probability=at_target(decided.miss_probability, decided.target),

@@ -64,8 +64,8 @@ class ControlChange(Answer):
 
 class ApplicationView(Answer):
     """A running application as the newest decision saw it. ``finish_s``: predicted, at ``target``,
-    from its start; ``left_s``: of its limit. ``limit_source``: "application", "cluster", or "none"
-    for one without an end: that has no limit, and nothing is left of it.
+    from its start; ``left_s``: of its limit. ``limit_source``: "application" or "cluster"; "none"
+    for one without an end, and "unknown" where its driver is silent: then both limits are None.
     """
 
     id: str
@@ -157,8 +157,9 @@ class Mark(Answer):
 class Timeline(Answer):
     """A cluster over time, in columns of one length, oldest first; ``tasks`` and ``tasks_done``: of
     all running applications; ``elapsed_s``, ``finish_s`` and ``limit_s``: of the one nearest to its
-    limit, None where none has one. ``step_s``: seconds between points where there are too many to
-    show each one, None where each is shown; ``more_marks``: only the newest marks are here.
+    limit, None where none is known to have one. ``step_s``: seconds between points where there are
+    too many to show each one, None where each is shown; ``more_marks``: only the newest marks are
+    here.
     """
 
     at: list[float]

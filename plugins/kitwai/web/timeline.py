@@ -31,6 +31,7 @@ class _Stage(BaseModel):
 
 
 class _Running(BaseModel):
+    id: str
     stages: list[_Stage] | None = None
 
 
@@ -43,6 +44,7 @@ class _Limit(BaseModel):
 
 
 class _Judged(BaseModel):
+    id: str
     constraint: _Limit
     limit_source: str
     elapsed_s: float
@@ -187,7 +189,7 @@ class Points:
         )
         with self._engine.connect() as connection:
             return {
-                (id_, at): Point(at, present, target, *tasks_of(seen), *nearest(decided))
+                (id_, at): Point(at, present, target, *_applications(decided, seen))
                 for id_, at, present, target, decided, seen in connection.execute(query)
             }
 
@@ -205,24 +207,30 @@ class Points:
                 self._known.popitem(last=False)
 
 
-def tasks_of(observation: str) -> tuple[int | None, int | None]:
-    """Tasks of all running applications, and how many are done, from an observation's JSON.
-
-    None where nothing is known of them.
-    """
+def _applications(
+    decision: str, observation: str
+) -> tuple[int | None, int | None, float | None, float | None, float | None]:
+    """What a point tells of applications, of a decision and an observation as JSON."""
     running = _SEEN.validate_json(observation).applications
+    return *_tasks(running), *_nearest(_DECIDED.validate_json(decision).applications, running)
+
+
+def _tasks(running: Sequence[_Running] | None) -> tuple[int | None, int | None]:
+    """Tasks of all running applications, and how many are done; None where it is not known."""
     if running is None or any(one.stages is None for one in running):
         return None, None
     stages = [stage for one in running for stage in one.stages or ()]
     return sum(stage.tasks for stage in stages), sum(stage.complete for stage in stages)
 
 
-def nearest(decision: str) -> tuple[float | None, float | None, float | None]:
-    """Elapsed time, predicted finish and limit of the application that has the least time left,
-    from a decision's JSON; None where no application has a limit.
+def _nearest(
+    judged: Sequence[_Judged], running: Sequence[_Running] | None
+) -> tuple[float | None, float | None, float | None]:
+    """Elapsed time, predicted finish and limit of the application that has the least time left;
+    None where none is known to have a limit.
     """
-    judged = _DECIDED.validate_json(decision).applications
-    limited = [one for one in judged if one.limit_source != "none"]
+    silent = {one.id for one in running or () if one.stages is None}
+    limited = [one for one in judged if one.limit_source != "none" and one.id not in silent]
     if not limited:
         return None, None, None
     one = min(limited, key=lambda app: app.constraint.limit_s - app.elapsed_s)

@@ -226,7 +226,8 @@ function Limited({ app }: { app: ApplicationView }): JSX.Element {
   if (app.limit_s === null) {
     return (
       <td data-label="Time left" colSpan={3} class="hint">
-        {`It has no limit; it has run for ${duration(app.elapsed_s)}.`}
+        {app.limit_source === "unknown" ? "Its limit is not known" : "It has no limit"}
+        {`; it has run for ${duration(app.elapsed_s)}.`}
       </td>
     );
   }
