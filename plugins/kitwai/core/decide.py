@@ -16,7 +16,7 @@ from kitwai.core.history import Record, comparable, prior_of
 from kitwai.core.live import view_of
 from kitwai.core.observation import Application, Observation
 from kitwai.core.policy import AnalyticPolicy, Policy, price_of
-from kitwai.core.shares import cluster_target, workers_of
+from kitwai.core.shares import cluster_target, waits_in_line, workers_of
 from kitwai.core.state import TARGETS, State, build_state
 
 History = Mapping[str, Sequence[Record]]
@@ -165,7 +165,7 @@ def _decide_busy(
         )
         decided.append(one)
         urgent = urgent or _late(one, own, settings.margin)
-        judged = one.predicted_finish_s is not None and application.executors
+        judged = one.predicted_finish_s is not None and not waits_in_line(application)
         if one.target <= max(1, own) and not judged:
             held.append(one.target)
         else:

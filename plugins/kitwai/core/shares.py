@@ -17,6 +17,12 @@ def workers_of(application: Application, observation: Observation) -> tuple[int,
     return len(serving) + starting, starting
 
 
+def waits_in_line(application: Application) -> bool:
+    """Whether it has no executor yet, and no task of it has begun."""
+    begun = any(stage.active or stage.complete for stage in application.stages or ())
+    return not application.executors and not begun
+
+
 def cluster_target(asked: Sequence[tuple[int, int]], held: Iterable[int], present: int) -> int:
     """The sum of the targets, without counting a worker twice that nobody has asked for.
 
