@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from kitwai.cli.main import build_parser, main
+from kitwai.store.store import Store
 
 COMMANDS = ["observe", "decide", "scale", "train", "models", "demo", "bench"]
 COMMANDS += ["parse-log", "metrics", "export", "import"]
@@ -215,3 +216,110 @@ def test_without_a_master_the_command_fails_and_says_what_is_missing(tmp_path):
     assert done.returncode == 1
     assert decision["target"] is None
     assert decision["reason"].startswith("Nothing is touched: no master:")
+
+
+# --- what cannot be read or written is one line, before the work
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder with what commands are given by mistake, and small profiles that fit."""
+    from kitwai.sim.synthetic import synthetic_profiles
+
+    (tmp_path / "profiles").mkdir()
+    small = sorted(synthetic_profiles(40, 3), key=lambda one: one.work_s)[:4]
+    for at, profile in enumerate(small):
+        (tmp_path / "profiles" / f"{at}.json").write_text(json.dumps(profile.to_dict()))
+    for name in ("empty", "folder"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "spoilt").mkdir()
+    (tmp_path / "spoilt" / "a.json").write_text("{")
+    (tmp_path / "file").write_text("no JSON")
+    (tmp_path / "list.json").write_text("[1, 2]")
+    (tmp_path / "huge.json").write_text(
+        '{"families": {"a": [{"inputs": {}, "cores": 1e999, "stage_work_s": [1], '
+        '"stage_tasks": [1], "gap_s": [0], "level": [1], "loss": [1]}]}}'
+    )
+    monkeypatch.chdir(tmp_path)
+    url = f"sqlite:///{tmp_path / 'kitwai.db'}"
+    Store(url)  # its migrations are logged
+    monkeypatch.setenv("AIRFLOW__KITWAI__STORE", url)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("train --out o --profiles none", "none does not exist"),
+        ("train --out o --profiles empty", "holds no profile"),
+        ("train --out o --profiles spoilt", "spoilt/a.json is refused: it is not JSON"),
+        ("train --out file/o --profiles profiles", "file/o cannot be made or written"),
+        ("train --out /proc/o --profiles profiles", "/proc/o cannot be made or written"),
+        ("train --out o --profiles profiles --logs file", "file cannot be made or written"),
+        ("train --out o --profiles profiles --resume folder", "folder cannot be written"),
+        ("train --out o --profiles profiles --resume none/x", "none/x cannot be written"),
+        ("evaluate --profiles spoilt --json r.json", "it is not JSON"),
+        ("evaluate --profiles profiles --json folder", "folder cannot be written"),
+        ("evaluate --profiles profiles --json /dev/null", "/dev/null cannot be written"),
+        ("evaluate --profiles profiles --json /proc/r.json", "/proc/r.json cannot be written"),
+        ("evaluate --profiles profiles --json r.json --picture none/a.png", "none/a.png cannot be"),
+        ("evaluate --profiles profiles --json r.json --models none", "none"),
+        ("models promote v --models none", "is missing"),
+        ("models promote v --models file", "cannot be read: Not a directory"),
+        ("models rollback --models none", "none"),
+        ("models verify --models file", "file"),
+        ("models shadow --json none/x", "none/x cannot be written"),
+        ("history --profiles spoilt --out h.json", "it is not JSON"),
+        ("history --profiles profiles --out folder", "folder cannot be written"),
+        ("history --profiles profiles --out file/h.json", "file cannot be made or written"),
+        ("profile file --out file", "file cannot be made or written"),
+        ("day --profiles none --json d.json", "none does not exist"),
+        ("day --profiles profiles --json none/d.json", "none/d.json cannot be written"),
+        ("bench step --runs 0", "--runs must be at least 1, not 0"),
+        ("bench reaction --changes 0", "--changes must be at least 1, not 0"),
+        ("bench calibrate --repeats 0", "--repeats must be at least 1, not 0"),
+        ("bench fidelity --logs file", "file cannot be made or written"),
+        ("bench fidelity --logs folder --profiles file", "file cannot be made or written"),
+        ("export --cluster a --out none/x", "none/x cannot be written"),
+        ("import none --cluster a", "none cannot be read"),
+        ("import folder --cluster a", "folder cannot be read"),
+        ("import file --cluster a --start nan", "--start must be epoch seconds"),
+        ("parse-log none", "none"),
+        ("parse-log folder", "folder"),
+        ("demo --out file", "file cannot be made or written"),
+        ("explain 1", "no row 1"),
+        ("explain 1 --history none", "no row 1"),
+        ("explain 99999999999999999999", "99999999999999999999"),
+        ("replay --from 2026-01-01 --policy always-N --json none/x", "none/x cannot be written"),
+        ("replay --from 2026-01-01 --policy always-N --history none", "none cannot be read"),
+        ("replay --from 2026-01-01 --policy always-N --history file", "file is not a history"),
+        ("replay --from 2026-01-01 --policy always-N --history list.json", "is not a history"),
+        ("replay --from 2026-01-01 --policy always-N --history huge.json", "is not a history"),
+        (f"replay --from 2026-01-01 --checkpoint {'x' * 101}", "--checkpoint: String should"),
+    ],
+)
+def test_what_cannot_be_read_or_written_is_one_line(place, arguments, words, capsys):
+    before = sorted(one.name for one in place.iterdir() if one.name != "kitwai.db")
+    assert main(arguments.split()) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("kitwai: ")
+    assert words in line
+    left = sorted(one.name for one in place.iterdir() if one.name != "kitwai.db")
+    # An empty folder for results may be there already.
+    assert [one for one in left if one not in (*before, "o")] == []
+
+
+@pytest.mark.parametrize("benchmark", ["step", "reaction", "clusters", "calibrate", "fidelity"])
+@pytest.mark.parametrize("out", ["none/x", "folder", "/dev/null"])
+def test_no_benchmark_begins_whose_figures_cannot_be_written(place, benchmark, out, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["bench", benchmark, "--json", out])
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"argument --json: {out} cannot be written" in line
+
+
+def test_the_file_of_past_runs_gets_its_folder(place, capsys):
+    assert main(["history", "--profiles", "profiles", "--out", "new/deep/h.json"]) == 0
+    assert "4 runs of 2 applications" in capsys.readouterr().out
+    assert (place / "new" / "deep" / "h.json").is_file()

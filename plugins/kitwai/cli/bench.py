@@ -5,13 +5,13 @@ is, how fast event logs are read, and how fast the trainer learns.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 from kitwai.cli import bench_api, bench_clusters, bench_pool
+from kitwai.cli.output import check_writable, make_folder, result_file, write_json
 from kitwai.errors import InvalidInputError
 
 _MOST_MB = 3_000
@@ -24,7 +24,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "bench", help="measure Kitwai: real Airflow, real Spark, simulator, training"
     )
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--json", type=Path, help="write the figures to this file as well")
+    common.add_argument("--json", type=result_file, help="write the figures to this file as well")
     benchmarks = bench.add_subparsers(required=True, metavar="BENCHMARK")
 
     step = benchmarks.add_parser(
@@ -53,7 +53,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     calibrate.add_argument(
         "--json",
-        type=Path,
+        type=result_file,
         help="write them to this file (default: where the simulator reads them)",
     )
     calibrate.add_argument(
@@ -123,6 +123,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _step(arguments: argparse.Namespace) -> int:
+    _at_least_one(arguments, "runs")
+
     from rich.console import Console
     from rich.table import Table
 
@@ -142,6 +144,8 @@ def _step(arguments: argparse.Namespace) -> int:
 
 
 def _reaction(arguments: argparse.Namespace) -> int:
+    _at_least_one(arguments, "changes")
+
     from rich.console import Console
     from rich.table import Table
 
@@ -172,12 +176,15 @@ def _reaction(arguments: argparse.Namespace) -> int:
 
 
 def _calibrate(arguments: argparse.Namespace) -> int:
+    _at_least_one(arguments, "repeats")
+
     from rich.console import Console
     from rich.table import Table
 
     from kitwai.bench.calibrate import calibrate
     from kitwai.sim.constants import MEASURED
 
+    check_writable(arguments.json or MEASURED)
     console = Console(highlight=False)
     figures = calibrate(arguments.repeats, progress=console.print)
     table = Table("constant", "median s", "p10 s", "p90 s", "samples")
@@ -190,6 +197,9 @@ def _calibrate(arguments: argparse.Namespace) -> int:
 
 
 def _fidelity(arguments: argparse.Namespace) -> int:
+    for made in filter(None, (arguments.logs, arguments.profiles)):
+        make_folder(made)
+
     import tempfile
 
     from rich.console import Console
@@ -218,8 +228,7 @@ def _fidelity(arguments: argparse.Namespace) -> int:
 
 
 def _sim(arguments: argparse.Namespace) -> int:
-    if arguments.episodes < 1:
-        raise InvalidInputError(f"--episodes must be at least 1, not {arguments.episodes}.")
+    _at_least_one(arguments, "episodes")
 
     from rich.console import Console
     from rich.table import Table
@@ -351,9 +360,14 @@ def _spread(seconds: tuple[float, ...]) -> tuple[str, str, str]:
     return f"{statistics.median(seconds):.2f}", f"{min(seconds):.2f}", f"{max(seconds):.2f}"
 
 
+def _at_least_one(arguments: argparse.Namespace, name: str) -> None:
+    if getattr(arguments, name) < 1:
+        raise InvalidInputError(f"--{name} must be at least 1, not {getattr(arguments, name)}.")
+
+
 def _write(path: Path | None, figures: Mapping[str, object]) -> None:
     if path is not None:
-        path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        write_json(path, figures)
 
 
 def _train_dag(arguments: argparse.Namespace) -> int:

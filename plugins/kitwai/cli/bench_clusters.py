@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 from dataclasses import asdict
 
@@ -42,6 +41,7 @@ def _clusters(arguments: argparse.Namespace) -> int:
     from rich.table import Table
 
     from kitwai.bench.clusters import measure_clusters
+    from kitwai.cli.output import write_json
 
     console = Console(highlight=False)
     rounds = measure_clusters(
@@ -59,5 +59,5 @@ def _clusters(arguments: argparse.Namespace) -> int:
     console.print(f"{rounds.tasks} tasks a round, {rounds.decisions_per_s:.1f} decisions a second.")
     if arguments.json is not None:
         figures = {**asdict(rounds), "decisions_per_s": rounds.decisions_per_s}
-        arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        write_json(arguments.json, figures)
     return 0

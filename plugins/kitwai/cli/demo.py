@@ -44,10 +44,12 @@ def _run(arguments: argparse.Namespace) -> int:
         print(f"{count} processes ended." if count else f"No demo is up in {arguments.out}.")
         return 0
 
+    from kitwai.cli.output import make_folder
     from kitwai.core.constraint import Constraint, parse_duration
     from kitwai.demo.run import Options, run_demo
 
     constraint = Constraint(arguments.max_workers, parse_duration(arguments.limit))
+    make_folder(arguments.out)
     return run_demo(
         Options(
             out=arguments.out,

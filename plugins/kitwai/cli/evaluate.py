@@ -271,6 +271,8 @@ def _order(item: tuple[str, Judgement]) -> tuple[bool, float, float]:
 def draw(path: Path, tables: dict[str, dict[str, Judgement]]) -> None:
     """Write a PNG, a panel a regime: cost against hit rate, a point a policy, a line a baseline
     over its margins.
+
+    :raises InvalidInputError: it cannot be written.
     """
     from matplotlib import colormaps
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -312,7 +314,10 @@ def draw(path: Path, tables: dict[str, dict[str, Judgement]]) -> None:
     figure.subplots_adjust(bottom=0.21 if wide else 0.32, left=0.06 if wide else 0.13, right=0.98)
     columns = 3 * len(tables)
     figure.legend(handles, labels, loc="lower center", ncols=columns, frameon=False, fontsize=9)
-    figure.savefig(path, format="png")
+    try:
+        figure.savefig(path, format="png")
+    except OSError as error:
+        raise InvalidInputError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
 def _legend(panels: Sequence[Any]) -> tuple[list[Any], list[str]]:

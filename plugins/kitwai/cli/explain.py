@@ -5,6 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from kitwai.errors import InvalidInputError
+
+_LAST_ID = 2**31 - 1
+"""The largest that a database holds in the column."""
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand."""
@@ -25,6 +30,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _explain(arguments: argparse.Namespace) -> int:
     """Exit code 0 when the decision made again is the same to the last bit."""
+    if not 1 <= arguments.decision <= _LAST_ID:
+        raise InvalidInputError(f"There is no decision {arguments.decision}: name its id.")
+
     from kitwai.cli.cluster import cluster_hook
     from kitwai.config import models_root, store_url
     from kitwai.explain import explain, explanation_text

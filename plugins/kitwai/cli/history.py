@@ -19,13 +19,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _history(arguments: argparse.Namespace) -> int:
+    from kitwai.cli.output import check_writable, make_folder, write_text
     from kitwai.sim.library import Library
     from kitwai.sim.profile import load_profiles
     from kitwai.sim.records import history_of
-    from kitwai.store.history import save_history
+    from kitwai.store.history import history_text
 
     library = Library(load_profiles(arguments.profiles))
+    make_folder(arguments.out.parent)
+    check_writable(arguments.out)
     history = history_of(library)
-    save_history(arguments.out, history)
+    write_text(arguments.out, history_text(history))
     print(f"{len(library.profiles)} runs of {len(history)} applications: {arguments.out}")
     return 0

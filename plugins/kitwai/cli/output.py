@@ -1,12 +1,27 @@
-"""Result files of the commands."""
+"""Result files and folders of the commands, found unwritable before the work and not after it."""
 
 from __future__ import annotations
 
+import argparse
 import json
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from kitwai.errors import InvalidInputError
+
+
+def result_file(text: str) -> Path:
+    """A file for results, as the ``type`` of an option: one that cannot be written is wrong usage.
+
+    :raises ArgumentTypeError: it cannot be written.
+    """
+    path = Path(text)
+    try:
+        check_writable(path)
+    except InvalidInputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return path
 
 
 def check_writable(path: Path) -> None:
@@ -14,18 +29,53 @@ def check_writable(path: Path) -> None:
 
     :raises InvalidInputError: it cannot.
     """
-    if not path.absolute().parent.is_dir() or path.is_dir():
-        raise InvalidInputError(f"{path} cannot be written: name a file in an existing folder.")
+    folder = path.absolute().parent
+    try:
+        # A device is no place for results: they replace what stands there.
+        if not folder.is_dir() or (path.exists() and not path.is_file()):
+            raise InvalidInputError(f"{path} cannot be written: name a file in an existing folder.")
+        _try_to_write(folder)
+    except OSError as error:
+        raise _unwritable(path, error) from error
 
 
-def write_json(path: Path, data: dict[str, Any], *, indent: int | None = 2) -> None:
+def make_folder(path: Path) -> None:
+    """Make a folder for results where it is missing, before long work.
+
+    :raises InvalidInputError: it cannot be made, or nothing can be written in it.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        _try_to_write(path)
+    except OSError as error:
+        raise InvalidInputError(
+            f"The folder {path} cannot be made or written: {error.strerror or error}."
+        ) from error
+
+
+def write_json(path: Path, data: Mapping[str, object], *, indent: int | None = 2) -> None:
     """Write results so that a reader never finds half of them.
 
     :raises InvalidInputError: they cannot be written.
     """
+    write_text(path, json.dumps(data, indent=indent, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """`write_json` of a text."""
     from kitwai.store.files import replace_text
 
     try:
-        replace_text(path, json.dumps(data, indent=indent, allow_nan=False) + "\n")
+        replace_text(path, text)
     except OSError as error:
-        raise InvalidInputError(f"{path} cannot be written: {error.strerror or error}.") from error
+        raise _unwritable(path, error) from error
+
+
+def _try_to_write(folder: Path) -> None:
+    """:raises OSError: no file can be made in it, as on a disk that may only be read."""
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+
+
+def _unwritable(path: Path, error: OSError) -> InvalidInputError:
+    return InvalidInputError(f"{path} cannot be written: {error.strerror or error}.")

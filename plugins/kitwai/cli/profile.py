@@ -35,16 +35,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _profile(arguments: argparse.Namespace) -> int:
-    from kitwai.cli.output import write_json
-    from kitwai.errors import InvalidInputError
+    from kitwai.cli.output import make_folder, write_json
     from kitwai.observe.event_logs import read_log
 
-    try:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidInputError(
-            f"The folder {arguments.out} cannot be made: {error.strerror or error}."
-        ) from error
+    make_folder(arguments.out)
     taken: set[str] = set()
     failed = 0
     # Listed beforehand: the folder of the profiles may lie inside that of the logs.

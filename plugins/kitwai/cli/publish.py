@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import time
 from pathlib import Path
@@ -84,10 +85,9 @@ def _metrics(arguments: argparse.Namespace) -> int:
 def _export(arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
-    from kitwai.cli.output import check_writable
+    from kitwai.cli.output import check_writable, write_text
     from kitwai.core.constraint import parse_duration
     from kitwai.publish.original_csv import rows, to_csv
-    from kitwai.store.files import replace_text
 
     check_writable(arguments.out)
     since = time.time() - parse_duration(arguments.since)
@@ -107,7 +107,7 @@ def _export(arguments: argparse.Namespace) -> int:
         raise InvalidInputError(
             f"The store holds no application of cluster {arguments.cluster!r} to export."
         )
-    replace_text(arguments.out, to_csv(table))
+    write_text(arguments.out, to_csv(table))
     print(f"{len(table)} rows written to {arguments.out}.", file=sys.stderr)
     return 0
 
@@ -121,6 +121,8 @@ def _import(arguments: argparse.Namespace) -> int:
             f"--cluster {arguments.cluster} is a cluster that Kitwai scales: what is imported "
             "would pass for its present, so choose another name."
         )
+    if arguments.start is not None and not math.isfinite(arguments.start):
+        raise InvalidInputError(f"--start must be epoch seconds, not {arguments.start}.")
     try:
         if arguments.file.stat().st_size > MAX_BYTES:
             raise InvalidInputError(f"{arguments.file} is larger than {MAX_BYTES // 2**20} MiB.")

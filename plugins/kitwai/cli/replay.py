@@ -49,6 +49,7 @@ def _replay(arguments: argparse.Namespace) -> int:
     since = moment(arguments.since)
     until = time.time() if arguments.until is None else moment(arguments.until)
 
+    from pydantic import ValidationError
     from rich.console import Console
     from rich.progress import Progress
 
@@ -58,9 +59,14 @@ def _replay(arguments: argparse.Namespace) -> int:
     from kitwai.web.replays import replay_view
     from kitwai.web.schemas import ReplayRequest
 
-    request = ReplayRequest(
-        since=since, until=until, checkpoint=arguments.checkpoint, policy=arguments.policy
-    )
+    try:
+        request = ReplayRequest(
+            since=since, until=until, checkpoint=arguments.checkpoint, policy=arguments.policy
+        )
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        raise InvalidInputError(f"--{wrong['loc'][0]}: {wrong['msg']}.") from error
+    own = own_runs(arguments.history)
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("deciding again", total=None)
         found = replay_view(
@@ -68,7 +74,7 @@ def _replay(arguments: argparse.Namespace) -> int:
             arguments.models or models_root(),
             arguments.cluster,
             request,
-            own=own_runs(arguments.history),
+            own=own,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     print(replay_text(found))

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kitwai.cli.output import check_writable, make_folder
 from kitwai.errors import CheckpointError, InvalidInputError, KitwaiError
 
 if TYPE_CHECKING:
@@ -44,6 +45,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _train(arguments: argparse.Namespace) -> int:
     _check(arguments)
     training, held_out, data = _profiles(arguments.profiles, arguments.seed)
+    for folder in filter(None, (arguments.out, arguments.logs)):
+        make_folder(folder)
+    if arguments.resume is not None:
+        check_writable(arguments.resume)
 
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn

@@ -60,7 +60,14 @@ def parse_history(content: bytes, path: Path) -> dict[str, tuple[Record, ...]]:
     try:
         families = json.loads(content)["families"]
         return {str(name): tuple(_record(run) for run in runs) for name, runs in families.items()}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         raise InvalidInputError(
             f"{path} is not a history: make one with `kitwai history`."
         ) from error

@@ -112,14 +112,22 @@ def present_champion(root: Path) -> str | None:
 
 
 def versions(root: Path) -> list[str]:
-    """All versions with a manifest, in alphabetical order."""
+    """All versions with a manifest, in alphabetical order.
+
+    :raises CheckpointError: the folder cannot be listed.
+    """
     if not root.is_dir():
         return []
-    return sorted(
-        path.name
-        for path in root.iterdir()
-        if _is_version(path.name) and (path / MANIFEST).is_file()
-    )
+    try:
+        return sorted(
+            path.name
+            for path in root.iterdir()
+            if _is_version(path.name) and (path / MANIFEST).is_file()
+        )
+    except OSError as error:
+        raise CheckpointError(
+            f"The registry {root} cannot be read: {error.strerror or error}."
+        ) from error
 
 
 def newest(root: Path, besides: str | None = None) -> str | None:
