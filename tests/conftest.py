@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from kitwai.sandbox.postgres import Postgres, PostgresError
 
@@ -17,6 +18,10 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 # Lets tests of several folders import what stands beside this file.
 sys.path.insert(0, str(Path(__file__).parent))
 pytest.register_assert_rewrite("pool_contract", "shuffle_job")
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("kitwai", deadline=None)
+settings.load_profile("kitwai")
 
 
 @pytest.fixture(autouse=True)

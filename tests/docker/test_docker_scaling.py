@@ -16,17 +16,18 @@ from shuffle_job import (
 from kitwai.bench.pool_cluster import PoolCluster
 from kitwai.pools.scaler import reach
 from kitwai.sandbox.containers import HOME
+from kitwai.sandbox.spark import SHUFFLE_SERVICE
 
 pytestmark = [
     pytest.mark.docker,
     pytest.mark.slow,
     pytest.mark.timeout(600),
-    pytest.mark.parametrize("kind", ["docker", "swarm"]),
 ]
 
 WAIT_S = 120.0
 
 
+@pytest.mark.parametrize("kind", ["docker", "swarm"])
 def test_five_scale_ins_while_a_job_shuffles_compute_nothing_twice(
     spark, pool, look, lease, wait_for, tmp_path
 ):
@@ -49,8 +50,9 @@ def test_five_scale_ins_while_a_job_shuffles_compute_nothing_twice(
     assert len({end["Task Info"]["Host"] for end in task_ends(tmp_path)}) >= workers
 
 
+@pytest.mark.parametrize("kind", ["docker"])
 def test_scale_ins_while_stages_read_lose_nothing(spark, pool, look):
     def submit(script, arguments, conf):
-        return spark.submit(script, arguments, conf=conf)
+        return spark.submit(script, arguments, conf=SHUFFLE_SERVICE | conf)
 
     check_leaving_while_stages_read(PoolCluster(pool, look, submit, pool.stop))

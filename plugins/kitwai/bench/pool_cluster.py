@@ -21,7 +21,7 @@ from kitwai.pools.base import WorkerPool
 from kitwai.pools.local import LocalWorkerPool
 from kitwai.sandbox.processes import stop_trees
 from kitwai.sandbox.shuffle_service import ShuffleService
-from kitwai.sandbox.spark import SparkMaster, event_log_conf, submit, write_auth
+from kitwai.sandbox.spark import SHUFFLE_SERVICE, SparkMaster, event_log_conf, submit, write_auth
 
 CORES = 2
 MEMORY_MB = 512
@@ -115,11 +115,11 @@ def local_cluster(folder: Path, *, shuffle_service: bool = False) -> Iterator[Po
 
 @contextmanager
 def container_cluster(
-    kind: str, engine_url: str, image: str, network: str
+    kind: str, engine_url: str, image: str, network: str, *, shuffle_service: bool = False
 ) -> Iterator[PoolCluster]:
     """Containers of the Docker engine at ``engine_url``, which is to be this machine's.
 
-    :param kind: ``docker`` or ``swarm``.
+    :param kind: ``docker`` or ``swarm``; ``shuffle_service``: jobs use that of the workers.
     :raises PoolError: the engine, the image or the network is missing.
     """
     from kitwai.pools.docker import DockerWorkerPool
@@ -136,6 +136,7 @@ def container_cluster(
         # The benchmark's tasks wait: one machine carries many workers.
         reserved_cpus=0.0,
     )
+    served = dict(SHUFFLE_SERVICE) if shuffle_service else {}
     made = {"docker": DockerWorkerPool, "swarm": SwarmWorkerPool}[kind]
     pool = made(spark.url, _NAME, containers, CORES, MEMORY_MB)
     pool.engine.check_image(image)
@@ -153,7 +154,10 @@ def container_cluster(
         with spark:
             look = partial(observe, _NAME, spark.web_url, pool, Past(), timeout_s=_OBSERVE_S)
             yield PoolCluster(
-                pool, look, lambda script, args, conf: spark.submit(script, args, conf=conf), kill
+                pool,
+                look,
+                lambda script, args, conf: spark.submit(script, args, conf=served | conf),
+                kill,
             )
             pool.stop_all()
     except BaseException:

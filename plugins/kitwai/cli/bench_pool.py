@@ -44,8 +44,7 @@ def add_parser(
     pool.add_argument(
         "--shuffle-service",
         action="store_true",
-        help="that job's executors leave their shuffle files to Spark's external shuffle service "
-        "(pool local)",
+        help="that job's executors leave their shuffle files to Spark's external shuffle service",
     )
     pool.add_argument(
         "--docker-url", default="unix:///var/run/docker.sock", help="default: %(default)s"
@@ -64,7 +63,11 @@ def _cluster(
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="kitwai-bench-"))
         return local_cluster(Path(folder), shuffle_service=arguments.shuffle_service)
     return container_cluster(
-        arguments.pool, arguments.docker_url, arguments.image, arguments.network
+        arguments.pool,
+        arguments.docker_url,
+        arguments.image,
+        arguments.network,
+        shuffle_service=arguments.shuffle_service,
     )
 
 
@@ -80,10 +83,8 @@ def _run(arguments: argparse.Namespace) -> int:
         raise InvalidInputError(f"--workers must be at least 2, not {arguments.workers}.")
     if arguments.tasks < 10:
         raise InvalidInputError(f"--tasks must be at least 10, not {arguments.tasks}.")
-    if arguments.shuffle_service and arguments.pool != "local":
-        raise InvalidInputError(
-            "--shuffle-service is for --pool local: a container's shuffle files go with it."
-        )
+    if arguments.shuffle_service and arguments.pool == "swarm":
+        raise InvalidInputError("--shuffle-service is for --pool local and docker.")
     console = Console(highlight=False)
     leavings: list[Leaving] = []
     with contextlib.ExitStack() as stack:

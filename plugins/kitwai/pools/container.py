@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from kitwai.errors import PoolError
 from kitwai.pools.engine import Engine
 from kitwai.pools.worker import check_worker
-from kitwai.sandbox.spark import DECOMMISSION, QUICK_JVM, java_options
+from kitwai.sandbox.spark import DECOMMISSION, QUICK_JVM, SHUFFLE_SERVICE, java_options
 
 if TYPE_CHECKING:
     from kitwai.connection import ContainerConfig
@@ -38,12 +38,9 @@ ENVIRONMENT = {
     "SPARK_DAEMON_JAVA_OPTS": f"{QUICK_JVM} -XX:SharedArchiveFile={_CLASSES}",
     "SPARK_DAEMON_MEMORY": "256m",
     "SPARK_WORKER_OPTS": java_options(
-        {
-            **DECOMMISSION,
-            # For applications that set the same; nothing of a container outlives its restart.
-            "spark.shuffle.service.enabled": "true",
-            "spark.shuffle.service.db.enabled": "false",
-        }
+        # For applications that use the service; it need remember nothing, a container's files end
+        # with it.
+        {**DECOMMISSION, **SHUFFLE_SERVICE, "spark.shuffle.service.db.enabled": "false"}
     ),
 }
 """The environment of a worker."""

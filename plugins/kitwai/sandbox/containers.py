@@ -181,7 +181,6 @@ class ContainerSpark:
         """
         properties = {
             **APPLICATION,
-            "spark.shuffle.service.enabled": "true",
             "spark.executor.cores": str(executor_cores),
             **event_log_conf(f"file://{HOME}/events"),
             **(conf or {}),

@@ -20,6 +20,7 @@ from kitwai.errors import PoolError
 from kitwai.sandbox.processes import free_port, is_alive, spawn, stop_trees
 from kitwai.sandbox.spark import (
     QUICK_JVM,
+    SHUFFLE_SERVICE,
     check_java,
     find_spark_home,
     java_options,
@@ -62,7 +63,7 @@ class ShuffleService:
         self.directory.mkdir(parents=True, exist_ok=True)
         port = free_port()
         self.conf = {
-            "spark.shuffle.service.enabled": "true",
+            **SHUFFLE_SERVICE,
             "spark.shuffle.service.port": str(port),
         }
         environment = spark_environment(home, "127.0.0.1")

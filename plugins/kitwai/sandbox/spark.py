@@ -43,6 +43,10 @@ APPLICATION: Mapping[str, str] = {
 }
 """What an application on a cluster of this package sets."""
 
+SHUFFLE_SERVICE: Mapping[str, str] = {"spark.shuffle.service.enabled": "true"}
+"""What an application sets, and the worker where it is to serve the files itself, so that executors
+leave their shuffle files to Spark's external shuffle service."""
+
 _MASTER_START_S = 60.0
 
 
