@@ -21,7 +21,7 @@ from kitwai.sim.library import Library
 from kitwai.sim.records import history_of
 from kitwai.sim.synthetic import synthetic_profiles
 from kitwai.store.champion import load_champion
-from kitwai.store.history import save_history
+from kitwai.store.history import history_text
 from kitwai.store.known import own_runs
 from kitwai.store.store import Store
 from kitwai.store.tables import DecisionRow
@@ -68,7 +68,7 @@ def store(tmp_path, monkeypatch):
 @pytest.fixture
 def history(tmp_path):
     path = tmp_path / "history.json"
-    save_history(path, history_of(Library(PROFILES)))
+    path.write_text(history_text(history_of(Library(PROFILES))))
     return path
 
 

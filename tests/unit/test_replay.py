@@ -37,7 +37,7 @@ from kitwai.sim.library import Library
 from kitwai.sim.records import history_of, records_of
 from kitwai.sim.simulator import SimulatorConfig
 from kitwai.store import recorded
-from kitwai.store.history import save_history
+from kitwai.store.history import history_text
 from kitwai.store.known import OwnRuns, known_runs, own_runs
 from kitwai.store.recorded import interval_of
 from kitwai.store.registry import load_policy
@@ -439,7 +439,7 @@ def test_an_endless_application_is_not_played(tmp_path):
 
 def test_another_file_of_past_runs_than_the_recorded_is_said(tmp_path):
     path = tmp_path / "history.json"
-    save_history(path, history_of(Library([profile("sort", 1.0, "own")])))
+    path.write_text(history_text(history_of(Library([profile("sort", 1.0, "own")]))))
     own = own_runs(path)
     store = Store(f"sqlite:///{tmp_path / 'kitwai.db'}")
     runs = application(stage(tasks=100, complete=40), elapsed_s=100.0, name="sort")

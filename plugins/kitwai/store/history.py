@@ -12,7 +12,6 @@ import numpy as np
 
 from kitwai.core.history import Record
 from kitwai.errors import InvalidInputError
-from kitwai.store.files import replace_text
 
 MAX_BYTES = 256 * 2**20
 _ARRAYS = ("stage_work_s", "stage_tasks", "gap_s", "level", "loss")
@@ -29,12 +28,6 @@ def history_text(history: Mapping[str, Sequence[Record]]) -> str:
         for name, runs in sorted(history.items())
     }
     return json.dumps({"format": 1, "families": families}, allow_nan=False)
-
-
-def save_history(path: Path, history: Mapping[str, Sequence[Record]]) -> None:
-    """Write the runs of each application, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replace_text(path, history_text(history))
 
 
 def read_history(path: Path) -> bytes:
