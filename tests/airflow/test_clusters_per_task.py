@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
-def batched(tmp_path_factory, repository):
+def batched(tmp_path_factory, repository, postgres):
     """An Airflow with four clusters, of which three share a task and one has its own."""
     folder = tmp_path_factory.mktemp("batched")
     with SparkMaster(folder / "master") as master:
@@ -45,6 +45,8 @@ def batched(tmp_path_factory, repository):
                 OTHER: master.connection({}),
             },
             {
+                # On SQLite its scheduler and its API are in each other's way.
+                "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgres.database("airflow"),
                 "AIRFLOW__KITWAI__CLUSTERS": ",".join((FIRST, BROKEN, SECOND, OTHER)),
                 "AIRFLOW__KITWAI__CLUSTERS_PER_TASK": "3",
                 "AIRFLOW__KITWAI__STORE": url,
