@@ -72,7 +72,7 @@ def add_version(models: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory, repository) -> Iterator[Place]:
+def place(tmp_path_factory, repository, postgres) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("place")
     models = folder / "models"
     shutil.copytree(repository / "include" / "models", models)
@@ -99,6 +99,8 @@ def place(tmp_path_factory, repository) -> Iterator[Place]:
                 BROKEN: master.connection({"max_worker": 3}),
             },
             env={
+                # On SQLite its scheduler and its API are in each other's way.
+                "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgres.database("airflow"),
                 "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,guest:viewer",
                 "AIRFLOW__KITWAI__CLUSTERS": f"{CLUSTER},{BROKEN}",
                 "AIRFLOW__KITWAI__STORE": url,
