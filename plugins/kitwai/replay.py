@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from kitwai.core.compare import Comparison, compare
@@ -170,9 +171,12 @@ class _Sources:
         """
         if version not in self._policies:
             policy = AnalyticPolicy() if version is None else load_policy(self.root, version)
-            ends = self.training.ends(self.until)
-            self._policies[version] = policy, known_runs(self.root, version, ends, self.own)
+            self._policies[version] = policy, known_runs(self.root, version, self._ends, self.own)
         return self._policies[version]
+
+    @cached_property
+    def _ends(self) -> dict[str, float]:
+        return self.training.ends(self.until)
 
     def past(self, family: str, moment: float) -> list[ApplicationProfile]:
         """The family's runs that had ended by a moment, oldest first."""

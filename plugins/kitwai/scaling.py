@@ -27,9 +27,9 @@ def scale_cluster(
 ) -> ScalingOutcome:
     """Make the pool of the hook's cluster reach ``target`` workers.
 
-    :param decision_id: the decision that asks for it; None when a person does.
     What was done is recorded also when it breaks off, for cooldowns and flaps count it.
 
+    :param decision_id: the decision that asks for it; None when a person does.
     :param wait_s: seconds to wait for it to be complete; the rest is left to the next call.
     :raises LeaseError: another operation on the cluster is under way, and nothing was done; or the
         lease was lost.

@@ -20,7 +20,7 @@ from kitwai.observe.observer import observe
 from kitwai.pools.base import WorkerPool
 from kitwai.pools.local import LocalWorkerPool
 from kitwai.sandbox.processes import stop_trees
-from kitwai.sandbox.shuffle_service import ShuffleService
+from kitwai.sandbox.shuffle_service import running_shuffle_service
 from kitwai.sandbox.spark import SHUFFLE_SERVICE, SparkMaster, event_log_conf, submit, write_auth
 
 CORES = 2
@@ -100,8 +100,7 @@ def local_cluster(folder: Path, *, shuffle_service: bool = False) -> Iterator[Po
         master = stack.enter_context(SparkMaster(folder / "master", secret=secret))
         served: dict[str, str] = {}
         if shuffle_service:
-            service = stack.enter_context(ShuffleService(folder / "shuffle", secret=secret))
-            served.update(service.conf)
+            served = stack.enter_context(running_shuffle_service(folder / "shuffle", secret))
         pool = LocalWorkerPool(
             master.url, folder / "pool", cores=CORES, memory_mb=MEMORY_MB, secret=secret
         )

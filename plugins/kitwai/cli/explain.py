@@ -7,9 +7,6 @@ from pathlib import Path
 
 from kitwai.errors import InvalidInputError
 
-_LAST_ID = 2**31 - 1
-"""The largest that a database holds in the column."""
-
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand."""
@@ -30,14 +27,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _explain(arguments: argparse.Namespace) -> int:
     """Exit code 0 when the decision made again is the same to the last bit."""
-    if not 1 <= arguments.decision <= _LAST_ID:
-        raise InvalidInputError(f"There is no decision {arguments.decision}: name its id.")
-
     from kitwai.cli.cluster import cluster_hook
     from kitwai.config import models_root, store_url
     from kitwai.explain import explain, explanation_text
     from kitwai.store.store import Store
+    from kitwai.store.tables import MOST_ID
 
+    if not 1 <= arguments.decision <= MOST_ID:
+        raise InvalidInputError(f"There is no decision {arguments.decision}: name its id.")
     store, history = Store(store_url()), arguments.history
     made = store.decision(arguments.decision).decision
     if history is None and made.history is not None:

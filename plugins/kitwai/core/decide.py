@@ -16,7 +16,7 @@ from kitwai.core.history import Record, comparable, prior_of
 from kitwai.core.live import view_of
 from kitwai.core.observation import Application, Observation
 from kitwai.core.policy import AnalyticPolicy, Policy, price_of
-from kitwai.core.shares import cluster_target, waits_in_line, workers_of
+from kitwai.core.shares import Share, cluster_target, workers_of
 from kitwai.core.state import TARGETS, State, build_state
 
 History = Mapping[str, Sequence[Record]]
@@ -149,7 +149,7 @@ def _decide_busy(
 ) -> Decision:
     present = decision.present or 0
     applications = observation.applications or ()
-    decided, asked, held = [], [], []
+    decided, shares = [], []
     urgent = False
     for application in applications:
         own, starting = workers_of(application, observation)
@@ -165,12 +165,9 @@ def _decide_busy(
         )
         decided.append(one)
         urgent = urgent or _late(one, own, settings.margin)
-        judged = one.predicted_finish_s is not None and not waits_in_line(application)
-        if one.target <= max(1, own) and not judged:
-            held.append(one.target)
-        else:
-            asked.append((one.target, own))
-    target = cluster_target(asked, held, present)
+        judged = one.predicted_finish_s is not None
+        shares.append(Share.of(application, one.target, own, judged=judged))
+    target = cluster_target(shares, present)
     if len(decided) == 1:
         reason = decided[0].reason
     else:

@@ -7,7 +7,7 @@ the second time, because the target is absolute and workers under way count as p
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from kitwai.core.observation import Executor, Observation, PoolWorker, Worker, WorkerState
 
@@ -109,14 +109,18 @@ def loads(observation: Observation) -> dict[str, Load]:
     dead_first = sorted(observation.workers or (), key=lambda w: w.state is not WorkerState.DEAD)
     listed = {worker.host: worker for worker in dead_first}
     return {
-        host: replace(
-            _load(listed.get(host), executors.get(host, ()), blind=blind), asked_since=asked_since
-        )
+        host: _load(listed.get(host), executors.get(host, ()), blind=blind, asked_since=asked_since)
         for host in [*listed, *(host for host in executors if host not in listed)]
     }
 
 
-def _load(worker: Worker | None, executors: Sequence[Executor], *, blind: bool) -> Load:
+def _load(
+    worker: Worker | None,
+    executors: Sequence[Executor],
+    *,
+    blind: bool,
+    asked_since: float | None,
+) -> Load:
     state = None if worker is None else worker.state
     cores_used = 0 if worker is None or state is WorkerState.DEAD else worker.cores_used
     cores = sum(executor.cores for executor in executors)
@@ -131,6 +135,7 @@ def _load(worker: Worker | None, executors: Sequence[Executor], *, blind: bool) 
         executor_cores=cores if known else None,
         active_tasks=sum(executor.active_tasks for executor in executors),
         stored_bytes=sum(e.stored_bytes + e.shuffle_write_bytes for e in executors),
+        asked_since=asked_since,
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from kitwai.core.observation import Application, Observation
 
@@ -17,23 +18,37 @@ def workers_of(application: Application, observation: Observation) -> tuple[int,
     return len(serving) + starting, starting
 
 
-def waits_in_line(application: Application) -> bool:
-    """Whether it has no executor yet, and no task of it has begun."""
-    begun = any(stage.active or stage.complete for stage in application.stages or ())
-    return not application.executors and not begun
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one application asks for: its ``target``, and ``own``, the present workers that it has.
+
+    ``held``: it keeps what it has, as nothing was said of other counts.
+    """
+
+    target: int
+    own: int
+    held: bool
+
+    @classmethod
+    def of(cls, application: Application, target: int, own: int, *, judged: bool) -> Share:
+        """:param judged: whether the target was weighed against others."""
+        waits = not application.executors and not any(
+            stage.active or stage.complete for stage in application.stages or ()
+        )
+        # In line for an executor, what it was judged with is not its own.
+        return cls(target, own, target <= max(1, own) and (waits or not judged))
 
 
-def cluster_target(asked: Sequence[tuple[int, int]], held: Iterable[int], present: int) -> int:
+def cluster_target(shares: Sequence[Share], present: int) -> int:
     """The sum of the targets, without counting a worker twice that nobody has asked for.
 
     An application that is held keeps what it has. Where that cannot be told, or where it waits in
     line for an executor, that is every worker, so that several would add up to more than are there:
     they share what the present count leaves, and only what the others ask for beyond their own
     comes on top.
-
-    :param asked: target and present workers of each application that asks for its target;
-        ``held``: the target of each that is held.
     """
-    wanted = sum(target for target, _ in asked)
-    more = sum(max(0, target - own) for target, own in asked)
-    return max(wanted, min(wanted + sum(held), max(1, present) + more))
+    asked = [one for one in shares if not one.held]
+    wanted = sum(one.target for one in asked)
+    more = sum(max(0, one.target - one.own) for one in asked)
+    held = sum(one.target for one in shares if one.held)
+    return max(wanted, min(wanted + held, max(1, present) + more))

@@ -10,7 +10,7 @@ one that nobody followed for certain tells nothing of its target.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -45,13 +45,16 @@ def real_states(
     :param runs: finished applications; one of them tells how the application of a step ended.
     """
     records = records_of(Library([run.profile for run in runs])) if runs else ()
+    by_app: dict[str, list[Run]] = {}
+    for run in runs:
+        by_app.setdefault(run.profile.app, []).append(run)
     parts: list[Labelled] = []
     counts: Counter[str] = Counter()
     for step in store.steps(since, until, newest=MOST_READ):
         if step is None:
             counts["written by another version of Kitwai"] += 1
             continue
-        labelled = _labelled(*step, runs, records)
+        labelled = _labelled(*step, runs, records, by_app)
         if isinstance(labelled, str):
             counts[labelled] += 1
             continue
@@ -68,6 +71,7 @@ def _labelled(
     settings: ClusterSettings,
     runs: Sequence[Run],
     records: Sequence[Record],
+    by_app: Mapping[str, Sequence[Run]],
 ) -> Labelled | str:
     """One step as a labelled state, or why it does not fit."""
     applications, decided = observation.applications or (), decision.applications
@@ -78,7 +82,7 @@ def _labelled(
         return "nothing of its work was seen"
     if decided[0].limit_source == "none":
         return "its application has no limit"
-    run = _run_of(application, observation.at, runs)
+    run = _run_of(application, observation.at, by_app.get(application.id, ()))
     if run is None:
         return "its application's end is not known"
     if run.profile.cores_per_worker != settings.cores_per_worker:
@@ -117,16 +121,15 @@ def _labelled(
 
 
 def _run_of(application: Application, at: float, runs: Sequence[Run]) -> Run | None:
-    """The finished run that was seen at ``at``. A master that starts anew gives ids again, so that
-    the name and the start must be the same too.
+    """The finished run, of those with the application's id, that was seen at ``at``. A master that
+    starts anew gives ids again, so that the name and the start must be the same too.
     """
     began = at - application.elapsed_s
     return next(
         (
             run
             for run in runs
-            if run.profile.app == application.id
-            and run.profile.family == application.name
+            if run.profile.family == application.name
             and abs(run.started_at - began) <= SAME_START_S
         ),
         None,

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import psutil
 
@@ -32,84 +31,41 @@ _CLASS = "org.apache.spark.deploy.ExternalShuffleService"
 _START_S = 60.0
 
 
-class ShuffleService:
-    """One on a free port, logging to ``directory``; a context manager that ends it.
+@contextmanager
+def running_shuffle_service(folder: Path, secret: str) -> Iterator[dict[str, str]]:
+    """One on a free port, with its files in ``folder``; it ends on leaving. Gives what an
+    application sets so that its executors use it.
 
-    ``conf`` is what an application sets so that its executors use it. Spark binds it to every
-    address of the machine: with a ``secret``, only members of the cluster are answered.
+    :param secret: Spark's ``spark.authenticate.secret``: Spark binds the service to every address
+        of the machine, and only members of the cluster are to be answered.
+    :raises PoolError: Java or Spark is missing, or it did not come up.
     """
-
-    def __init__(
-        self, directory: Path, *, spark_home: Path | None = None, secret: str | None = None
-    ) -> None:
-        """
-        :param directory: where its log goes; made if missing.
-        :param spark_home: the Spark to run; `find_spark_home` by default.
-        :param secret: Spark's ``spark.authenticate.secret``.
-        """
-        self.directory = directory
-        self.spark_home = spark_home
-        self.secret = secret
-        self.conf: Mapping[str, str] = {}
-        self._process: psutil.Process | None = None
-
-    def start(self) -> None:
-        """Start it and return when it listens.
-
-        :raises PoolError: Java or Spark is missing, or it did not come up.
-        """
-        check_java()
-        home = self.spark_home or find_spark_home()
-        self.directory.mkdir(parents=True, exist_ok=True)
-        port = free_port()
-        self.conf = {
-            **SHUFFLE_SERVICE,
-            "spark.shuffle.service.port": str(port),
-        }
-        environment = spark_environment(home, "127.0.0.1")
-        environment.setdefault("SPARK_DAEMON_JAVA_OPTS", QUICK_JVM)
-        # It remembers executors over a restart only where it has a folder to do so.
-        environment["SPARK_SHUFFLE_OPTS"] = java_options(
-            self.conf | {"spark.shuffle.service.db.enabled": "false"}
-        )
-        command: list[str | Path] = [home / "bin" / "spark-class", _CLASS]
-        if self.secret is not None:
-            auth = write_auth(self.directory / "auth.conf", self.secret)
-            environment["SPARK_CONF_DIR"] = str(_conf_folder(self.directory, auth))
-        log = self.directory / "shuffle-service.log"
-        self._process = psutil.Process(spawn(command, log=log, env=environment).pid)
+    check_java()
+    home = find_spark_home()
+    folder.mkdir(parents=True, exist_ok=True)
+    conf = {**SHUFFLE_SERVICE, "spark.shuffle.service.port": str(free_port())}
+    environment = spark_environment(home, "127.0.0.1")
+    environment.setdefault("SPARK_DAEMON_JAVA_OPTS", QUICK_JVM)
+    # It remembers executors over a restart only where it has a folder to do so.
+    environment["SPARK_SHUFFLE_OPTS"] = java_options(
+        conf | {"spark.shuffle.service.db.enabled": "false"}
+    )
+    # It takes no ``--properties-file``.
+    write_auth(folder / "spark-defaults.conf", secret)
+    environment["SPARK_CONF_DIR"] = str(folder)
+    log = folder / "shuffle-service.log"
+    process = psutil.Process(
+        spawn([home / "bin" / "spark-class", _CLASS], log=log, env=environment).pid
+    )
+    try:
         until = time.monotonic() + _START_S
-        while not _listens(port):
-            if time.monotonic() > until or not is_alive(self._process):
-                self.stop()
+        while not _listens(int(conf["spark.shuffle.service.port"])):
+            if time.monotonic() > until or not is_alive(process):
                 raise PoolError(f"Spark's shuffle service did not come up; see {log}.")
             time.sleep(0.1)
-
-    def stop(self) -> None:
-        """End it; does nothing when it is gone."""
-        if self._process is not None:
-            stop_trees([self._process])
-            self._process = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
-
-
-def _conf_folder(directory: Path, auth: Path) -> Path:
-    """A folder for SPARK_CONF_DIR: the service takes no ``--properties-file``."""
-    folder = directory / "conf"
-    folder.mkdir(exist_ok=True)
-    auth.replace(folder / "spark-defaults.conf")
-    return folder
+        yield conf
+    finally:
+        stop_trees([process])
 
 
 def _listens(port: int) -> bool:

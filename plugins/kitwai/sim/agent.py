@@ -23,7 +23,8 @@ class PolicyController:
     """
 
     _prior: Prior
-    _miss: Floats
+    _price: Floats
+    _formula_price: Floats
     _config: SimulatorConfig
 
     def __init__(
@@ -43,7 +44,9 @@ class PolicyController:
         if self._known is None or self._known[0] is not library:
             self._known = library, priors_of(library, self._history)
         self._prior = prior_for(library, self._known[1], episodes.profile, episodes.informed)
-        self._miss, self._config = episodes.miss, config
+        self._price = self._prices(self.policy, episodes.miss)
+        self._formula_price = self._prices(_FORMULA, episodes.miss)
+        self._config = config
 
     def targets(self, view: View) -> Ints:
         """[B] the best target of each episode that runs, the present count of the others."""
@@ -51,20 +54,20 @@ class PolicyController:
         rows = np.flatnonzero(~view.over)
         most = self.policy.max_targets
         known = rows if most is None else rows[view.max_workers[rows] <= most]
-        best, finite = self._asked(self.policy, view, known)
+        best, finite = self._asked(self.policy, self._price, view, known)
         targets[known] = best
         rest = np.setdiff1d(rows, known[finite])
-        targets[rest], _ = self._asked(_FORMULA, view, rest)
+        targets[rest], _ = self._asked(_FORMULA, self._formula_price, view, rest)
         return targets
 
-    def _asked(self, policy: Policy, view: View, rows: Ints) -> tuple[Ints, Bools]:
+    def _asked(self, policy: Policy, price: Floats, view: View, rows: Ints) -> tuple[Ints, Bools]:
         """The best target of each of ``rows``, and whether all numbers behind it are finite."""
         if len(rows) == 0:
             return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.bool_)
         state = build_state(
             view.take(rows),
             self._prior.take(rows),
-            self._prices(policy, rows),
+            price[rows],
             start_delay_s=self._config.start_delay_s,
             drain_s=self._config.drain_s,
         )
@@ -72,8 +75,9 @@ class PolicyController:
         finite: Bools = np.asarray(np.isfinite(values.q).all(axis=1))
         return values.best(state), finite
 
-    def _prices(self, policy: Policy, rows: Ints) -> Floats:
+    def _prices(self, policy: Policy, miss: Floats) -> Floats:
+        """[B] the policy's price of a missed limit in each episode."""
         if self._fixed is not None:
-            return np.full(len(rows), self._fixed)
-        stated, inverse = np.unique(self._miss[rows], return_inverse=True)
+            return np.full(len(miss), self._fixed)
+        stated, inverse = np.unique(miss, return_inverse=True)
         return np.array([price_of(float(one), policy.prices) for one in stated])[inverse]

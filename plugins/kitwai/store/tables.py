@@ -10,6 +10,9 @@ from __future__ import annotations
 from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, MetaData, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+MOST_ID = 2**31 - 1
+"""The largest that every database holds in an Integer column."""
+
 
 class Base(DeclarativeBase):
     """Carries the naming of constraints, so that migrations can name them on every database."""

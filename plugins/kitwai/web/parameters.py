@@ -7,16 +7,16 @@ from typing import Annotated
 from fastapi import Path, Query
 
 from kitwai.core.controls import LATEST
+from kitwai.store.tables import MOST_ID
 
 DAY_S = 24 * 3600.0
-_MOST_ID = 2**31 - 1
 
 Limit = Annotated[int, Query(ge=1, le=200, description="The most items of the answer.")]
 Before = Annotated[
     int | None,
-    Query(ge=1, le=_MOST_ID, description="What `next` of the part before said."),
+    Query(ge=1, le=MOST_ID, description="What `next` of the part before said."),
 ]
 Moment = Annotated[
     float | None, Query(ge=0, le=LATEST, allow_inf_nan=False, description="Epoch seconds.")
 ]
-RowId = Annotated[int, Path(ge=1, le=_MOST_ID)]
+RowId = Annotated[int, Path(ge=1, le=MOST_ID)]

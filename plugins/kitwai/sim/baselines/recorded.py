@@ -13,7 +13,7 @@ from kitwai.core.live import view_of
 from kitwai.core.observation import Application, Observation
 from kitwai.core.past_runs import PastRuns
 from kitwai.core.replay import Step, decide_again
-from kitwai.core.shares import cluster_target, waits_in_line, workers_of
+from kitwai.core.shares import Share, cluster_target, workers_of
 from kitwai.core.state import TARGETS
 from kitwai.core.view import View
 from kitwai.errors import InvalidInputError
@@ -68,17 +68,14 @@ class RecordedBaseline:
         applications = observation.applications or ()
         if settings.pin is not None or not held.applications or held.present is None:
             return held
-        decided, asked, kept = [], [], []
+        decided, shares = [], []
         for before, application in zip(held.applications, applications, strict=True):
             own, starting = workers_of(application, observation)
             one = self._application(before, application, observation, settings, own, starting)
             decided.append(one)
-            judged = before.q_values is not None and not waits_in_line(application)
-            if one.target <= max(1, own) and not judged:
-                kept.append(one.target)
-            else:
-                asked.append((one.target, own))
-        total = cluster_target(asked, kept, held.present)
+            judged = before.q_values is not None
+            shares.append(Share.of(application, one.target, own, judged=judged))
+        total = cluster_target(shares, held.present)
         target, notes = guard_cluster(
             total,
             present=held.present,
