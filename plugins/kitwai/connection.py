@@ -85,14 +85,16 @@ class ContainerConfig:
 class PoolConfig:
     """Which pool runs the workers of a cluster, and how large one worker is.
 
-    ``kind``: none, local, docker or swarm; ``name`` tells the cluster's pool from others on the
-    same engine, ``directory`` from others on the same machine; ``worker_memory_mb``: MiB;
+    ``kind``: none, local, docker or swarm; ``master``: its ``spark://`` address; ``web_url``: its
+    web UI; ``name`` tells the cluster's pool from others on the same engine, ``directory`` from
+    others on the same machine; ``worker_memory_mb``: MiB;
     ``secret``: Spark's ``spark.authenticate.secret``, None where the cluster has none.
     """
 
     kind: str
     name: str
     master: str
+    web_url: str
     directory: Path
     worker_cores: int
     worker_memory_mb: int
@@ -206,6 +208,7 @@ def cluster_config(
     master = fields.master or f"spark://{host}:7077"
     if not master.startswith("spark://"):
         raise InvalidInputError(f"{where}: master must look like spark://host:7077.")
+    web_url = f"{schema or 'http'}://{host}:{port or 8080}"
     return ClusterConfig(
         settings=settings,
         timeout_s=_time(where, "timeout", fields.timeout),
@@ -213,11 +216,12 @@ def cluster_config(
         metrics=_metrics(where, host, fields),
         driver_log=_driver_log(where, fields.driver_log),
         history=Path(fields.history) if fields.history else None,
-        web_url=f"{schema or 'http'}://{host}:{port or 8080}",
+        web_url=web_url,
         pool=PoolConfig(
             kind=fields.pool,
             name=conn_id,
             master=master,
+            web_url=web_url,
             directory=Path(fields.pool_directory or airflow_home() / "kitwai" / "pools" / conn_id),
             worker_cores=fields.worker_cores,
             worker_memory_mb=fields.worker_memory_mb,

@@ -112,8 +112,10 @@ def start_spark(engine: DockerEngine, network: str) -> Iterator[Callable[..., Co
     """Starts a Spark master that is ``spark://MASTER:7077`` to containers."""
     made = []
 
-    def start(secret: str | None = None) -> ContainerSpark:
-        spark = ContainerSpark(engine.url, ENGINE_IMAGE, network, MASTER, secret=secret)
+    def start(secret: str | None = None, *, decommissions: bool = True) -> ContainerSpark:
+        spark = ContainerSpark(
+            engine.url, ENGINE_IMAGE, network, MASTER, secret=secret, decommissions=decommissions
+        )
         made.append(spark)
         spark.start()
         return spark
@@ -124,8 +126,14 @@ def start_spark(engine: DockerEngine, network: str) -> Iterator[Callable[..., Co
 
 
 @pytest.fixture
-def spark(start_spark: Callable[..., ContainerSpark]) -> ContainerSpark:
-    return start_spark()
+def decommissions() -> bool:
+    """Whether the master decommissions workers for others; tests choose by parametrising it."""
+    return True
+
+
+@pytest.fixture
+def spark(start_spark: Callable[..., ContainerSpark], decommissions: bool) -> ContainerSpark:
+    return start_spark(decommissions=decommissions)
 
 
 @pytest.fixture
@@ -140,6 +148,7 @@ def make_pool(engine: DockerEngine, kind: str, network: str) -> Iterator[Callabl
         cores: int = 2,
         grace_s: float | None = None,
         secret: str | None = None,
+        web_url: str | None = None,
         **containers: Any,
     ) -> Pool:
         settings = {
@@ -153,7 +162,9 @@ def make_pool(engine: DockerEngine, kind: str, network: str) -> Iterator[Callabl
         config = ContainerConfig(**settings | containers)
         if kind == "swarm":
             limit = {} if grace_s is None else {"grace_s": grace_s}
-            pool = SwarmWorkerPool(master, name, config, cores, MEMORY_MB, secret=secret, **limit)
+            pool = SwarmWorkerPool(
+                master, name, config, cores, MEMORY_MB, secret=secret, web_url=web_url, **limit
+            )
         else:
             pool = DockerWorkerPool(master, name, config, cores, MEMORY_MB, secret=secret)
         if pool.containers.engine_url == engine.url:
@@ -237,7 +248,7 @@ def starter(lone_pool: Pool) -> Callable[[int], list[str]]:
 
 @pytest.fixture
 def pool(make_pool: Callable[..., Pool], spark: ContainerSpark) -> Pool:
-    return make_pool()
+    return make_pool(web_url=spark.web_url)
 
 
 @pytest.fixture

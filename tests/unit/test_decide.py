@@ -130,6 +130,13 @@ LATE_AT_ONE = application(HALFWAY, elapsed_s=100.0, limit_s=200.0)
             id="quiet: min_workers",
         ),
         pytest.param(
+            observation(1, past=Past(idle_s=5.0)),
+            {"min_workers": 2},
+            2,
+            "has run for 5 s",
+            id="min_workers does not wait for the quiet time",
+        ),
+        pytest.param(
             observation(6, past=Past(idle_s=5.0)),
             {"most": 4},
             6,

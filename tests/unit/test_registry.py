@@ -439,3 +439,8 @@ def test_the_list_says_what_decides_and_how_well(repository, capsys):
     line = next(one for one in capsys.readouterr().out.splitlines() if one.startswith("*"))
     assert champion(models) in line
     assert "decides on known families: hit rate 0." in line
+
+
+def test_a_list_of_no_folder_says_so(tmp_path, capsys):
+    assert main(["models", "list", "--models", str(tmp_path / "none")]) == 1
+    assert f"--models names {tmp_path}/none, which is no folder" in capsys.readouterr().err

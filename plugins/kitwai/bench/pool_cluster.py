@@ -122,10 +122,13 @@ def container_cluster(
     :raises PoolError: the engine, the image or the network is missing.
     """
     from kitwai.pools.docker import DockerWorkerPool
+    from kitwai.pools.engine import Engine
     from kitwai.pools.swarm import SwarmWorkerPool
     from kitwai.sandbox.containers import ContainerSpark
 
-    spark = ContainerSpark(engine_url, image, network, f"{_NAME}-master")
+    engine = Engine(engine_url)
+    engine.check_image(image)
+    engine.check_network(network, "bridge" if kind == "docker" else "overlay")
     containers = ContainerConfig(
         engine_url=engine_url,
         image=image,
@@ -136,10 +139,6 @@ def container_cluster(
         reserved_cpus=0.0,
     )
     served = dict(SHUFFLE_SERVICE) if shuffle_service else {}
-    made = {"docker": DockerWorkerPool, "swarm": SwarmWorkerPool}[kind]
-    pool = made(spark.url, _NAME, containers, CORES, MEMORY_MB)
-    pool.engine.check_image(image)
-    pool.engine.check_network(network, "bridge" if kind == "docker" else "overlay")
 
     def kill(worker: PoolWorker) -> None:
         label = f"com.docker.swarm.service.name={worker.name}"
@@ -149,16 +148,20 @@ def container_cluster(
             raise KitwaiError(f"{worker.name} runs on another host and cannot be killed from here.")
         spark.client.kill(found[0]["Id"])
 
-    try:
-        with spark:
-            look = partial(observe, _NAME, spark.web_url, pool, Past(), timeout_s=_OBSERVE_S)
+    with ContainerSpark(engine_url, image, network, f"{_NAME}-master") as spark:
+        made = (spark.url, _NAME, containers, CORES, MEMORY_MB)
+        pool = (
+            DockerWorkerPool(*made)
+            if kind == "docker"
+            else SwarmWorkerPool(*made, web_url=spark.web_url)
+        )
+        look = partial(observe, _NAME, spark.web_url, pool, Past(), timeout_s=_OBSERVE_S)
+        try:
             yield PoolCluster(
                 pool,
                 look,
                 lambda script, args, conf: spark.submit(script, args, conf=served | conf),
                 kill,
             )
+        finally:
             pool.stop_all()
-    except BaseException:
-        pool.stop_all()
-        raise

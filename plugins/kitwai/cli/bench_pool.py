@@ -83,8 +83,6 @@ def _run(arguments: argparse.Namespace) -> int:
         raise InvalidInputError(f"--workers must be at least 2, not {arguments.workers}.")
     if arguments.tasks < 10:
         raise InvalidInputError(f"--tasks must be at least 10, not {arguments.tasks}.")
-    if arguments.shuffle_service and arguments.pool == "swarm":
-        raise InvalidInputError("--shuffle-service is for --pool local and docker.")
     console = Console(highlight=False)
     leavings: list[Leaving] = []
     with contextlib.ExitStack() as stack:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kitwai.errors import CheckpointError, StoreError
+from kitwai.errors import CheckpointError, InvalidInputError, StoreError
 
 if TYPE_CHECKING:
     from kitwai.promotion import Change
@@ -49,7 +49,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _root(arguments: argparse.Namespace) -> Path:
     if arguments.models is not None:
-        return Path(arguments.models)
+        root = Path(arguments.models)
+        if not root.is_dir():
+            raise InvalidInputError(f"--models names {root}, which is no folder.")
+        return root
     from kitwai.config import models_root
 
     return models_root()

@@ -129,7 +129,7 @@ def _decide_idle(
     decision: Decision, observation: Observation, settings: ClusterSettings
 ) -> Decision:
     idle_s = observation.past.idle_s or 0.0
-    if idle_s < settings.quiet_s:
+    if idle_s < settings.quiet_s and (decision.present or 0) >= settings.min_workers:
         return replace(
             decision,
             reason=f"Held at {decision.present}: no application runs, and the quiet time of "

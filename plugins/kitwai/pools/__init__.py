@@ -43,6 +43,7 @@ def make_pool(config: PoolConfig) -> WorkerPool:
             cores=config.worker_cores,
             memory_mb=config.worker_memory_mb,
             secret=config.secret,
+            web_url=config.web_url,
         )
     from kitwai.pools.base import UnmanagedPool
 

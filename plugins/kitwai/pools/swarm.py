@@ -5,16 +5,17 @@ goes, and a worker that holds blocks must be chosen by us. A service of its own 
 that is never restarted; scaling it to none is the order to leave, for this worker alone.
 
 Everything goes through a manager's API, whichever host a worker runs on. That API has one way to
-reach into a running container: the signal that Swarm sends before it stops one. So this signal is
-SIGPWR, which decommissions a Spark worker, and the grace period in which Swarm waits for the
-container's end is the time to drain. It runs on the worker's host: a drain ends, by force at last,
-also when neither Kitwai nor the manager is there to see it. What it costs: a worker cannot be
+reach into a running container: the signal that Swarm sends before it stops one. So a worker is
+decommissioned by its master, and told to end when nobody needs it any more.
+
+Where the master does not let others do that, and where an operator empties a host, Swarm's signal
+has to serve for both: it is SIGPWR, which decommissions a Spark worker, and the grace period in
+which Swarm waits for the container's end is the time to drain. What that costs: a worker cannot be
 ended by force before its grace period is over.
 
 The Swarm is the truth. A service belongs to the pool by its labels ``kitwai.pool`` (the pool's
-name) and ``kitwai.worker`` (its number); in the update that scales it to none it gets
-``kitwai.draining-since`` (epoch seconds) and ``kitwai.host``, for Swarm forgets stopped tasks.
-Other services are never touched.
+name) and ``kitwai.worker`` (its number); one that is to leave gets ``kitwai.draining-since`` (epoch
+seconds) and ``kitwai.host``, for Swarm forgets stopped tasks. Other services are never touched.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kitwai.core.observation import PoolWorker
@@ -35,9 +35,9 @@ from kitwai.pools.container import (
     PROCESSES,
     WORKER_LABEL,
     ContainerPool,
-    moment,
-    number_in,
 )
+from kitwai.pools.decommission import decommission
+from kitwai.pools.swarm_service import HOST_LABEL, SINCE_LABEL, UP, WorkerService
 from kitwai.pools.worker import (
     DRAIN_TIMEOUT_S,
     LISTED_AFTER_END_S,
@@ -51,11 +51,6 @@ from kitwai.sandbox.spark import auth_properties
 if TYPE_CHECKING:
     from kitwai.connection import ContainerConfig
 
-SINCE_LABEL = "kitwai.draining-since"
-HOST_LABEL = "kitwai.host"
-
-_ENDED = ("complete", "shutdown", "failed", "rejected", "remove", "orphaned")
-_UP = ("starting", "running")
 _PLACED_S = 10.0
 """Swarm gives a new task its address within a second; after so many it is left to the next look."""
 _STOP_S = 20.0
@@ -64,76 +59,6 @@ _POLL_S = 0.2
 _UPDATES = 5
 _AUTH_FILE = "kitwai-auth.conf"
 _NS = 10**9
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A worker's service as the manager lists it, and its newest task."""
-
-    service: dict[str, Any]
-    task: dict[str, Any] | None
-
-    @property
-    def id(self) -> str:
-        return str(self.service["ID"])
-
-    @property
-    def labels(self) -> dict[str, str]:
-        labels: dict[str, str] = self.service["Spec"].get("Labels") or {}
-        return labels
-
-    @property
-    def name(self) -> str:
-        return str(self.service["Spec"]["Name"])
-
-    @property
-    def number(self) -> int | None:
-        return number_in(self.labels)
-
-    @property
-    def told(self) -> bool:
-        """Whether it was told to leave."""
-        return not self.service["Spec"]["Mode"]["Replicated"]["Replicas"]
-
-    @property
-    def state(self) -> str:
-        """The task's; of a service that has none yet "new", of one that has none left "remove"."""
-        if self.task is None:
-            return "remove" if self.told else "new"
-        return str(self.task["Status"]["State"])
-
-    @property
-    def alive(self) -> bool:
-        return self.state not in _ENDED
-
-    @property
-    def host(self) -> str:
-        """The worker's address in the network; its name until it has one."""
-        for attachment in (self.task or {}).get("NetworksAttachments") or ():
-            for address in attachment.get("Addresses") or ():
-                return str(address).partition("/")[0]
-        return self.labels.get(HOST_LABEL, self.name)
-
-    @property
-    def created_at(self) -> float:
-        return moment(self.service["CreatedAt"]) or 0.0
-
-    @property
-    def draining_since(self) -> float | None:
-        try:
-            return float(self.labels[SINCE_LABEL])
-        except (KeyError, ValueError):
-            return moment(self.service["UpdatedAt"]) if self.told else None
-
-    @property
-    def worker(self) -> PoolWorker:
-        return PoolWorker(
-            name=self.name,
-            host=self.host,
-            alive=self.alive,
-            started_at=self.created_at,
-            draining_since=self.draining_since,
-        )
 
 
 class SwarmWorkerPool(ContainerPool):
@@ -155,11 +80,15 @@ class SwarmWorkerPool(ContainerPool):
         memory_mb: int = 1024,
         grace_s: float = DRAIN_TIMEOUT_S,
         secret: str | None = None,
+        web_url: str | None = None,
     ) -> None:
-        """As `ContainerPool`, and :param grace_s: seconds that a worker started by this object may
-        take to drain. The secret becomes one of the Swarm's.
+        """As `ContainerPool`. The secret becomes one of the Swarm's.
+
+        :param grace_s: seconds that Swarm lets a worker started by this object take to end.
+        :param web_url: the master's web UI, None to leave decommissioning to Swarm's signal.
         """
         super().__init__(master_url, name, containers, cores, memory_mb, secret)
+        self.web_url = web_url
         self.grace_s = grace_s
 
     def workers(self) -> tuple[PoolWorker, ...]:
@@ -193,29 +122,32 @@ class SwarmWorkerPool(ContainerPool):
             time.sleep(_POLL_S)
 
     def drain(self, worker: PoolWorker) -> None:
-        """Tell the worker to leave; a second time changes nothing.
+        """Tell the worker to hand on what it has; a second time changes nothing.
 
-        One whose JVM is not up yet ends by it.
+        By its master; where that does not do it, by Swarm, which ends the worker as soon as its
+        executors are gone. One whose JVM is not up yet ends by it.
         """
-        found = self._find(worker.name)
-        if found is not None:
-            self._tell(found)
+        found = self._mark(worker.name, end=False)
+        if found is not None and not (self.web_url and decommission(self.web_url, found.host)):
+            self._mark(worker.name, end=True)
 
     def stop(self, worker: PoolWorker) -> None:
         """End the worker, and wait for its end where it has nothing to hand on.
 
+        One that was told to drain before is only told to end, so that all that leave end at once;
+        the next call waits for it.
+
         :raises PoolError: it has, or it hangs; Swarm ends it when its grace period is over.
         """
-        found = self._find(worker.name)
-        if found is None:
+        found = self._mark(worker.name, end=True)
+        if found is not None and found.draining_since is not None:
             return
-        self._tell(found)
         until = time.monotonic() + _STOP_S
         while (found := self._find(worker.name)) is not None and found.alive:
             if time.monotonic() > until:
                 raise PoolError(
                     f"{worker.name} has not ended yet: Swarm ends it by force at the latest "
-                    f"{self._grace_of(found):.0f} s after it was told to leave."
+                    f"{found.grace_s:.0f} s after it was told to leave."
                 )
             time.sleep(_POLL_S)
 
@@ -234,7 +166,7 @@ class SwarmWorkerPool(ContainerPool):
         if found is None:
             return "its service is gone, and its log with it"
         why = ((found.task or {}).get("Status") or {}).get("Err", "")
-        if found.task is None or found.state not in (*_UP, "complete", "failed"):
+        if found.task is None or found.state not in (*UP, "complete", "failed"):
             return f"Swarm says: {found.state}{': ' if why else ''}{why}"
         with self.engine.doing(f"read the log of {worker.name}") as client:
             log = client.service_logs(
@@ -243,12 +175,12 @@ class SwarmWorkerPool(ContainerPool):
             said = last_said(b"".join(log))
         return said or why or "it has logged nothing"
 
-    def _listed(self) -> list[_Found]:
+    def _listed(self) -> list[WorkerService]:
         """The pool's services with their newest tasks, by number."""
         with self.engine.doing("list workers") as client:
             services = client.services(filters={"label": [f"{POOL_LABEL}={self.name}"]})
         tasks = {task["ServiceID"]: task for task in self._tasks()} if services else {}
-        listed = [_Found(service, tasks.get(service["ID"])) for service in services]
+        listed = [WorkerService(service, tasks.get(service["ID"])) for service in services]
         own = [
             f for f in listed if f.number is not None and "Replicated" in f.service["Spec"]["Mode"]
         ]
@@ -260,22 +192,13 @@ class SwarmWorkerPool(ContainerPool):
             tasks = client.tasks(filters={"label": [f"{POOL_LABEL}={self.name}", WORKER_LABEL]})
         return sorted(tasks, key=lambda task: str(task["CreatedAt"]))
 
-    def _find(self, name: str) -> _Found | None:
+    def _find(self, name: str) -> WorkerService | None:
         return next((found for found in self._listed() if found.name == name), None)
 
-    def _is_listed(self, found: _Found) -> bool:
+    def _is_listed(self, found: WorkerService) -> bool:
         if found.alive:
             return True
-        if found.task is not None:
-            ended = moment(found.task["Status"]["Timestamp"]) or found.created_at
-        else:
-            ended = (found.draining_since or found.created_at) + self._grace_of(found)
-        return time.time() - ended <= LISTED_AFTER_END_S
-
-    @staticmethod
-    def _grace_of(found: _Found) -> float:
-        container = found.service["Spec"]["TaskTemplate"]["ContainerSpec"]
-        return float(container.get("StopGracePeriod") or 0) / _NS
+        return time.time() - found.ended_at <= LISTED_AFTER_END_S
 
     def _create(self) -> str:
         """A new service with the next free number; returns its name, which nobody else has."""
@@ -360,32 +283,41 @@ class SwarmWorkerPool(ContainerPool):
             },
         }
 
-    def _tell(self, found: _Found | None) -> None:
-        """Scale the worker's service to none, unless that was done already."""
+    def _mark(self, name: str, *, end: bool) -> WorkerService | None:
+        """Note that the worker leaves, and with ``end`` scale its service to none.
+
+        :returns: the worker, None where it is gone or was told to end before.
+        """
         from docker.errors import APIError
 
         for _ in range(_UPDATES):
+            found = self._find(name)
             if found is None or found.told:
-                return
-            labels = {HOST_LABEL: found.host, SINCE_LABEL: f"{time.time():.3f}"}
-            with self.engine.doing(f"drain {found.name}") as client:
+                return None
+            if found.draining_since is not None and not end:
+                return found
+            since = {HOST_LABEL: found.host, SINCE_LABEL: f"{time.time():.3f}"}
+            spec = found.service["Spec"]
+            with self.engine.doing(f"drain {name}") as client:
                 try:
                     client.update_service(
                         found.id,
                         found.service["Version"]["Index"],
-                        mode={"Replicated": {"Replicas": 0}},
-                        labels=found.labels | labels,
-                        fetch_current_spec=True,
+                        name=name,
+                        labels=since | found.labels,
+                        mode={"Replicated": {"Replicas": 0 if end else 1}},
+                        # Exactly as they are: Swarm starts a worker with another spec anew.
+                        task_template=spec["TaskTemplate"],
+                        endpoint_spec=spec["EndpointSpec"],
                     )
-                    return
+                    return found
                 except APIError as error:
                     # Somebody changed or removed it since it was read.
                     if "out of sequence" not in str(error) and error.status_code != 404:
                         raise
-            found = self._find(found.name)
         raise PoolError("The worker's service was changed again and again by others.")
 
-    def _remove(self, found: _Found) -> None:
+    def _remove(self, found: WorkerService) -> None:
         from docker.errors import NotFound
 
         with self.engine.doing(f"remove the service {found.name}") as client:

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 
 from kitwai.errors import PoolError
-from kitwai.sandbox.spark import APPLICATION, QUICK_JVM, auth_properties, event_log_conf
+from kitwai.sandbox.spark import (
+    APPLICATION,
+    MASTER_DECOMMISSIONS,
+    QUICK_JVM,
+    auth_properties,
+    event_log_conf,
+    java_options,
+)
 
 if TYPE_CHECKING:
     from docker.api.client import APIClient
@@ -118,17 +125,26 @@ class ContainerSpark:
     """
 
     def __init__(
-        self, engine_url: str, image: str, network: str, name: str, *, secret: str | None = None
+        self,
+        engine_url: str,
+        image: str,
+        network: str,
+        name: str,
+        *,
+        secret: str | None = None,
+        decommissions: bool = True,
     ) -> None:
         """
         :param name: of the master's container, by which the network knows it.
         :param secret: of the cluster (``spark.authenticate.secret``), None for none.
+        :param decommissions: whether the master decommissions workers for others.
         """
         self.engine_url = engine_url
         self.image = image
         self.network = network
         self.name = name
         self.secret = secret
+        self.properties = MASTER_DECOMMISSIONS if decommissions else {}
         self.url = f"spark://{name}:7077"
         self.web_url = ""
         self._made: list[str] = []
@@ -155,7 +171,10 @@ class ContainerSpark:
             name=self.name,
             hostname=self.name,
             command=command,
-            environment={"SPARK_DAEMON_JAVA_OPTS": QUICK_JVM},
+            environment={
+                "SPARK_DAEMON_JAVA_OPTS": QUICK_JVM,
+                "SPARK_MASTER_OPTS": java_options(self.properties),
+            },
         )
         self.client.start(container)
         self.web_url = f"http://{address_of(self.client, container)}:8080"

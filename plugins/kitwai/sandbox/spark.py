@@ -31,6 +31,12 @@ DECOMMISSION: Mapping[str, str] = {
 }
 """What a worker *and* an application need so that a leaving worker hands its blocks on."""
 
+MASTER_DECOMMISSIONS: Mapping[str, str] = {
+    "spark.decommission.enabled": "true",
+    "spark.master.ui.decommission.allow.mode": "ALLOW",
+}
+"""What a master needs so that it decommissions workers for others (`kitwai.pools.decommission`)."""
+
 QUICK_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 """Options of a JVM that is to start quickly on few cores: they halve the CPU time of a worker's
 start (2.8 s instead of 5.2 s), which is what five starting at once on two cores wait for."""
