@@ -46,6 +46,11 @@ def test_containers_of_others_are_left_alone_and_their_names_passed_over(
         foreign("other-1", {POOL_LABEL: "lone_pool-2", WORKER_LABEL: "1"}),
         foreign("other-2", {POOL_LABEL: "lone_pool"}),
         foreign("other-3", {POOL_LABEL: "lone_pool", WORKER_LABEL: "first"}),
+        # What pool swarm leaves when its connection is changed to pool docker.
+        foreign(
+            "other-4",
+            {POOL_LABEL: "lone_pool", WORKER_LABEL: "7", "com.docker.swarm.service.id": "s"},
+        ),
     ]
     namesake = make_pool("Lone Pool", NOWHERE)
     (theirs,) = namesake.start(1)

@@ -37,6 +37,7 @@ from kitwai.sandbox.spark import auth_properties
 _MARK_FOLDER = "/tmp"  # noqa: S108 - inside the container
 _MARK = "kitwai-draining"
 _GRACE_S = 10
+_SWARM_LABEL = "com.docker.swarm.service.id"
 
 
 class DockerWorkerPool(ContainerPool):
@@ -119,7 +120,9 @@ class DockerWorkerPool(ContainerPool):
             found = client.containers(
                 all=True, filters={"label": [f"{POOL_LABEL}={self.name}", WORKER_LABEL]}
             )
-        return sorted((f for f in found if _number(f) is not None), key=lambda f: _number(f) or 0)
+        # A Swarm's worker of the same pool's name, left by a connection that had pool swarm.
+        own = [f for f in found if _number(f) is not None and _SWARM_LABEL not in f["Labels"]]
+        return sorted(own, key=lambda f: _number(f) or 0)
 
     def _find(self, name: str) -> dict[str, Any] | None:
         return next((found for found in self._listed() if _name(found) == name), None)
