@@ -157,7 +157,7 @@ def cluster_config(
     are shown on the page, in logs and in decisions.
 
     :param host: host of the master; ``port``: of its web UI (8080 if None); ``schema``: http(s).
-    :param extra: see the README's table of connection fields.
+    :param extra: see the table of fields in docs/settings.md.
     :param password: the secret by which the cluster's parts know one another.
     :param max_workers: N, ``limit``: T, ``mode``: what a run asks for instead of the connection's.
     :raises InvalidInputError: naming the connection, the field and the fault.

@@ -220,6 +220,9 @@ def test_who_knows_the_clusters_secret_is_let_in_and_nobody_else(stack):
         code, printed = stack.run("airflow-scheduler", ["env", *settings, *submit_pi])
         assert code == 0, printed
         assert "Pi is roughly 3.1" in printed
+    # Training finds what these did.
+    code, printed = stack.run("airflow-scheduler", ["ls", "/var/log/spark-events"])
+    assert printed.count("eventlog_v2_app-") == len(networks) - 1
     code, printed = stack.run("airflow-scheduler", submit_pi)
     assert code not in (0, 127), printed
     assert "Pi is roughly" not in printed

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 
@@ -70,3 +72,25 @@ def test_loading_it_costs_no_imports():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout.strip().splitlines()[-1] == "[]", done.stderr
+
+
+def test_one_line_in_the_plugins_folder_brings_the_installed_plugin(repository, tmp_path):
+    """As docs/connect.md has it."""
+    install = (repository / "docs" / "connect.md").read_text()
+    (line,) = re.findall("echo '(.+)' > \"\\$AIRFLOW_HOME/plugins/kitwai_plugin.py\"", install)
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "kitwai_plugin.py").write_text(line + "\n")
+    script = (
+        "from airflow import plugins_manager as manager; "
+        "plugins, errors = manager._get_plugins(); "
+        "print([plugin.name for plugin in plugins], errors, len(manager.get_fastapi_plugins()[0]))"
+    )
+    home = {
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(tmp_path / "plugins"),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=os.environ | home, capture_output=True, text=True
+    )
+    assert done.stdout.strip().splitlines()[-1] == "['kitwai'] {} 1", done.stdout + done.stderr

@@ -112,8 +112,9 @@ def held(state: State) -> Values:
 class AnalyticPolicy:
     """The forecast, taken at its word: a chance-constrained controller.
 
-    It needs no checkpoint, knows any N, and is what Kitwai falls back to. PEERS' B12 in closed
-    form: the rest of the run under every constant target, with what is believed of the curve.
+    It needs no checkpoint, knows any N, and is what Kitwai falls back to. The baseline `lookahead`
+    in closed form: the rest of the run under every constant target, with what is believed of the
+    curve.
     """
 
     name = "analytic"

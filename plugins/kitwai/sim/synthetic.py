@@ -2,7 +2,7 @@
 
 A family is one application that recurs on different inputs: its stages, its scale-out curve, where
 its memory ends. Every number below is a choice of this project, not a measurement; the shapes are
-those that PEERS' data show (flat ends, memory cliffs, serial parts, skew).
+those that measured jobs show (flat ends, memory cliffs, serial parts, skew).
 
 | part | distribution |
 | --- | --- |

@@ -57,7 +57,7 @@ class Shown(NamedTuple):
 
 
 class Lookahead:
-    """The cheapest constant target that ends within margin * T (PEERS.md B12); if none does, that
+    """The cheapest constant target that ends within margin * T; if none does, that
     with the earliest end. Cost: n workers until the end, and the drain of those that would leave.
 
     With ``reach`` (B11, model-predictive control) only targets within so many workers of the

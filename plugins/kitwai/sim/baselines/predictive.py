@@ -36,7 +36,7 @@ def fewest_in_time(finish_s: Floats, time_s: Floats, most: Ints) -> Ints:
 
 
 class RemainingWork:
-    """Work left divided by time left (PEERS.md B10; after Ellis and Enel, arXiv 2108.12211).
+    """Work left divided by time left (after Ellis and Enel, arXiv 2108.12211).
 
     The total work is fitted log-log over the family's other inputs at the present worker count;
     what is done of it follows from the finished tasks and the stages' shares in the nearest run.
@@ -140,7 +140,7 @@ class _Model(RemainingWork):
 
 
 class Linear(_Model):
-    """T = w0 + w1 n + w2 size by least squares over the past runs (PEERS.md B7), as the original
+    """T = w0 + w1 n + w2 size by least squares over the past runs, as the original
     paper of this project had it.
     """
 
@@ -154,7 +154,7 @@ class Linear(_Model):
 
 
 class Ernest(_Model):
-    """T = t0 + t1 size / n + t2 log n + t3 n with no negative term (PEERS.md B8; Venkataraman et
+    """T = t0 + t1 size / n + t2 log n + t3 n with no negative term (Venkataraman et
     al., "Ernest", NSDI 2016), by NNLS on features scaled to 1.
     """
 
@@ -174,8 +174,8 @@ class Ernest(_Model):
 
 
 class Interpolation(_Model):
-    """The nearest past run's finish times, linear in logs between the counts that were measured
-    (PEERS.md B9), flat beyond them. Its published conformal margin is the margin here.
+    """The nearest past run's finish times, linear in logs between the counts that were measured,
+    flat beyond them. Its published conformal margin is the margin here.
     """
 
     def predict(self, library: Library, row: int, runs: Ints, finish_s: Floats) -> Floats:

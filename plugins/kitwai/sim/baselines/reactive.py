@@ -72,7 +72,7 @@ class CpuThreshold(_Reactive):
 
 
 class Hpa(_Reactive):
-    """Kubernetes' HorizontalPodAutoscaler (PEERS.md B1; kubernetes/website,
+    """Kubernetes' HorizontalPodAutoscaler (kubernetes/website,
     content/en/docs/tasks/run-application/horizontal-pod-autoscale.md).
 
     want = ceil(n * metric / target), unless the ratio lies within 0.1 of 1. Workers that start
@@ -117,7 +117,7 @@ class Hpa(_Reactive):
 
 
 class Dataproc(_Reactive):
-    """Google Dataproc (PEERS.md B3; google/cloud/dataproc_v1/types/autoscaling_policies.py).
+    """Google Dataproc (google/cloud/dataproc_v1/types/autoscaling_policies.py).
 
     Every cooldown of 120 s: change = round(f * mean over it of (pending - free slots) / c), with
     f = 1 up and down (the common setting), no least fraction.
@@ -142,7 +142,7 @@ class Dataproc(_Reactive):
 
 
 class Dask(_Reactive):
-    """Dask's adaptive target (PEERS.md B4; dask/distributed, distributed/scheduler.py,
+    """Dask's adaptive target (dask/distributed, distributed/scheduler.py,
     ``adaptive_target``), with the time left as its target duration.
 
     Threads = ceil((time of running and queued tasks) / target duration), at most the tasks there
@@ -167,7 +167,7 @@ class Dask(_Reactive):
 
 
 class SparkDynamicAllocation(_Reactive):
-    """Spark's dynamic allocation (PEERS.md B5; core/.../ExecutorAllocationManager.scala), one
+    """Spark's dynamic allocation (core/.../ExecutorAllocationManager.scala), one
     executor a worker.
 
     While tasks are pending it asks for 1, 2, 4, 8, ... more every second up to what runs them all:
@@ -190,7 +190,7 @@ class SparkDynamicAllocation(_Reactive):
 
 
 class Databricks(_Reactive):
-    """Databricks' optimised autoscaling (PEERS.md B6): up in two jumps, down after 40 s of low use.
+    """Databricks' optimised autoscaling: up in two jumps, down after 40 s of low use.
 
     Up, while tasks are pending: to max(ceil((n + N) / 2), need), then to N. Down: below half of the
     slots in use over 40 s, a quarter of the workers goes. Both shares are this project's choice,
