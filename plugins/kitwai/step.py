@@ -164,6 +164,9 @@ def carry_out(
             target = decision.present or 0
         if target == decision.present and not under_way:
             return {"done": "nothing", "why": "the target is already met"}, []
+        if target < 1:
+            why = "no worker is present, and none is to be started yet"
+            return {"done": "nothing", "why": why}, []
         outcome = scale_cluster(store, hook, target, decision_id=stored.id, wait_s=wait_s)
     except LeaseError as busy:
         log.warning("%s", busy)

@@ -131,6 +131,36 @@ def test_a_scaling_in_is_recorded(store):
     assert (row.started, row.removed) == (0, 2)
 
 
+class Obstinate(Pool):
+    """One of its workers cannot be told to leave (``drain``), or not be ended (``stop``)."""
+
+    def __init__(self, count, how, name):
+        super().__init__(count)
+        self.how, self.name = how, name
+
+    def drain(self, worker):
+        self.refuse("drain", worker)
+        super().drain(worker)
+
+    def stop(self, worker):
+        self.refuse("stop", worker)
+        super().stop(worker)
+
+    def refuse(self, how, worker):
+        if (how, worker.name) == (self.how, self.name):
+            raise PoolError(f"{worker.name} hangs.")
+
+
+@pytest.mark.parametrize("how", ["drain", "stop"])
+def test_a_worker_that_cannot_leave_keeps_no_other_from_it(how, lease):
+    pool = Obstinate(3, how, "worker-2")
+    outcome = reach(1, pool, pool.look, lease, wait_s=0)
+    assert outcome.failed == ("worker-2 hangs.",)
+    assert outcome.stopped == ("worker-1",)
+    assert not outcome.settled
+    assert [worker.alive for worker in pool.workers()] == [True, False, True]
+
+
 class Clock:
     """Passes only while somebody sleeps."""
 

@@ -7,12 +7,12 @@ import time
 from dataclasses import replace
 
 import pytest
-from builders import application, observation, stage
+from builders import application, observation, pool_worker, stage
 
 from kitwai.connection import cluster_config
 from kitwai.core.controls import Control
 from kitwai.core.observation import Ran
-from kitwai.step import decide_cluster, observe_cluster
+from kitwai.step import carry_out, decide_cluster, observe_cluster
 from kitwai.store.champion import Champion
 from kitwai.store.controls import ControlStore
 from kitwai.store.store import Store
@@ -62,3 +62,20 @@ def test_a_stored_end_that_is_no_moment_stops_no_step(tmp_path, caplog, name, va
     told = f"The {name} that ada set is left out: "
     assert told in made["reason"]
     assert told in caplog.text
+
+
+def test_a_hold_without_a_worker_is_no_order_for_none(tmp_path):
+    """The last worker drains, and what runs cannot be read."""
+    store = Store(f"sqlite:///{tmp_path / 's.db'}")
+    now = time.time()
+    last = pool_worker(0, draining_since=now - 5.0)
+    hook = Hook(replace(observation(0, at=now), applications=None, pool=(last,)))
+    extra = {"mode": "auto", "pool": "local"}
+    hook.config = cluster_config("test", host="h", port=None, schema=None, extra=extra)
+    seen = observe_cluster(store, hook, LOG)
+    made = decide_cluster(store, hook, seen["observation_id"], LOG, Champion(None, {}))
+    assert store.decision(made["decision_id"]).decision.target == 0
+    done, notices = carry_out(store, hook, made["decision_id"], ask=None, wait_s=0, log=LOG)
+    assert (done["done"], notices) == ("nothing", [])
+    assert done["why"].startswith("no worker is present")
+    assert store.scalings("test") == []

@@ -36,6 +36,9 @@ def decommission(web_url: str, host: str) -> bool:
         return False
     if status == httpx.codes.OK:
         return True
+    if status == httpx.codes.NOT_FOUND:
+        log.info("The master knows no worker at %s to decommission.", host)
+        return False
     log.warning(
         "The master does not decommission %s (status %d): start it with "
         "spark.decommission.enabled=true and spark.master.ui.decommission.allow.mode=ALLOW.",

@@ -7,7 +7,8 @@ remembered between calls: what one call leaves unfinished, the next one sees and
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from kitwai.core.observation import Observation, PoolWorker
@@ -144,20 +145,35 @@ class _Actions:
     replaced: bool = False
 
     def carry_out(self, plan: ScalingPlan, seen: tuple[PoolWorker, ...]) -> None:
-        """Act on ``plan``, or say in ``done.failed`` why not."""
-        try:
-            if plan.start and not self._keep_dying(seen):
-                self.lease.renew()
+        """Act on ``plan``, or say in ``done.failed`` why not.
+
+        A worker that cannot be told or ended keeps no other one from it.
+        """
+        if plan.start and not self._keep_dying(seen):
+            self.lease.renew()
+            with self._failing():
                 self.pool.start(plan.start, self._started)
-            for worker in plan.drain:
-                self.lease.renew()
+        undrained = set()
+        for worker in plan.drain:
+            self.lease.renew()
+            undrained.add(worker.name)
+            with self._failing():
                 self.pool.drain(worker)
+                undrained.remove(worker.name)
                 self.done.drained[worker.name] = worker
                 self.note()
-            for worker in plan.stop:
-                self.lease.renew()
+        for worker in plan.stop:
+            if worker.name in undrained:
+                continue
+            self.lease.renew()
+            with self._failing():
                 self.pool.stop(worker)
                 self.done.stopped[worker.name] = worker
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
         except PoolError as error:
             self.done.failed.append(str(error))
 

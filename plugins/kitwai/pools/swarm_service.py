@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,8 @@ HOST_LABEL = "kitwai.host"
 UP = ("starting", "running")
 _ENDED = ("complete", "shutdown", "failed", "rejected", "remove", "orphaned")
 _NS = 10**9
+_FORCE_S = 30.0
+"""More than Swarm needs to end a task by force and to tell of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +61,20 @@ class WorkerService:
 
     @property
     def alive(self) -> bool:
-        """Whether the task has not ended."""
-        return self.state not in _ENDED
+        """Whether the task has not ended.
+
+        Of a host that is lost Swarm goes on to say for a day that its tasks run.
+        """
+        return self.state not in _ENDED and not self._given_up
+
+    @property
+    def _given_up(self) -> bool:
+        """Its host should have ended it by force a while ago."""
+        return self.told and time.time() > self._told_at + self.grace_s + _FORCE_S
+
+    @property
+    def _told_at(self) -> float:
+        return moment(self.service["UpdatedAt"]) or self.created_at
 
     @property
     def host(self) -> str:
@@ -88,9 +103,9 @@ class WorkerService:
 
         Swarm forgets when a worker that it stopped was gone; the end of its grace period counts.
         """
-        if self.task is not None:
+        if self.task is not None and self.state in _ENDED:
             return moment(self.task["Status"]["Timestamp"]) or self.created_at
-        return (moment(self.service["UpdatedAt"]) or self.created_at) + self.grace_s
+        return self._told_at + self.grace_s
 
     @property
     def grace_s(self) -> float:
