@@ -236,6 +236,7 @@ def place(tmp_path, monkeypatch):
     (tmp_path / "spoilt" / "a.json").write_text("{")
     (tmp_path / "file").write_text("no JSON")
     (tmp_path / "list.json").write_text("[1, 2]")
+    (tmp_path / "some.json").write_text('{"constants": {"drain_s": {"median": 3}}}')
     (tmp_path / "huge.json").write_text(
         '{"families": {"a": [{"inputs": {}, "cores": 1e999, "stage_work_s": [1], '
         '"stage_tasks": [1], "gap_s": [0], "level": [1], "loss": [1]}]}}'
@@ -280,6 +281,8 @@ def place(tmp_path, monkeypatch):
         ("bench calibrate --repeats 0", "--repeats must be at least 1, not 0"),
         ("bench fidelity --logs file", "file cannot be made or written"),
         ("bench fidelity --logs folder --profiles file", "file cannot be made or written"),
+        ("bench fidelity --constants none", "The constants none cannot be read"),
+        ("bench fidelity --constants some.json", "some.json lack application_stagger_s"),
         ("export --cluster a --out none/x", "none/x cannot be written"),
         ("import none --cluster a", "none cannot be read"),
         ("import folder --cluster a", "folder cannot be read"),

@@ -3,7 +3,8 @@
 Of each shape of `kitwai.bench.workload`, one run on `REFERENCE` workers gives the profile; the
 simulator then says when the application would end on other counts, constant or changed while it
 runs, and real runs say when it did. Constants are those of `kitwai bench calibrate`, which come
-from another application.
+from another application. They belong to a machine and to how busy it is: workers start and take
+their first tasks several times slower where others use the processors.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from typing import Any
 import numpy as np
 
 from kitwai.bench.spark_run import Change, RealCluster, machine, real_cluster
+from kitwai.errors import InvalidInputError
 from kitwai.observe.event_log import EventLog, read_event_log
 from kitwai.observe.event_profile import profile_of
 from kitwai.observe.event_warmup import first_task_cost_ms
-from kitwai.sim.constants import constants, spark_config
+from kitwai.sim.constants import MEASURED, constants, spark_config
 from kitwai.sim.library import Library
 from kitwai.sim.profile import ApplicationProfile
 from kitwai.sim.simulator import Simulator, SimulatorConfig
@@ -87,12 +89,19 @@ def measure_fidelity(
     logs: Path,
     profiles: Path | None = None,
     progress: Callable[[str], None] = lambda _: None,
+    measured: Path = MEASURED,
 ) -> dict[str, Any]:
     """Run everything whose event log is not in ``logs`` yet, and compare.
 
     :param profiles: where profiles of the runs on `REFERENCE` workers are written; None: nowhere.
+    :param measured: the constants, as `kitwai bench calibrate` writes them.
+    :raises InvalidInputError: the constants cannot be read.
     :raises KitwaiError: the cluster or an application did not work.
     """
+    known = constants(measured)
+    lacking = sorted(constants().keys() - known.keys())
+    if lacking:
+        raise InvalidInputError(f"The constants {measured} lack {', '.join(lacking)}.")
     logs.mkdir(parents=True, exist_ok=True)
     wanted = [(shape, size, plan) for plan in PLANS for shape, size in SIZES.items()]
     wanted[6:6] = [(shape, size, Plan(REFERENCE)) for shape, size in SIZES.items()]
@@ -109,14 +118,16 @@ def measure_fidelity(
             if plan == Plan(REFERENCE):
                 write_profile(_profile(logs, shape, size), profiles / f"{shape}-{size}.json")
     runs = [
-        judge(logs, shape, size, plan) for shape, size, plan in wanted if plan != Plan(REFERENCE)
+        judge(logs, shape, size, plan, measured)
+        for shape, size, plan in wanted
+        if plan != Plan(REFERENCE)
     ]
     errors = [abs(run.error) for run in runs]
     return {
         "source": "kitwai bench fidelity",
         "machine": machine(),
         "reference_workers": REFERENCE,
-        "constants": dict(constants()),
+        "constants": dict(known),
         "first_task_s": {
             shape: (first_task_cost_ms(_read(logs, shape, size, Plan(REFERENCE))) or 0.0) / 1000.0
             for shape, size in SIZES.items()
@@ -131,28 +142,30 @@ def measure_fidelity(
     }
 
 
-def judge(logs: Path, shape: str, size: int, plan: Plan) -> Judged:
-    """Compare one real run with its simulation."""
+def judge(logs: Path, shape: str, size: int, plan: Plan, measured: Path = MEASURED) -> Judged:
+    """Compare one real run with its simulation by the constants ``measured``."""
     log = _read(logs, shape, size, plan)
-    profile = started_on(plan.workers, _profile(logs, shape, size))
+    profile = started_on(plan.workers, _profile(logs, shape, size), measured)
     return Judged(
         shape=shape,
         size=size,
         plan=str(plan),
         real_s=log.finish_s,
-        simulated_s=simulate(profile, plan),
+        simulated_s=simulate(profile, plan, _config(plan, measured)),
         real_first_s=(log.ran[0].tasks[0].launch_ms - log.start_ms) / 1000.0,
         simulated_first_s=profile.jobs[0][0].gap_ms / 1000.0,
         load=float(_load(_log(logs, shape, size, plan)).read_text(encoding="utf-8")),
     )
 
 
-def started_on(workers: int, profile: ApplicationProfile) -> ApplicationProfile:
+def started_on(
+    workers: int, profile: ApplicationProfile, measured: Path = MEASURED
+) -> ApplicationProfile:
     """The profile of an application that starts on ``workers`` instead of `REFERENCE` workers:
     their executors share the machine's processors while they start.
     """
     first = {stage.id for stage in profile.jobs[0] if not stage.parents}
-    more_ms = 1000.0 * constants()["application_stagger_s"] * (workers - REFERENCE)
+    more_ms = 1000.0 * constants(measured)["application_stagger_s"] * (workers - REFERENCE)
     stages = tuple(
         replace(stage, gap_ms=max(0.0, stage.gap_ms + more_ms)) if stage.id in first else stage
         for stage in profile.stages
@@ -165,10 +178,10 @@ def simulate(
 ) -> float:
     """When the application ends under the plan, in seconds from its start.
 
-    :param config: of the cluster; None: by the measured constants.
+    :param config: of the cluster; None: by the constants that come with Kitwai.
     """
     most = max([plan.workers, *(change.workers for change in plan.changes)])
-    config = replace(config or _config(plan), step_s=_STEP_S)
+    config = replace(config or _config(plan, MEASURED), step_s=_STEP_S)
     simulator = Simulator(Library([profile], most), 1, config)
     one = np.ones(1, dtype=np.int64)
     simulator.reset(0 * one, most * one, np.full(1, np.inf), start_workers=plan.workers * one)
@@ -184,17 +197,18 @@ def write_profile(profile: ApplicationProfile, path: Path) -> None:
     path.write_text(json.dumps(profile.to_dict()) + "\n", encoding="utf-8")
 
 
-def _config(plan: Plan) -> SimulatorConfig:
-    """The measured constants. Where they depend on how many workers start at once, the plan tells:
-    for the start-up its largest group, for the first tasks an average over the workers.
+def _config(plan: Plan, measured: Path) -> SimulatorConfig:
+    """By the measured constants. Where they depend on how many workers start at once, the plan
+    tells: for the start-up its largest group, for the first tasks an average over the workers.
     """
     groups, there = [plan.workers], plan.workers
     for change in plan.changes:
         groups.append(max(0, change.workers - there))
         there = change.workers
-    config = spark_config(together=sum(one * one for one in groups) / sum(groups))
+    together = sum(one * one for one in groups) / sum(groups)
+    config = spark_config(together=together, path=measured)
     later = max([1, *groups[1:]]) - 1
-    delay_s = config.start_delay_s + later * constants()["start_stagger_s"]
+    delay_s = config.start_delay_s + later * constants(measured)["start_stagger_s"]
     # They come nearly at once, not one after the other.
     return replace(config, start_delay_s=delay_s, start_stagger_s=0.0)
 

@@ -70,6 +70,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     fidelity.add_argument(
         "--profiles", type=Path, help="write the profiles of its applications to this folder"
     )
+    fidelity.add_argument(
+        "--constants",
+        type=Path,
+        help="what kitwai bench calibrate --json has measured on this machine (default: the "
+        "constants that come with Kitwai)",
+    )
     fidelity.set_defaults(run=_fidelity)
 
     sim = benchmarks.add_parser(
@@ -206,11 +212,15 @@ def _fidelity(arguments: argparse.Namespace) -> int:
     from rich.table import Table
 
     from kitwai.bench.fidelity import measure_fidelity
+    from kitwai.sim.constants import MEASURED
 
     console = Console(highlight=False)
     with tempfile.TemporaryDirectory(prefix="kitwai-fidelity-") as folder:
         figures = measure_fidelity(
-            arguments.logs or Path(folder), arguments.profiles, progress=console.print
+            arguments.logs or Path(folder),
+            arguments.profiles,
+            progress=console.print,
+            measured=arguments.constants or MEASURED,
         )
     table = Table("application", "size", "workers", "real s", "simulated s", "error", "load")
     for run in figures["runs"]:

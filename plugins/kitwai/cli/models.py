@@ -49,10 +49,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _root(arguments: argparse.Namespace) -> Path:
     if arguments.models is not None:
-        root = Path(arguments.models)
-        if not root.is_dir():
-            raise InvalidInputError(f"--models names {root}, which is no folder.")
-        return root
+        return Path(arguments.models)
     from kitwai.config import models_root
 
     return models_root()
@@ -62,6 +59,8 @@ def _list(arguments: argparse.Namespace) -> int:
     from kitwai.store.registry import champion, read_manifest, versions
 
     root = _root(arguments)
+    if arguments.models is not None and not root.is_dir():
+        raise InvalidInputError(f"--models names {root}, which is no folder.")
     found = versions(root)
     shadows = _shadows()
     try:
