@@ -63,11 +63,14 @@ class PoolContract:
         since = pool.workers()[0].draining_since
         assert since is not None
         assert since >= first.started_at
+        # Two signals at once would end its JVM.
+        pool.drain(first)
         pool.drain(first)
         assert pool.workers()[0].draining_since == since
         wait_for(lambda: WorkerState.DECOMMISSIONED in {w.state for w in look().workers})
         states = {worker.host: worker.state for worker in look().workers}
         assert states == {first.host: WorkerState.DECOMMISSIONED, second.host: WorkerState.ALIVE}
+        assert len(living(pool)) == 2
 
     def test_draining_a_worker_that_is_not_up_yet_ends_it(self, lone_pool, wait_for):
         (worker,) = lone_pool.start(1)

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +12,10 @@ import psutil
 import pytest
 from pool_contract import PoolContract
 
-from kitwai.core.observation import PoolWorker
+from kitwai.core.observation import PoolWorker, WorkerState
 from kitwai.errors import PoolError
 from kitwai.pools.local import LocalWorkerPool
+from kitwai.pools.scaler import reach
 from kitwai.sandbox import processes
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
@@ -215,3 +217,18 @@ def _starts_nothing(folder: Path, message: str) -> None:
         pool.start(1)
     assert not pool.directory.exists()
     assert pool.workers() == ()
+
+
+def test_a_drain_that_was_noted_and_not_sent_is_sent_later(pool, look, lease, wait_for):
+    """Its process ended in between."""
+    assert reach(1, pool, look, lease, wait_s=90.0).settled
+    (worker,) = pool.workers()
+    mark = pool.directory / worker.name / "draining"
+    mark.touch()
+    pool.drain(worker)
+    time.sleep(1.0)
+    assert {one.state for one in look().workers} == {WorkerState.ALIVE}
+    os.utime(mark, (time.time() - 60.0,) * 2)
+    pool.drain(worker)
+    wait_for(lambda: WorkerState.DECOMMISSIONED in {one.state for one in look().workers})
+    assert living(pool) == list(pool.workers())

@@ -28,6 +28,7 @@ from kitwai.pools.container import (
 from kitwai.pools.worker import (
     LISTED_AFTER_END_S,
     LOGS_KEPT,
+    SIGNAL_AGAIN_S,
     WORKER_CLASS,
     last_said,
 )
@@ -82,10 +83,13 @@ class DockerWorkerPool(ContainerPool):
 
         with self.engine.doing(f"drain {worker.name}") as client:
             try:
+                told = self._draining_since(found["Id"])
                 # The moment is written first: told twice is harmless, told and forgotten is not.
-                if self._draining_since(found["Id"]) is None:
+                if told is None:
                     mark = archive({_MARK: b""}, mtime=time.time())
                     client.put_archive(found["Id"], _MARK_FOLDER, mark)
+                elif time.time() - told <= SIGNAL_AGAIN_S:
+                    return
                 client.kill(found["Id"], signal=signal.SIGPWR.value)
             except APIError as error:
                 if not _is_gone(error):

@@ -27,6 +27,7 @@ from kitwai.pools.base import Each, untold
 from kitwai.pools.worker import (
     LISTED_AFTER_END_S,
     LOGS_KEPT,
+    SIGNAL_AGAIN_S,
     WORKER_CLASS,
     check_worker,
     last_said,
@@ -118,13 +119,16 @@ class LocalWorkerPool:
         process = self._find(worker.name)
         if process is None:
             return
+        mark = self.directory / worker.name / "draining"
+        told = _moment(mark)
         # The moment is written first: told twice is harmless, told and forgotten is not.
         try:
-            _mark(self.directory / worker.name / "draining")
+            _mark(mark)
         except OSError as error:
             raise PoolError(f"{worker.name} cannot be drained: {error}.") from error
         if self._is_worker_jvm(process):
-            processes.send(process, signal.SIGPWR)
+            if told is None or time.time() - told > SIGNAL_AGAIN_S:
+                processes.send(process, signal.SIGPWR)
         else:
             self.stop(worker)
 

@@ -15,6 +15,10 @@ alive for another 60 s."""
 DRAIN_TIMEOUT_S = 90.0
 """So long a worker may take to hand on what it has before it is ended."""
 
+SIGNAL_AGAIN_S = 5.0
+"""A worker that was told to leave so long ago and does not is signalled again, not earlier: while
+Spark's handler runs, a second SIGPWR takes its usual effect and ends the JVM with all it holds."""
+
 LOGS_KEPT = 5
 """So many workers that ended longer ago than that are kept for their logs."""
 
