@@ -37,7 +37,7 @@ from kitwai.pools.container import (
     ContainerPool,
 )
 from kitwai.pools.decommission import decommission
-from kitwai.pools.swarm_service import HOST_LABEL, SINCE_LABEL, UP, WorkerService
+from kitwai.pools.swarm_service import HOST_LABEL, NANOSECONDS, SINCE_LABEL, UP, WorkerService
 from kitwai.pools.worker import (
     DRAIN_TIMEOUT_S,
     LISTED_AFTER_END_S,
@@ -58,7 +58,6 @@ _STOP_S = 20.0
 _POLL_S = 0.2
 _UPDATES = 5
 _AUTH_FILE = "kitwai-auth.conf"
-_NS = 10**9
 
 
 class SwarmWorkerPool(ContainerPool):
@@ -242,8 +241,8 @@ class SwarmWorkerPool(ContainerPool):
         ]
         memory = {"MemoryBytes": limits.memory_mb << 20}
         resources = {
-            "Limits": {**memory, "NanoCPUs": round(limits.cpus * _NS), "Pids": PROCESSES},
-            "Reservations": {**memory, "NanoCPUs": round(limits.reserved_cpus * _NS)},
+            "Limits": {**memory, "NanoCPUs": round(limits.cpus * NANOSECONDS), "Pids": PROCESSES},
+            "Reservations": {**memory, "NanoCPUs": round(limits.reserved_cpus * NANOSECONDS)},
         }
         container = ContainerSpec(
             image=limits.image,
@@ -258,7 +257,7 @@ class SwarmWorkerPool(ContainerPool):
             env=ENVIRONMENT,
             labels=labels,
             stop_signal="SIGPWR",
-            stop_grace_period=round(self.grace_s * _NS),
+            stop_grace_period=round(self.grace_s * NANOSECONDS),
             cap_drop=["ALL"],
             # Older engines do not know it and pass it over.
             privileges={"NoNewPrivileges": True},

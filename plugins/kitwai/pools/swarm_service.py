@@ -14,7 +14,9 @@ HOST_LABEL = "kitwai.host"
 
 UP = ("starting", "running")
 _ENDED = ("complete", "shutdown", "failed", "rejected", "remove", "orphaned")
-_NS = 10**9
+NANOSECONDS = 10**9
+"""In a second: the manager's unit, of processors too."""
+
 _FORCE_S = 30.0
 """More than Swarm needs to end a task by force and to tell of it."""
 
@@ -95,7 +97,7 @@ class WorkerService:
         try:
             return float(self.labels[SINCE_LABEL])
         except (KeyError, ValueError):
-            return moment(self.service["UpdatedAt"]) if self.told else None
+            return self._told_at if self.told else None
 
     @property
     def ended_at(self) -> float:
@@ -111,7 +113,7 @@ class WorkerService:
     def grace_s(self) -> float:
         """What Swarm lets it take to end before it uses force."""
         container = self.service["Spec"]["TaskTemplate"]["ContainerSpec"]
-        return float(container.get("StopGracePeriod") or 0) / _NS
+        return float(container.get("StopGracePeriod") or 0) / NANOSECONDS
 
     @property
     def worker(self) -> PoolWorker:
