@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from kitwai.core.belief import CENSORED, TASK_SIGMA, Prior, forecast, unknown
 from kitwai.core.history import Record, prior_of
-from kitwai.core.stages import TAIL_SIGMA, gaps_left, makespan, tail_of
+from kitwai.core.stages import cells, gaps_left, makespan
+from kitwai.core.tails import TAIL_SIGMA, Tails, learn_tails, tails_left
 from kitwai.sim.library import Library
+from kitwai.sim.profile import ApplicationProfile, StageProfile
 from kitwai.sim.records import priors_of, records_of
-from kitwai.sim.simulator import Simulator
+from kitwai.sim.simulator import Simulator, SimulatorConfig
 from kitwai.sim.synthetic import synthetic_profiles
 
 COUNTS = 10
@@ -121,7 +123,7 @@ def test_a_known_family_is_forecast_before_its_first_task():
     # 400 slot-seconds in two stages of 100 tasks: 100 s on 4 slots, 20 s on 20, and their tails.
     seen = forecast(view(Seen(0), Seen(0), now=0.0), planned(np.log(400.0)), 0.0)
     assert seen.left_s[0, 1] == pytest.approx(100.0, rel=0.12)
-    assert seen.left_s[0, 9] == pytest.approx(20.0, rel=0.25)
+    assert seen.left_s[0, 9] == pytest.approx(20.0, rel=0.2)
     assert (seen.progress[0], seen.tasks_left[0]) == (0.0, 200.0)
 
 
@@ -285,17 +287,18 @@ def test_driver_gaps_are_the_prior_s_until_the_run_has_shown_its_own():
 
 def test_a_stage_begun_beside_one_that_runs_had_no_gap():
     stages = [
-        Seen(40, {2: (37, 148.0)}, active=3, began_s=0.0),
+        Seen(40, {2: (37, 296.0)}, active=3, began_s=0.0),
         Seen(40, active=1, began_s=80.0),
         Seen(40),
     ]
     left = np.array([[1.5, 39.5, 40.0]])
     assert gaps_left(view(*stages, now=81.0), np.zeros((1, 3)), left)[0] == 0.0
     prior = planned(6.0, tasks=(40.0, 40.0, 40.0), gap_s=(0.0, 0.0, 0.0))
-    later = [replace(stages[0], ran={2: (40, 160.0)}, active=0, ended_s=82.0), *stages[1:]]
+    later = [replace(stages[0], ran={2: (40, 320.0)}, active=0, ended_s=82.0), *stages[1:]]
     before = forecast(view(*stages, now=81.0), prior, 15.0).left_s[0]
     after = forecast(view(*later, now=82.0), prior, 15.0).left_s[0]
-    assert before == pytest.approx(after, rel=0.15)
+    # Only that the first stage had no long tail is known better now.
+    assert before == pytest.approx(after, rel=0.25)
 
 
 def test_stages_that_overlap_spare_no_more_than_idle_slots():
@@ -311,18 +314,26 @@ def test_stages_that_overlap_spare_no_more_than_idle_slots():
     assert (believed.left_s[0] > 0.95 * work).all()
 
 
+SLOTS = 2.0 * np.arange(1.0, COUNTS + 1.0)[None]
+
+
+def tails_of(one, informed: bool = False) -> Tails:
+    shape = one.tasks.shape
+    known = np.array([informed])
+    return learn_tails(one, cells(one, COUNTS), SLOTS, np.ones((1, COUNTS)), np.ones(shape), known)
+
+
 def tail(*stages: Seen, now: float) -> tuple[float, float]:
-    one = view(*stages, now=now)
-    slots = 2.0 * np.arange(1.0, COUNTS + 1.0)[None]
-    mean, variance = tail_of(one, slots, np.ones((1, COUNTS)), np.ones((1, len(stages))))
-    return float(mean[0]), float(variance[0])
+    learnt = tails_of(view(*stages, now=now))
+    return float(learnt.calm[0]), float(learnt.calm_var[0])
 
 
-def calm_stages(count: int, extra_s: float = 0.0) -> tuple[list[Seen], float]:
-    """Stages of 42 tasks of 2 s on 4 slots, each ``extra_s`` longer than `makespan` says."""
-    lasts = 2.0 * makespan(np.array([[42.0]]), np.array([[4.0]]))[0, 0, 0] + extra_s
+def calm_stages(count: int, extra_s: float = 0.0, workers: int = 2) -> tuple[list[Seen], float]:
+    """Stages of 42 tasks of 2 s, each ``extra_s`` longer than `makespan` says."""
+    slots = np.array([[2.0 * workers]])
+    lasts = 2.0 * makespan(np.array([[42.0]]), slots)[0, 0, 0] + extra_s
     stages = [
-        Seen(42, {2: (42, 84.0)}, began_s=at * lasts, ended_s=(at + 1) * lasts)
+        Seen(42, {workers: (42, 84.0)}, began_s=at * lasts, ended_s=(at + 1) * lasts)
         for at in range(count)
     ]
     return stages, count * lasts
@@ -330,11 +341,11 @@ def calm_stages(count: int, extra_s: float = 0.0) -> tuple[list[Seen], float]:
 
 def test_stage_tails_are_learnt():
     nothing = tail(Seen(40, active=4, began_s=0.0), now=1.0)
-    assert nothing == (0.0, pytest.approx(TAIL_SIGMA**2))
+    assert nothing == (0.0, pytest.approx(TAIL_SIGMA[0] ** 2))
     stages, now = calm_stages(6)
     calm, calm_variance = tail(*stages, now=now)
     assert calm == pytest.approx(0.0, abs=1e-9)
-    assert calm_variance < 0.1 * TAIL_SIGMA**2
+    assert calm_variance < 0.1 * TAIL_SIGMA[0] ** 2
     seen = []
     for count in (3, 6, 30):
         stages, now = calm_stages(count, extra_s=2.0)
@@ -342,6 +353,42 @@ def test_stage_tails_are_learnt():
     # A task time a stage; few stages may have had it by chance.
     assert 0.2 < seen[0] < seen[1] < seen[2] < 1.0
     assert seen[2] == pytest.approx(1.0, abs=0.15)
+
+
+def test_stragglers_are_told_from_calm_tails():
+    calm, now = calm_stages(5, workers=8)
+    rough, later = calm_stages(5, extra_s=5.0, workers=8)
+    assert tails_of(view(*calm, now=now), True).straggling[0] < 0.1
+    assert tails_of(view(*rough, now=later), True).straggling[0] > 0.95
+    # One late stage may be chance.
+    assert tails_of(view(*calm[:-1], rough[-1], now=later), True).straggling[0] < 0.95
+
+
+def test_stragglers_are_waited_for_the_longer_the_fewer_the_waves():
+    one = np.ones(1)
+    straggling = Tails(0.0 * one, 0.01 * one, one, 0.1 * one, one)
+    mean, variance = tails_left(straggling, np.array([[42.0]]), SLOTS, np.ones((1, 1)))
+    assert (np.diff(mean[0]) > 0.0).all()
+    assert (np.diff(variance[0]) > 0.0).all()
+    calm = Tails(0.3 * one, 0.01 * one, one, 0.1 * one, 0.0 * one)
+    mean, _ = tails_left(calm, np.array([[42.0, 10.0]]), SLOTS, np.ones((1, 2)))
+    assert mean[0] == pytest.approx(np.full(COUNTS, 0.6))
+
+
+def test_workers_that_come_in_mid_stage_are_no_tail():
+    # 100 tasks of 10 s on 4 slots, 16 from 15 s on: those under way then go on beside others.
+    eight = np.array([8])
+    seen = []
+    for seed in range(8):
+        times = 10_000.0 * np.random.default_rng(seed).lognormal(-0.011, 0.15, (2, 100))
+        stages = [StageProfile(n, (n - 1,) * n, tuple(times[n])) for n in range(2)]
+        profile = ApplicationProfile("app", "family", {}, 2, tuple(stages), "test")
+        simulator = Simulator(Library([profile], COUNTS), 1, SimulatorConfig(start_delay_s=15.0))
+        simulator.reset(0 * eight, eight, np.array([600.0]), start_workers=np.array([2]))
+        while not simulator.view().ended[0, 0]:
+            simulator.step(eight)
+        seen.append(tails_of(simulator.view()).calm[0])
+    assert np.mean(seen) == pytest.approx(-0.1, abs=0.2)
 
 
 def test_tails_make_the_rest_longer_at_every_count():

@@ -72,7 +72,8 @@ def test_the_same_checkpoint_decides_the_same(tmp_path, seed):
     assert found.real.limits == 7
     assert found.real.met == day.result.limits_met
     assert abs(found.recorded.met - found.real.met) <= 1
-    assert found.recorded.worker_s == pytest.approx(found.real.worker_s, rel=0.15)
+    # Within what steps of 15 s do not show of workers that leave.
+    assert found.recorded.worker_s == pytest.approx(found.real.worker_s, rel=0.2)
     assert found.unknown == found.notes == ()
 
 

@@ -21,15 +21,13 @@ from typing import Any
 import numpy as np
 
 from kitwai.core.stages import (
-    STAGE_TAIL,
-    TAIL_CHANCE,
-    TAIL_SIGMA,
+    Cells,
     cells,
     gaps_left,
     makespan,
     of_stages_alike,
-    tail_of,
 )
+from kitwai.core.tails import learn_tails, tails_left
 from kitwai.core.view import Bools, Floats, Ints, View
 
 TASK_SIGMA = 0.2
@@ -41,6 +39,10 @@ all started ones still run."""
 
 FORECAST_SIGMA = 0.005
 """Sigma of the log of a forecast whose rates and tails are all known."""
+
+TROUBLED = 0.1
+"""What else befalls runs whose tasks straggle, as hosts that fail: sigma of the log of their time
+left."""
 
 SPREAD_WEIGHT = 2.0
 """Weight of a known family's deviation of stages, in stages seen; of an unknown one's: 1."""
@@ -149,11 +151,12 @@ class Forecast:
     ``progress`` [B]: share of the believed work that is done; ``tasks_left`` [B]: of the stages
     shown or planned; ``task_s`` [B]: mean time of those at the present count;
     ``level`` [B, W] and ``cov`` [B, W, W]: the posterior of l;
-    ``tail`` [B] and ``tail_sigma`` [B]: believed tail of a stage in mean task times
-    (`kitwai.core.stages.tail_of`); ``spread`` [B]: sigma of e; ``surprise`` [B]: how far the run
-    has moved l at the present count; ``stages_ended`` [B]: how many;
-    ``known`` [B]: whether there is work to forecast; ``told`` [B]: whether a finished task or a
-    past run tells of it, and not only what applications in general need.
+    ``tail`` [B] and ``tail_sigma`` [B]: believed calm tail of a stage in mean task times, and
+    ``straggling`` [B]: the chance that the run has stragglers (`kitwai.core.tails`); ``spread``
+    [B]: sigma of e; ``surprise`` [B]: how far the run has moved l at the present count;
+    ``stages_ended`` [B]: how many; ``known`` [B]: whether there is work to forecast; ``told`` [B]:
+    whether a finished task or a past run tells of it, and not only what applications in general
+    need.
     """
 
     left_s: Floats
@@ -165,6 +168,7 @@ class Forecast:
     cov: Floats
     tail: Floats
     tail_sigma: Floats
+    straggling: Floats
     spread: Floats
     surprise: Floats
     stages_ended: Ints
@@ -196,7 +200,8 @@ def forecast(view: View, prior: Prior, start_delay_s: float) -> Forecast:
     weight_var = np.where(shuffle, SHUFFLE_WEIGHT[1] ** 2, 0.0)
     weight_var = np.where(more, MORE_STAGES[1] ** 2, weight_var)
 
-    level, cov, own, own_var, gain, spread = _learn(view, prior, weight, weight_var)
+    finished = cells(view, counts)
+    level, cov, own, own_var, gain, spread = _learn(view, prior, finished, weight, weight_var)
 
     left = np.maximum(tasks - view.complete - 0.5 * view.active, 0.0)
     left = np.where(view.ended, 0.0, left)
@@ -206,15 +211,15 @@ def forecast(view: View, prior: Prior, start_delay_s: float) -> Forecast:
     loss = np.exp(prior.loss)
     present = np.clip(view.serving, 1, counts)[:, None] - 1
     scale = np.exp(np.take_along_axis(level, present, 1)[:, 0])
-    tail, tail_var = tail_of(view, slots, loss, task_s * scale[:, None])
+    tails = learn_tails(view, finished, slots, loss, task_s * scale[:, None], prior.informed)
     waves = makespan(left, slots)
     # A tail is as long as some of the stage's tasks, at any count; one below zero (stages that
     # overlap fill each other's last waves) spares no more than the slots' idle time.
-    tails = np.where(left > 0, task_s, 0.0)
+    late, late_var = tails_left(tails, left, slots, task_s)
     rate = np.exp(level)
     at = (task_s[:, None, :] @ waves)[:, 0] * loss
     full = np.minimum((left * task_s).sum(axis=1)[:, None] / slots, at)
-    at = np.maximum(at + (tail * tails.sum(axis=1))[:, None], full)
+    at = np.maximum(at + late, full)
     at = at * rate + gaps_left(view, _fit(prior.gap_s, stages), left)[:, None]
 
     left_s = _with_start_up(at, view, start_delay_s)
@@ -222,15 +227,13 @@ def forecast(view: View, prior: Prior, start_delay_s: float) -> Forecast:
     total = work.sum(axis=1)
     share = np.divide(work, total[:, None], out=np.zeros_like(work), where=total[:, None] > 0)
     of_stages = (share**2 * own_var).sum(axis=1)
-    noise = STAGE_TAIL + TAIL_CHANCE * np.maximum(tail, 0.0)
-    of_tails = (noise**2 * (tails**2).sum(axis=1) + tail_var * tails.sum(axis=1) ** 2)[:, None]
-    of_tails = of_tails * rate**2 / np.maximum(at, 1e-3) ** 2
+    of_tails = late_var * rate**2 / np.maximum(at, 1e-3) ** 2
+    of_tails += (tails.straggling * TROUBLED**2)[:, None]
     of_level = _of_level(cov, present[:, 0], (share * gain).sum(axis=1))
     sigma = of_level + of_stages[:, None] + of_tails
     sigma = np.sqrt(np.minimum(sigma, 4.0) + FORECAST_SIGMA**2)
     done = (np.where(view.ended, tasks, tasks - left) * task_s).sum(axis=1)
     count = left.sum(axis=1)
-    finished = view.complete.sum(axis=1) > 0
     return Forecast(
         left_s=left_s,
         sigma=sigma,
@@ -239,18 +242,19 @@ def forecast(view: View, prior: Prior, start_delay_s: float) -> Forecast:
         task_s=np.divide(total, count, out=np.zeros_like(total), where=count > 0) * scale,
         level=level,
         cov=cov,
-        tail=tail,
-        tail_sigma=np.sqrt(np.minimum(tail_var, TAIL_SIGMA**2)),
+        tail=tails.calm,
+        tail_sigma=np.sqrt(tails.calm_var),
+        straggling=tails.straggling,
         spread=spread,
         surprise=np.take_along_axis(level - prior.level, present, 1)[:, 0],
         stages_ended=view.ended.sum(axis=1),
         known=count > 0,
-        told=finished | prior.informed,
+        told=(view.complete.sum(axis=1) > 0) | prior.informed,
     )
 
 
 def _learn(
-    view: View, prior: Prior, weight: Floats, weight_var: Floats
+    view: View, prior: Prior, finished: Cells, weight: Floats, weight_var: Floats
 ) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats]:
     """Posterior of l, [B, W] and [B, W, W], of e: mean, variance and how much of it has been learnt
     (0..1), [B, S], and its sigma, [B].
@@ -259,7 +263,7 @@ def _learn(
     """
     rows, stages = weight.shape
     counts = prior.level.shape[1]
-    row, stage, count, n, cell_s = cells(view, counts)
+    row, stage, count, n, cell_s = finished
     y = np.log(np.maximum(cell_s / n, 1e-6)) - weight[row, stage]
     active, complete = view.active[row, stage], view.complete[row, stage]
     # Tasks of a lost worker run again, so that fewer may be complete than have finished.

@@ -20,7 +20,7 @@ import numpy as np
 from kitwai.core.belief import Prior, unknown
 from kitwai.core.view import Floats
 
-RUN_SIGMA = 0.1
+RUN_SIGMA = 0.07
 """Sigma of a hidden factor on all of a run's work: data differ, machines are shared."""
 
 _FARTHEST = 30.0

@@ -12,13 +12,11 @@ from typing import Protocol
 
 import numpy as np
 
+from kitwai.core.recourse import LOGISTIC, with_recourse
 from kitwai.core.state import GLOBAL_FEATURES, TARGET_FEATURES, TARGETS, State, encode
 from kitwai.core.view import Floats, Ints
 
-LOGISTIC = 1.702
-"""The normal distribution function is close to the logistic one of 1.702 z (Camilli, 1994)."""
-
-PRIOR = {"prediction": "belief-3", "logistic": LOGISTIC}
+PRIOR = {"prediction": "belief-4", "logistic": LOGISTIC}
 """What a network corrects: one that was trained with another prediction is of no use."""
 
 KNOWLEDGE = ("informed", "uninformed")
@@ -26,17 +24,22 @@ KNOWLEDGE = ("informed", "uninformed")
 
 TRUSTED = {"informed": True, "uninformed": True}
 
-UNINFORMED = (0.57, 1.0)
-"""Where nothing is known of the family, a missed limit counts 0.57 times the root of its price, and
-no more than 1.0. The forecast is then so wide that a miss seems likely whatever is done, while most
+UNINFORMED = (0.4, 0.6)
+"""Where nothing is known of the family, a missed limit counts 0.4 times the root of its price, and
+no more than 0.6. The forecast is then so wide that a miss seems likely whatever is done, while most
 of it can be mended when the first stages have told more: the full price buys hardly a limit and
 costs half as much again. The two numbers were chosen by the misses of
 measured and of synthetic applications."""
 
+FOR_GOOD = 3.0
+"""A miss is charged so much more where a target is judged as if it were held to the end: what seems
+possible then is not mended later. Where tasks straggle that is how it is: more workers do not
+shorten the wait for a straggler."""
+
 SWITCH = 0.02
 """A change of the worker count must be worth this share of the run's cost."""
 
-PRICES = {0.01: 10.0, 0.05: 2.5, 0.2: 0.3}
+PRICES = {0.01: 2.5, 0.05: 1.0, 0.2: 0.3}
 """Price of a missed limit by stated miss probability, where no checkpoint has measured it."""
 
 
@@ -44,9 +47,9 @@ PRICES = {0.01: 10.0, 0.05: 2.5, 0.2: 0.3}
 class Values:
     """What B states make of W targets.
 
-    ``cost`` [B, W]: expected cost from now on, in units of the whole run on the best static
-    cluster; ``miss`` [B, W]: chance that the limit is missed; ``q`` [B, W]: minus their sum at the
-    state's price, higher is better.
+    ``cost`` [B, W]: expected cost from now on if the target is held to the end, in units of the
+    whole run on the best static cluster; ``miss`` [B, W]: chance that the limit is missed then;
+    ``q`` [B, W]: minus cost and charged misses, as far as the policy sees, higher is better.
     """
 
     cost: Floats
@@ -90,31 +93,38 @@ def price_of(miss: float, prices: Mapping[float, float]) -> float:
     return float(np.exp(np.interp(np.log(max(miss, 1e-6)), np.log(known), logs)))
 
 
-def _values(cost: Floats, miss: Floats, state: State) -> Values:
-    """A limit missed by far is worse than one missed by little: the predicted lateness, as a share
-    of the time left, is charged at the same price, or what is late anyway would be left to itself.
-    """
-    until = np.maximum(state.limit_s - state.now, 1.0)[:, None]
+def _price(state: State) -> Floats:
+    """[B] of a missed limit, by what is known of the family."""
     root, most = UNINFORMED
     blind = np.minimum(root * np.sqrt(state.price), most)
-    price = np.where(state.informed, state.price, np.minimum(blind, state.price))
-    late = np.clip(state.forecast.left_s[:, : cost.shape[1]] / until - 1.0, 0.0, 3.0)
-    q = -(cost + price[:, None] * (miss + late))
-    return Values(cost, miss, q)
+    return np.where(state.informed, state.price, np.minimum(blind, state.price))
 
 
-def held(state: State) -> Values:
-    """What each target is worth by the forecast alone, if it were held to the end."""
+def changeable(state: State) -> Values:
+    """What each target is worth by the forecast alone: with a change of mind later
+    (`kitwai.core.recourse`), but as if it were held to the end as far as tasks are believed to
+    straggle.
+
+    A limit missed by far is worse than one missed by little: the predicted lateness, as a share
+    of the time left, is charged at the same price, or what is late anyway would be left to itself.
+    """
+    cost = state.cost_s / state.best_s[:, None]
     miss = 1.0 / (1.0 + np.exp(LOGISTIC * np.clip(state.z, -20.0, 20.0)))
-    return _values(state.cost_s / state.best_s[:, None], miss, state)
+    price = _price(state)
+    until = np.maximum(state.limit_s - state.now, 1.0)[:, None]
+    late = np.clip(state.forecast.left_s / until - 1.0, 0.0, 3.0)
+    held = cost + FOR_GOOD * price[:, None] * (miss + late)
+    # Squared: a mere suspicion is no reason.
+    straggling = (state.forecast.straggling**2)[:, None]
+    expected = straggling * held + (1.0 - straggling) * with_recourse(state, price)
+    return Values(cost, miss, -expected)
 
 
 class AnalyticPolicy:
     """The forecast, taken at its word: a chance-constrained controller.
 
     It needs no checkpoint, knows any N, and is what Kitwai falls back to. The baseline `lookahead`
-    in closed form: the rest of the run under every constant target, with what is believed of the
-    curve.
+    in closed form, with what is believed of the curve instead of a fit, and a change of mind.
     """
 
     name = "analytic"
@@ -123,12 +133,12 @@ class AnalyticPolicy:
     prices: Mapping[float, float] = PRICES
 
     def values(self, state: State) -> Values:
-        """`held`."""
-        return held(state)
+        """`changeable`."""
+        return changeable(state)
 
 
 class NetworkPolicy:
-    """A trained Q-network: `held`, plus what the network has learnt it to be wrong by.
+    """A trained Q-network: `changeable`, plus what the network has learnt it to be wrong by.
 
     A NumPy forward pass. Every target goes through the same layers, with the mean over the targets
     allowed as context; two outputs a target: the log of a factor on its cost, and what is added to
@@ -159,13 +169,14 @@ class NetworkPolicy:
 
     def values(self, state: State) -> Values:
         """Values of the targets 1..10."""
+        base = changeable(state)
         known, unknown = (self.trusted[name] for name in KNOWLEDGE)
-        if not (known or unknown):
-            return corrected(state, np.zeros((*state.mask[:, :TARGETS].shape, OUTPUTS)))
-        correction = self.correct(*encode(state), state.mask[:, :TARGETS])
         used = np.where(state.informed, known, unknown)
+        if not used.any():
+            return base
+        correction = self.correct(*encode(state), state.mask[:, :TARGETS])
         # Not a product: what the network says where it abstains may not be finite.
-        return corrected(state, np.where(used[:, None, None], correction, 0.0))
+        return corrected(state, base, np.where(used[:, None, None], correction, 0.0))
 
     def correct(self, global_: Floats, of_target: Floats, mask: np.ndarray) -> Floats:
         """The network alone: [B, G], [B, W, K], [B, W] -> [B, W, 2]."""
@@ -207,11 +218,11 @@ ARRAYS: tuple[str, ...] = tuple(array_shapes(1))
 """Their names."""
 
 
-def corrected(state: State, correction: Floats) -> Values:
-    """`held`, corrected by the network's outputs [B, W, 2]."""
+def corrected(state: State, base: Values, correction: Floats) -> Values:
+    """`changeable`, its chances of a miss corrected by the network's outputs [B, W, 2]."""
     width = correction.shape[1]
-    cost = state.cost_s[:, :width] / state.best_s[:, None]
     scale = np.exp(np.clip(correction[:, :, 0], -3.0, 3.0))
     odds = LOGISTIC * np.clip(state.z[:, :width], -20.0, 20.0) * scale - correction[:, :, 1]
     miss = 1.0 / (1.0 + np.exp(np.clip(odds, -40.0, 40.0)))
-    return _values(cost, miss, state)
+    more = FOR_GOOD * _price(state)[:, None] * (miss - base.miss[:, :width])
+    return Values(base.cost[:, :width], miss, base.q[:, :width] - more)

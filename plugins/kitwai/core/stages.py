@@ -6,15 +6,6 @@ import numpy as np
 
 from kitwai.core.view import Floats, Ints, View
 
-STAGE_TAIL = 0.12
-"""Sigma of the end of a stage in mean task times: when the last tasks end is chance."""
-
-TAIL_CHANCE = 0.7
-"""How much of a tail beyond that is chance: one stage has a straggler, the next has none."""
-
-TAIL_SIGMA = 0.4
-"""Sigma of the mean tail before the run, in mean task times a stage (`tail_of`)."""
-
 GAP_WEIGHT = 0.5
 """Weight of the driver times known before, in driver times seen."""
 
@@ -43,11 +34,11 @@ def makespan(tasks: Floats, slots: Floats) -> Floats:
     """
     time = np.zeros((*tasks.shape, slots.shape[1]))
     row, stage = np.nonzero(tasks > 0)
-    time[row, stage] = _makespan(tasks[row, stage][:, None], slots[row])
+    time[row, stage] = makespan_of(tasks[row, stage][:, None], slots[row])
     return time
 
 
-def _makespan(k: Floats, m: Floats) -> Floats:
+def makespan_of(k: Floats, m: Floats) -> Floats:
     """`makespan` of ``k`` > 0 tasks on ``m`` slots, element by element."""
     ratio = k / m
     waves = np.maximum(np.ceil(ratio - 1e-9) - 1.0, 0.0)
@@ -82,9 +73,13 @@ def of_stages_alike(
     return mean, np.minimum(variance, seen * variance + (1.0 - seen) * left)
 
 
-def cells(view: View, counts: int) -> tuple[Ints, Ints, Ints, Floats, Floats]:
-    """The cells (row, stage, worker count less one) that hold finished tasks, how many, and their
-    run time in seconds. They are few: a sum over them takes a tenth of one over all.
+Cells = tuple[Ints, Ints, Ints, Floats, Floats]
+"""Of each cell: row, stage, worker count less one, finished tasks, their run time in seconds."""
+
+
+def cells(view: View, counts: int) -> Cells:
+    """The cells that hold finished tasks. They are few: a sum over them takes a tenth of one over
+    all.
 
     :param counts: cells of more workers are left out.
     """
@@ -95,50 +90,7 @@ def cells(view: View, counts: int) -> tuple[Ints, Ints, Ints, Floats, Floats]:
     return row, stage, count - 1, view.cell_n[row, stage, count], view.cell_s[row, stage, count]
 
 
-def tail_of(view: View, slots: Floats, loss: Floats, task_s: Floats) -> tuple[Floats, Floats]:
-    """How much longer stages last than their tasks and waves explain, in mean task times a stage:
-    posterior mean and variance, [B]. Stragglers, lost workers and late starts make it.
-    """
-    ended = view.ended & (view.complete > 0) & np.isfinite(view.ended_s)
-    last = np.where(ended, view.ended_s, 0.0).max(axis=1)
-    last = np.minimum(last, view.now)
-    began = np.minimum(view.began_s, view.now[:, None])
-    # Stages under way count by the part of their time that lies before the last end.
-    part = np.clip((last[:, None] - began) / np.maximum(view.now[:, None] - began, 1e-9), 0.0, 1.0)
-    part = np.where(ended, 1.0, np.where(view.active + view.complete > 0, part, 0.0))
-    row, stage, count, n, cell_s = cells(view, slots.shape[1])
-    m = slots[row, count]
-    k = np.where(ended[row, stage], view.complete[row, stage], 0).astype(np.float64)
-    some = np.maximum(k, 1.0)
-    stretch = np.where(k > 0, _makespan(some, m) * m / some, 1.0)
-    explained = np.bincount(
-        row,
-        weights=cell_s / m * stretch * loss[row, count] * part[row, stage],
-        minlength=len(slots),
-    )
-    idle = np.where(began < last[:, None], _gaps(view), 0.0).sum(axis=1)
-    over = last - idle - explained
-    shape, of_stage = ended.shape, row * ended.shape[1] + stage
-    finished = np.bincount(of_stage, weights=n, minlength=ended.size).reshape(shape)
-    finished_s = np.bincount(of_stage, weights=cell_s, minlength=ended.size).reshape(shape)
-    mean_s = np.divide(finished_s, finished, out=np.zeros(shape), where=finished > 0)
-    per_tail = np.where(ended, mean_s, 0.0).sum(axis=1)
-    # The stages' weight: a sum of tails of very unequal stages tells as much as its longest.
-    longest = np.where(ended, mean_s, 0.0).max(axis=1)
-    stages = np.divide(per_tail, longest, out=np.zeros_like(per_tail), where=longest > 0)
-    seen = np.divide(over, per_tail, out=np.zeros_like(over), where=per_tail > 0)
-    spread2 = (STAGE_TAIL + TAIL_CHANCE * np.maximum(seen, 0.0)) ** 2
-    error = np.divide(spread2, stages, out=np.full_like(stages, np.inf), where=stages > 0)
-    # What stages under way have used is known to about half a task.
-    under_way = np.where((part > 0) & ~ended, task_s, 0.0).max(axis=1)
-    error += (
-        0.5 * np.divide(under_way, per_tail, out=np.zeros_like(over), where=per_tail > 0)
-    ) ** 2
-    gain = TAIL_SIGMA**2 / (TAIL_SIGMA**2 + error)
-    return gain * seen, TAIL_SIGMA**2 * (1.0 - gain)
-
-
-def _gaps(view: View) -> Floats:
+def gaps(view: View) -> Floats:
     """[B, S] seconds in which no stage before had tasks left and this one had not begun; 0 where
     it has not begun.
     """
@@ -161,6 +113,6 @@ def gaps_left(view: View, prior_s: Floats, left: Floats) -> Floats:
     coming = (left > 0) & ~begun
     planned = np.where(coming, prior_s, 0.0).sum(axis=1)
     count = begun.sum(axis=1)
-    seen = _gaps(view).sum(axis=1) / np.maximum(count, 1)
+    seen = gaps(view).sum(axis=1) / np.maximum(count, 1)
     gain = count / (count + GAP_WEIGHT)
     return np.asarray((1.0 - gain) * planned + gain * seen * coming.sum(axis=1))

@@ -93,7 +93,7 @@ class State:
     many sigmas the limit lies beyond the predicted end; ``cost_s`` [B, W]: worker-seconds left if
     the target is held; ``unit_s`` [B]: the least of those over the targets allowed; ``best_s`` [B]:
     the believed cost of the whole run on the cheapest cluster; ``mask`` [B, W]: targets that the
-    constraint and the rules below allow.
+    constraint and the rules below allow; ``start_delay_s``, ``drain_s``: of the cluster.
 
     Rules: before a task has ended no worker is let go; where no work is left that Spark shows, the
     present count is held; where the limit is out of reach (`HOPELESS_Z`), the target with the
@@ -114,6 +114,8 @@ class State:
     unit_s: Floats
     best_s: Floats
     mask: Bools
+    start_delay_s: float
+    drain_s: float
 
     @property
     def finish_s(self) -> Floats:
@@ -163,6 +165,8 @@ def build_state(
         unit_s=unit_s,
         best_s=unit_s / np.maximum(1.0 - believed.progress, 0.05),
         mask=np.where(one[:, None], targets == only[:, None], allowed),
+        start_delay_s=start_delay_s,
+        drain_s=drain_s,
     )
 
 

@@ -28,7 +28,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kitwai.core.policy import LOGISTIC, AnalyticPolicy, NetworkPolicy, Policy
+from kitwai.core.policy import AnalyticPolicy, NetworkPolicy, Policy
+from kitwai.core.recourse import LOGISTIC
 from kitwai.errors import CheckpointError
 from kitwai.learning.experience import Collector, Labelled, Pool
 from kitwai.learning.network import build_network, share_of_allowed, weights_of
