@@ -305,7 +305,7 @@ def test_several_applications_add_up_to_at_most_n():
     decision = decide(observation(2, one, two), settings())
     assert [a.target for a in decision.applications] == [2, 2]
     assert decision.target == 4
-    assert decide(observation(2, one, two), settings(most=4)).target == 4
+    assert decide(observation(2, one, two), settings(most=3)).target == 3
 
 
 def test_what_waits_in_line_and_is_known_to_be_in_time_asks_for_nobody_new():
