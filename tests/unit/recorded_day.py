@@ -74,7 +74,7 @@ def save_checkpoint(
     manifest = {
         "features": [{"name": name} for name in FEATURE_NAMES],
         "prior": PRIOR,
-        "prices": {"0.01": 2.5, "0.05": 1.0, "0.2": 0.3},
+        "prices": {"0.01": 2.5, "0.05": 1.3, "0.2": 0.3},
         "trusted": {"informed": trusted, "uninformed": trusted},
         "created": created,
     }

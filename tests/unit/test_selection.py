@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kitwai.core.policy import AnalyticPolicy, NetworkPolicy, Values
-from kitwai.core.state import TARGETS, State
+from kitwai.core.policy import KNOWLEDGE, PRICES, AnalyticPolicy, NetworkPolicy, Values
+from kitwai.core.state import TARGET_FEATURES, TARGETS, State
 from kitwai.learning import selection
 from kitwai.learning.network import build_network, weights_of
 from kitwai.learning.selection import FEWEST, select
@@ -22,22 +22,31 @@ def library() -> Library:
     return Library(synthetic_profiles(12, seed=5))
 
 
-def network(scale: float, **options) -> NetworkPolicy:
-    """Random weights of this size; 0 changes nothing."""
-    rng = np.random.default_rng(0)
-    zero = weights_of(build_network(8))
-    arrays = {name: rng.normal(0.0, scale, array.shape) for name, array in zero.items()}
+def wasteful(**options) -> NetworkPolicy:
+    """It says that every limit is missed but with all the workers that are allowed."""
+    arrays = {name: np.zeros_like(array) for name, array in weights_of(build_network(8)).items()}
+    arrays["target_kernel"][TARGET_FEATURES.index("share"), 0] = 1.0
+    arrays["hidden_kernel"][0, 0] = 1.0
+    arrays["output_kernel"][0, 1] = -200.0
+    arrays["output_bias"][1] = 190.0
     return NetworkPolicy("v", arrays, **options)
 
 
+def silent() -> NetworkPolicy:
+    """It abstains, so that the formula decides."""
+    return wasteful(trusted=dict.fromkeys(KNOWLEDGE, False))
+
+
 def loss_of(row: dict) -> float:
-    """Cost in best statics' over episodes that hit, a missed limit at 10, from a table's row."""
-    return row["static_ratio"] + 10.0 * (1.0 - row["hit_rate"])
+    """Cost in best statics' over episodes that hit, a missed limit at its price, from a table's
+    row.
+    """
+    return row["static_ratio"] + PRICES[0.01] * (1.0 - row["hit_rate"])
 
 
 @pytest.fixture(scope="module")
 def worse(library):
-    return select(library, network(3.0), seed=1)
+    return select(library, wasteful(), seed=1)
 
 
 def test_a_network_made_worse_on_purpose_is_not_trusted(worse):
@@ -60,16 +69,16 @@ def test_every_regime_is_judged_on_the_same_episodes(worse):
 def test_a_network_that_was_not_trusted_then_runs_like_the_formula(library, worse):
     episodes = grid_episodes(library, "disturbed", seed=2, workers=(4, 10), limits_s=(300.0,))
     judge = Judge(library, episodes)
-    abstains = network(3.0, trusted=worse.trusted)
+    abstains = wasteful(trusted=worse.trusted)
     ours, formula, heard = (
-        judge.run(PolicyController(policy)) for policy in (abstains, AnalyticPolicy(), network(3.0))
+        judge.run(PolicyController(policy)) for policy in (abstains, AnalyticPolicy(), wasteful())
     )
     assert (ours.worker_seconds == formula.worker_seconds).all()
     assert (ours.worker_seconds != heard.worker_seconds).any()
 
 
 def test_a_network_that_changes_nothing_is_not_trusted(library):
-    made = select(library, network(0.0), seed=1)
+    made = select(library, silent(), seed=1)
     assert made.trusted == {"informed": False, "uninformed": False}
     for rows in made.metrics.values():
         assert rows["network"] == rows["analytic"]
@@ -78,10 +87,10 @@ def test_a_network_that_changes_nothing_is_not_trusted(library):
 @pytest.mark.parametrize("spoilt", [False, True])
 def test_in_episodes_too_the_formula_decides_where_the_network_cannot(spoilt):
     library = Library(synthetic_profiles(6, seed=5), max_workers=14)
-    episodes = grid_episodes(library, "recurring", seed=2, workers=(4, 14), limits_s=(300.0,))
+    episodes = grid_episodes(library, "recurring", seed=2, workers=(8, 14), limits_s=(300.0,))
     judge = Judge(library, episodes)
-    arrays = {name: np.full_like(one, np.nan) for name, one in network(0.0)._weights.items()}
-    policy = NetworkPolicy("v", arrays) if spoilt else network(3.0)
+    arrays = {name: np.full_like(one, np.nan) for name, one in wasteful()._weights.items()}
+    policy = NetworkPolicy("v", arrays) if spoilt else wasteful()
     ours, formula = (judge.run(PolicyController(one)) for one in (policy, AnalyticPolicy()))
     like = np.ones(len(episodes), dtype=bool) if spoilt else episodes.max_workers > 10
     assert (ours.finish_s[like] == formula.finish_s[like]).all()
@@ -118,14 +127,14 @@ class FewestWhereInformed(AnalyticPolicy):
 )
 def test_a_network_is_trusted_where_it_beats_its_rival(library, monkeypatch, rival, trusted):
     monkeypatch.setattr(selection, "AnalyticPolicy", rival)
-    made = select(library, network(0.0), seed=1)
+    made = select(library, silent(), seed=1)
     assert made.trusted == trusted
     assert "and is trusted." in made.reasons["informed"]
 
 
 def test_too_few_applications_prove_nothing(monkeypatch):
     monkeypatch.setattr(selection, "AnalyticPolicy", Fewest)
-    made = select(Library(synthetic_profiles(FEWEST - 1, seed=5)), network(0.0), seed=1)
+    made = select(Library(synthetic_profiles(FEWEST - 1, seed=5)), silent(), seed=1)
     assert made.trusted == {"informed": False, "uninformed": False}
     for sentence in made.reasons.values():
         assert f"at least {FEWEST} are needed" in sentence

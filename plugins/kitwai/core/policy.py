@@ -39,7 +39,7 @@ shorten the wait for a straggler."""
 SWITCH = 0.02
 """A change of the worker count must be worth this share of the run's cost."""
 
-PRICES = {0.01: 2.5, 0.05: 1.0, 0.2: 0.3}
+PRICES = {0.01: 2.5, 0.05: 1.3, 0.2: 0.3}
 """Price of a missed limit by stated miss probability, where no checkpoint has measured it."""
 
 
@@ -100,24 +100,34 @@ def _price(state: State) -> Floats:
     return np.where(state.informed, state.price, np.minimum(blind, state.price))
 
 
-def changeable(state: State) -> Values:
-    """What each target is worth by the forecast alone: with a change of mind later
-    (`kitwai.core.recourse`), but as if it were held to the end as far as tasks are believed to
-    straggle.
+def _held(miss: Floats, state: State) -> Values:
+    """What each target is worth if it is held to the end and the limit is missed with these
+    chances.
 
     A limit missed by far is worse than one missed by little: the predicted lateness, as a share
     of the time left, is charged at the same price, or what is late anyway would be left to itself.
     """
-    cost = state.cost_s / state.best_s[:, None]
-    miss = 1.0 / (1.0 + np.exp(LOGISTIC * np.clip(state.z, -20.0, 20.0)))
-    price = _price(state)
+    width = miss.shape[1]
+    cost = state.cost_s[:, :width] / state.best_s[:, None]
     until = np.maximum(state.limit_s - state.now, 1.0)[:, None]
-    late = np.clip(state.forecast.left_s / until - 1.0, 0.0, 3.0)
-    held = cost + FOR_GOOD * price[:, None] * (miss + late)
+    late = np.clip(state.forecast.left_s[:, :width] / until - 1.0, 0.0, 3.0)
+    return Values(cost, miss, -(cost + FOR_GOOD * _price(state)[:, None] * (miss + late)))
+
+
+def held(state: State) -> Values:
+    """What each target is worth by the forecast alone, if it is held to the end."""
+    return _held(1.0 / (1.0 + np.exp(LOGISTIC * np.clip(state.z, -20.0, 20.0))), state)
+
+
+def changeable(state: State) -> Values:
+    """What each target is worth by the forecast alone: with a change of mind later
+    (`kitwai.core.recourse`), but `held` as far as tasks are believed to straggle.
+    """
+    values = held(state)
     # Squared: a mere suspicion is no reason.
     straggling = (state.forecast.straggling**2)[:, None]
-    expected = straggling * held + (1.0 - straggling) * with_recourse(state, price)
-    return Values(cost, miss, -expected)
+    q = straggling * values.q - (1.0 - straggling) * with_recourse(state, _price(state))
+    return Values(values.cost, values.miss, q)
 
 
 class AnalyticPolicy:
@@ -138,7 +148,8 @@ class AnalyticPolicy:
 
 
 class NetworkPolicy:
-    """A trained Q-network: `changeable`, plus what the network has learnt it to be wrong by.
+    """A trained Q-network: `held`, plus what the network has learnt it to be wrong by, that the
+    target will be changed included; where it abstains, `changeable`.
 
     A NumPy forward pass. Every target goes through the same layers, with the mean over the targets
     allowed as context; two outputs a target: the log of a factor on its cost, and what is added to
@@ -169,14 +180,20 @@ class NetworkPolicy:
 
     def values(self, state: State) -> Values:
         """Values of the targets 1..10."""
-        base = changeable(state)
         known, unknown = (self.trusted[name] for name in KNOWLEDGE)
-        used = np.where(state.informed, known, unknown)
+        used = np.where(state.informed, known, unknown)[:, None]
         if not used.any():
-            return base
-        correction = self.correct(*encode(state), state.mask[:, :TARGETS])
-        # Not a product: what the network says where it abstains may not be finite.
-        return corrected(state, base, np.where(used[:, None, None], correction, 0.0))
+            return changeable(state)
+        own = corrected(state, self.correct(*encode(state), state.mask[:, :TARGETS]))
+        if used.all():
+            return own
+        width, formula = own.q.shape[1], changeable(state)
+        # Chosen, not weighted: what the network says where it abstains may not be finite.
+        return Values(
+            np.where(used, own.cost, formula.cost[:, :width]),
+            np.where(used, own.miss, formula.miss[:, :width]),
+            np.where(used, own.q, formula.q[:, :width]),
+        )
 
     def correct(self, global_: Floats, of_target: Floats, mask: np.ndarray) -> Floats:
         """The network alone: [B, G], [B, W, K], [B, W] -> [B, W, 2]."""
@@ -218,11 +235,9 @@ ARRAYS: tuple[str, ...] = tuple(array_shapes(1))
 """Their names."""
 
 
-def corrected(state: State, base: Values, correction: Floats) -> Values:
-    """`changeable`, its chances of a miss corrected by the network's outputs [B, W, 2]."""
-    width = correction.shape[1]
+def corrected(state: State, correction: Floats) -> Values:
+    """`held`, its chances of a miss corrected by the network's outputs [B, W, 2]."""
+    z = np.clip(state.z[:, : correction.shape[1]], -20.0, 20.0)
     scale = np.exp(np.clip(correction[:, :, 0], -3.0, 3.0))
-    odds = LOGISTIC * np.clip(state.z[:, :width], -20.0, 20.0) * scale - correction[:, :, 1]
-    miss = 1.0 / (1.0 + np.exp(np.clip(odds, -40.0, 40.0)))
-    more = FOR_GOOD * _price(state)[:, None] * (miss - base.miss[:, :width])
-    return Values(base.cost[:, :width], miss, base.q[:, :width] - more)
+    odds = LOGISTIC * z * scale - correction[:, :, 1]
+    return _held(1.0 / (1.0 + np.exp(np.clip(odds, -40.0, 40.0))), state)
