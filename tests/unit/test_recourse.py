@@ -95,10 +95,10 @@ def test_what_cannot_be_had_later_is_worth_nothing_now():
 
 
 def test_many_rows_say_what_one_says():
-    price = np.full(40, 2.5)
-    many = with_recourse(state_with(LEFT_S, 0.2, rows=40), price)
+    price = np.full(150, 2.5)
+    many = with_recourse(state_with(LEFT_S, 0.2, rows=150), price)
     one = with_recourse(state_with(LEFT_S, 0.2), price[:1])
-    assert many == pytest.approx(np.tile(one, (40, 1)), rel=1e-5)
+    assert many == pytest.approx(np.tile(one, (150, 1)), rel=1e-5)
 
 
 def test_it_saves_worker_seconds_without_missing_more_limits(monkeypatch):
