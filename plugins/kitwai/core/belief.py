@@ -213,8 +213,8 @@ def forecast(view: View, prior: Prior, start_delay_s: float) -> Forecast:
     scale = np.exp(np.take_along_axis(level, present, 1)[:, 0])
     tails = learn_tails(view, finished, slots, loss, task_s * scale[:, None], prior.informed)
     waves = makespan(left, slots)
-    # A tail is as long as some of the stage's tasks, at any count; one below zero (stages that
-    # overlap fill each other's last waves) spares no more than the slots' idle time.
+    # Tails below zero (stages that overlap fill each other's last waves) spare no more than the
+    # slots' idle time.
     late, late_var = tails_left(tails, left, slots, task_s)
     rate = np.exp(level)
     at = (task_s[:, None, :] @ waves)[:, 0] * loss

@@ -42,8 +42,8 @@ RATE = (1.0, 0.5)
 RATE_CHANCE = 1.2
 """Sigma of what one stage's stragglers add, in what they add on average at rate 1."""
 
-_TWICE = 0.5
 # How well what waves explain twice is known, as a share of it.
+_TWICE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +124,8 @@ def learn_tails(
         - _log_density(over, prior2 * per_tail**2 + least),
         0.0,
     )
-    chance = np.where(informed, STRAGGLING[1], STRAGGLING[0])
-    odds += np.log(chance / (1.0 - chance))
+    expected = np.where(informed, STRAGGLING[1], STRAGGLING[0])
+    odds += np.log(expected / (1.0 - expected))
     return Tails(
         calm=gain * seen,
         calm_var=prior2 * (1.0 - gain),
