@@ -32,11 +32,12 @@ from kitwai.sim.simulator import Simulator, SimulatorConfig
 REFERENCE = 3
 """Workers of the run that gives the profile; none of the judged runs has so many."""
 
-SIZES = {"wide": 40, "rounds": 24, "skewed": 160}
-"""The size that is judged, by shape."""
+SIZES = {"wide": 80, "rounds": 48, "skewed": 320}
+"""The size that is judged, by shape: runs of one to two minutes, so that the error is not that of
+guessing when JVMs start on a small machine."""
 
-OTHER_SIZES = {"wide": (24, 64), "rounds": (15, 36), "skewed": (96, 240)}
-"""Sizes whose profiles are kept as well, so that each family has three."""
+PROFILE_SIZES = {"wide": (24, 40, 64), "rounds": (15, 24, 36), "skewed": (96, 160, 240)}
+"""Sizes whose profiles are kept for training, three a family; none of them is judged."""
 
 _STEP_S = 0.5
 
@@ -55,7 +56,7 @@ class Plan:
 
 PLANS = (
     Plan(1),
-    Plan(1, (Change(15.0, 4),)),
+    Plan(1, (Change(30.0, 4),)),
     Plan(2),
     Plan(4),
     Plan(4, (Change(25.0, 2),)),
@@ -93,7 +94,7 @@ def measure_fidelity(
 ) -> dict[str, Any]:
     """Run everything whose event log is not in ``logs`` yet, and compare.
 
-    :param profiles: where profiles of the runs on `REFERENCE` workers are written; None: nowhere.
+    :param profiles: where profiles of `PROFILE_SIZES` are written; None: nowhere.
     :param measured: the constants, as `kitwai bench calibrate` writes them.
     :raises InvalidInputError: the constants cannot be read.
     :raises KitwaiError: the cluster or an application did not work.
@@ -105,8 +106,9 @@ def measure_fidelity(
     logs.mkdir(parents=True, exist_ok=True)
     wanted = [(shape, size, plan) for plan in PLANS for shape, size in SIZES.items()]
     wanted[6:6] = [(shape, size, Plan(REFERENCE)) for shape, size in SIZES.items()]
+    kept = [(shape, size) for shape, sizes in PROFILE_SIZES.items() for size in sizes]
     if profiles is not None:
-        wanted += [(s, one, Plan(REFERENCE)) for s, sizes in OTHER_SIZES.items() for one in sizes]
+        wanted += [(*one, Plan(REFERENCE)) for one in kept]
     missing = [one for one in wanted if not _log(logs, *one).is_file()]
     if missing:
         with real_cluster() as cluster:
@@ -114,9 +116,8 @@ def measure_fidelity(
                 progress("{} of size {} on {} workers".format(*one))
                 _run(cluster, logs, *one)
     if profiles is not None:
-        for shape, size, plan in wanted:
-            if plan == Plan(REFERENCE):
-                write_profile(_profile(logs, shape, size), profiles / f"{shape}-{size}.json")
+        for shape, size in kept:
+            write_profile(_profile(logs, shape, size), profiles / f"{shape}-{size}.json")
     runs = [
         judge(logs, shape, size, plan, measured)
         for shape, size, plan in wanted

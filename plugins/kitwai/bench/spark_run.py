@@ -29,6 +29,8 @@ CORES = 2
 _WORKLOAD = Path(__file__).parent / "workload.py"
 _TIMEOUT_S = 300.0
 _POLL_S = 0.05
+_SETTLE_S = 30.0
+_QUIET_PERCENT = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ class RealCluster:
         self._runs = 0
 
     def keep(self, count: int) -> None:
-        """Between applications: have exactly ``count`` workers, registered and nothing else.
+        """Between applications: have exactly ``count`` workers, registered and nothing else, on a
+        machine that has done with starting them, as far as it comes to rest within `_SETTLE_S`.
 
         :raises KitwaiError: they did not come or go in time.
         """
@@ -80,6 +83,7 @@ class RealCluster:
         self.pool.start(count - len(self._staying()))
         wanted = {worker.host for worker in self._staying()}
         self._wait(lambda: self._listed("ALIVE") == wanted, "register")
+        self._settle()
 
     def run(self, shape: str, size: int, changes: Sequence[Change] = ()) -> RealRun:
         """Run an application of `kitwai.bench.workload` to its end.
@@ -144,6 +148,15 @@ class RealCluster:
             return {one["host"] for one in answer.json()["workers"] if one["state"] == state}
         except (httpx.HTTPError, ValueError, KeyError) as error:
             raise KitwaiError(f"The master does not answer: {error}.") from error
+
+    @staticmethod
+    def _settle() -> None:
+        """A JVM computes for some seconds after it has registered: what starts meanwhile is late by
+        chance.
+        """
+        until = time.monotonic() + _SETTLE_S
+        while psutil.cpu_percent(interval=1.0) > _QUIET_PERCENT and time.monotonic() < until:
+            pass
 
     def _wait(self, condition: Callable[[], bool], what: str) -> None:
         until = time.monotonic() + _TIMEOUT_S
