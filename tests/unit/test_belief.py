@@ -1,8 +1,7 @@
-"""`core.belief` and `core.stages`: what a run's tasks tell of the time left."""
+"""`core.belief`: what a run's tasks tell of the time left."""
 
 from __future__ import annotations
 
-import heapq
 from dataclasses import replace
 
 import numpy as np
@@ -13,12 +12,10 @@ from hypothesis import strategies as st
 
 from kitwai.core.belief import CENSORED, TASK_SIGMA, Prior, forecast, unknown
 from kitwai.core.history import Record, prior_of
-from kitwai.core.stages import cells, gaps_left, makespan
-from kitwai.core.tails import TAIL_SIGMA, Tails, learn_tails, tails_left
+from kitwai.core.stages import gaps, gaps_left
 from kitwai.sim.library import Library
-from kitwai.sim.profile import ApplicationProfile, StageProfile
 from kitwai.sim.records import priors_of, records_of
-from kitwai.sim.simulator import Simulator, SimulatorConfig
+from kitwai.sim.simulator import Simulator
 from kitwai.sim.synthetic import synthetic_profiles
 
 COUNTS = 10
@@ -225,66 +222,6 @@ def test_what_differs_between_stages_widens_what_is_believed_of_the_next():
 # --- the time left
 
 
-def scheduled(tasks: int, slots: int) -> float:
-    """Mean end of ``tasks`` tasks given one by one to the next free slot (list scheduling)."""
-    rng, ends = np.random.default_rng(0), []
-    for _ in range(200):
-        free = [0.0] * slots
-        for time in rng.lognormal(-0.02, 0.2, size=tasks):
-            heapq.heapreplace(free, free[0] + time)
-        ends.append(max(free))
-    return float(np.mean(ends))
-
-
-SCHEDULES = [
-    (1, 4),
-    (4, 4),
-    (7, 4),
-    (8, 4),
-    (9, 4),
-    (40, 8),
-    (41, 8),
-    (100, 6),
-    (210, 20),
-    (12, 20),
-]
-
-
-def test_makespan_against_list_scheduling():
-    errors = []
-    for tasks, slots in SCHEDULES:
-        time = makespan(np.array([[float(tasks)]]), np.array([[float(slots)]]))[0, 0, 0]
-        errors.append(time / scheduled(tasks, slots) - 1.0)
-    assert min(errors) > -0.1
-    assert max(errors) < 0.1
-    assert np.mean(np.abs(errors)) < 0.05
-
-
-@given(tasks=st.integers(1, 5000), slots=st.integers(1, 64))
-def test_makespan_lies_between_its_bounds(tasks, slots):
-    time = makespan(np.array([[float(tasks)]]), np.array([[float(slots)]]))[0, 0, 0]
-    packed = tasks / slots
-    assert max(packed, 1.0) - 1e-9 <= time <= packed + 2.0 + 0.4 * np.sqrt(packed)
-
-
-def test_no_tasks_take_no_time():
-    assert (makespan(np.zeros((2, 3)), np.ones((2, 5))) == 0.0).all()
-
-
-def test_driver_gaps_are_the_prior_s_until_the_run_has_shown_its_own():
-    left = np.array([[0.0, 0.0, 10.0, 10.0]])
-    prior_s = np.full((1, 4), 3.0)
-    fresh = [Seen(10), Seen(10), Seen(10), Seen(10)]
-    assert gaps_left(view(*fresh), prior_s, left)[0] == pytest.approx(6.0)
-    done = [
-        Seen(10, {2: (10, 40.0)}, began_s=9.0, ended_s=19.0),
-        Seen(10, {2: (10, 40.0)}, began_s=28.0, ended_s=38.0),
-        *fresh[2:],
-    ]
-    # 9 s before each of the two: weight 2 against the prior's 1/2.
-    assert gaps_left(view(*done), prior_s, left)[0] == pytest.approx(0.2 * 6.0 + 0.8 * 18.0)
-
-
 def test_a_stage_begun_beside_one_that_runs_had_no_gap():
     stages = [
         Seen(40, {2: (37, 296.0)}, active=3, began_s=0.0),
@@ -292,7 +229,8 @@ def test_a_stage_begun_beside_one_that_runs_had_no_gap():
         Seen(40),
     ]
     left = np.array([[1.5, 39.5, 40.0]])
-    assert gaps_left(view(*stages, now=81.0), np.zeros((1, 3)), left)[0] == 0.0
+    seen = view(*stages, now=81.0)
+    assert gaps_left(seen, gaps(seen), np.zeros((1, 3)), left)[0] == 0.0
     prior = planned(6.0, tasks=(40.0, 40.0, 40.0), gap_s=(0.0, 0.0, 0.0))
     later = [replace(stages[0], ran={2: (40, 320.0)}, active=0, ended_s=82.0), *stages[1:]]
     before = forecast(view(*stages, now=81.0), prior, 15.0).left_s[0]
@@ -312,94 +250,6 @@ def test_stages_that_overlap_spare_no_more_than_idle_slots():
     assert believed.tail[0] < -0.1
     work = 300.0 / (2.0 * np.arange(1.0, COUNTS + 1.0))
     assert (believed.left_s[0] > 0.95 * work).all()
-
-
-SLOTS = 2.0 * np.arange(1.0, COUNTS + 1.0)[None]
-
-
-def tails_of(one, informed: bool = False) -> Tails:
-    shape = one.tasks.shape
-    known = np.array([informed])
-    return learn_tails(one, cells(one, COUNTS), SLOTS, np.ones((1, COUNTS)), np.ones(shape), known)
-
-
-def tail(*stages: Seen, now: float) -> tuple[float, float]:
-    learnt = tails_of(view(*stages, now=now))
-    return float(learnt.calm[0]), float(learnt.calm_var[0])
-
-
-def calm_stages(count: int, extra_s: float = 0.0, workers: int = 2) -> tuple[list[Seen], float]:
-    """Stages of 42 tasks of 2 s, each ``extra_s`` longer than `makespan` says."""
-    slots = np.array([[2.0 * workers]])
-    lasts = 2.0 * makespan(np.array([[42.0]]), slots)[0, 0, 0] + extra_s
-    stages = [
-        Seen(42, {workers: (42, 84.0)}, began_s=at * lasts, ended_s=(at + 1) * lasts)
-        for at in range(count)
-    ]
-    return stages, count * lasts
-
-
-def test_stage_tails_are_learnt():
-    nothing = tail(Seen(40, active=4, began_s=0.0), now=1.0)
-    assert nothing == (0.0, pytest.approx(TAIL_SIGMA[0] ** 2))
-    stages, now = calm_stages(6)
-    calm, calm_variance = tail(*stages, now=now)
-    assert calm == pytest.approx(0.0, abs=1e-9)
-    assert calm_variance < 0.1 * TAIL_SIGMA[0] ** 2
-    seen = []
-    for count in (3, 6, 30):
-        stages, now = calm_stages(count, extra_s=2.0)
-        seen.append(tail(*stages, now=now)[0])
-    # A task time a stage; few stages may have had it by chance.
-    assert 0.2 < seen[0] < seen[1] < seen[2] < 1.0
-    assert seen[2] == pytest.approx(1.0, abs=0.15)
-
-
-def test_stragglers_are_told_from_calm_tails():
-    calm, now = calm_stages(5, workers=8)
-    rough, later = calm_stages(5, extra_s=5.0, workers=8)
-    assert tails_of(view(*calm, now=now), True).straggling[0] < 0.1
-    assert tails_of(view(*rough, now=later), True).straggling[0] > 0.95
-    # One late stage may be chance.
-    assert tails_of(view(*calm[:-1], rough[-1], now=later), True).straggling[0] < 0.95
-
-
-def test_stragglers_are_waited_for_the_longer_the_fewer_the_waves():
-    one = np.ones(1)
-    straggling = Tails(0.0 * one, 0.01 * one, one, 0.1 * one, one)
-    mean, variance = tails_left(straggling, np.array([[42.0]]), SLOTS, np.ones((1, 1)))
-    assert (np.diff(mean[0]) > 0.0).all()
-    assert (np.diff(variance[0]) > 0.0).all()
-    calm = Tails(0.3 * one, 0.01 * one, one, 0.1 * one, 0.0 * one)
-    mean, _ = tails_left(calm, np.array([[42.0, 10.0]]), SLOTS, np.ones((1, 2)))
-    assert mean[0] == pytest.approx(np.full(COUNTS, 0.6))
-
-
-def test_workers_that_come_in_mid_stage_are_no_tail():
-    # 100 tasks of 10 s on 4 slots, 16 from 15 s on: those under way then go on beside others.
-    eight = np.array([8])
-    seen = []
-    for seed in range(8):
-        times = 10_000.0 * np.random.default_rng(seed).lognormal(-0.011, 0.15, (2, 100))
-        stages = [StageProfile(n, (n - 1,) * n, tuple(times[n])) for n in range(2)]
-        profile = ApplicationProfile("app", "family", {}, 2, tuple(stages), "test")
-        simulator = Simulator(Library([profile], COUNTS), 1, SimulatorConfig(start_delay_s=15.0))
-        simulator.reset(0 * eight, eight, np.array([600.0]), start_workers=np.array([2]))
-        while not simulator.view().ended[0, 0]:
-            simulator.step(eight)
-        seen.append(tails_of(simulator.view()).calm[0])
-    assert np.mean(seen) == pytest.approx(-0.1, abs=0.2)
-
-
-def test_tails_make_the_rest_longer_at_every_count():
-    ends = []
-    for extra_s in (0.0, 1.0):
-        stages, now = calm_stages(20, extra_s)
-        rest = [Seen(42) for _ in range(8)]
-        one = view(*stages, *rest, now=now)
-        ends.append(forecast(one, unknown(1, COUNTS, 28), 0.0).left_s[0])
-    assert (ends[1] - ends[0])[1] == pytest.approx(8.0, rel=0.2)
-    assert (ends[1] > ends[0] + 4.0).all()
 
 
 def test_workers_that_are_not_there_help_after_their_start_up():

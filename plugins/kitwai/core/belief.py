@@ -23,9 +23,11 @@ import numpy as np
 from kitwai.core.stages import (
     Cells,
     cells,
+    gaps,
     gaps_left,
     makespan,
     of_stages_alike,
+    sums,
 )
 from kitwai.core.tails import learn_tails, tails_left
 from kitwai.core.view import Bools, Floats, Ints, View
@@ -211,7 +213,8 @@ def forecast(view: View, prior: Prior, start_delay_s: float) -> Forecast:
     loss = np.exp(prior.loss)
     present = np.clip(view.serving, 1, counts)[:, None] - 1
     scale = np.exp(np.take_along_axis(level, present, 1)[:, 0])
-    tails = learn_tails(view, finished, slots, loss, task_s * scale[:, None], prior.informed)
+    gap_s, here_s = gaps(view), task_s * scale[:, None]
+    tails = learn_tails(view, finished, gap_s, slots, loss, here_s, prior.informed)
     waves = makespan(left, slots)
     # Tails below zero (stages that overlap fill each other's last waves) spare no more than the
     # slots' idle time.
@@ -220,7 +223,7 @@ def forecast(view: View, prior: Prior, start_delay_s: float) -> Forecast:
     at = (task_s[:, None, :] @ waves)[:, 0] * loss
     full = np.minimum((left * task_s).sum(axis=1)[:, None] / slots, at)
     at = np.maximum(at + late, full)
-    at = at * rate + gaps_left(view, _fit(prior.gap_s, stages), left)[:, None]
+    at = at * rate + gaps_left(view, gap_s, _fit(prior.gap_s, stages), left)[:, None]
 
     left_s = _with_start_up(at, view, start_delay_s)
     work = left * task_s
@@ -269,23 +272,15 @@ def _learn(
     # Tasks of a lost worker run again, so that fewer may be complete than have finished.
     running = active / np.maximum(active + complete, 1)
     noise = TASK_SIGMA**2 / n + (CENSORED * running) ** 2
-
-    def sums(values: Floats, where: Ints, size: int) -> Floats:
-        return np.bincount(where, weights=values, minlength=size).astype(np.float64)
-
-    of_stage, of_count = row * stages + stage, row * counts + count
+    of_stage, of_count = (row, stage), (row, count)
     # Only whole stages tell how stages differ: the first tasks that finish are the short ones.
     whole = np.where(view.ended[row, stage], n, 0.0)
     beyond = y - prior.level[row, count]
-    spread2 = _spread2(
-        sums(beyond * whole, of_stage, rows * stages),
-        sums(whole, of_stage, rows * stages),
-        prior,
-        stages,
-    )
+    shape = rows, stages
+    spread2 = _spread2(sums(of_stage, beyond * whole, shape), sums(of_stage, whole, shape), prior)
     precision = 1.0 / (noise + spread2[row] + weight_var[row, stage])
-    total = sums(precision, of_count, rows * counts).reshape(rows, counts)
-    observed = sums(precision * y, of_count, rows * counts).reshape(rows, counts)
+    total = sums(of_count, precision, (rows, counts))
+    observed = sums(of_count, precision * y, (rows, counts))
     observed = np.divide(observed, total, out=np.zeros_like(total), where=total > 0)
     level, cov = prior.level.copy(), prior.cov.copy()
     for i in np.flatnonzero((total > 0).any(axis=0)):
@@ -297,9 +292,8 @@ def _learn(
     _wait(view, weight, weight_var, level, cov)
     inside = 1.0 / noise
     before = spread2[:, None] + weight_var
-    own_var = 1.0 / (sums(inside, of_stage, rows * stages).reshape(rows, stages) + 1.0 / before)
-    own = sums(inside * (y - level[row, count]), of_stage, rows * stages).reshape(rows, stages)
-    own *= own_var
+    own_var = 1.0 / (sums(of_stage, inside, shape) + 1.0 / before)
+    own = sums(of_stage, inside * (y - level[row, count]), shape) * own_var
     new = np.flatnonzero(~prior.informed)
     if len(new):
         own[new], own_var[new] = of_stages_alike(
@@ -342,14 +336,14 @@ def _wait(view: View, weight: Floats, weight_var: Floats, level: Floats, cov: Fl
     cov[rows] -= less[:, None, None] * gain[:, :, None] * gain[:, None, :]
 
 
-def _spread2(y_sum: Floats, n: Floats, prior: Prior, stages: int) -> Floats:
+def _spread2(y_sum: Floats, n: Floats, prior: Prior) -> Floats:
     """[B] variance of e: the prior's, drawn to how the stages seen differ.
 
-    :param y_sum: [B x S] sum over a stage's tasks of y less l as believed before the run, so that
-        tasks at other worker counts do not make a difference; ``n``: [B x S] how many.
+    :param y_sum: [B, S] sum over a stage's tasks of y less l as believed before the run, so that
+        tasks at other worker counts do not make a difference; ``n``: [B, S] how many.
     """
-    seen = (n > 0).reshape(-1, stages)
-    stage_y = np.divide(y_sum, n, out=np.zeros_like(n), where=n > 0).reshape(-1, stages)
+    seen = n > 0
+    stage_y = np.divide(y_sum, n, out=np.zeros_like(n), where=seen)
     count = seen.sum(axis=1)
     mean = stage_y.sum(axis=1) / np.maximum(count, 1)
     squares = (np.where(seen, stage_y - mean[:, None], 0.0) ** 2).sum(axis=1)

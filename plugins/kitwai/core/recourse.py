@@ -29,7 +29,7 @@ OUTCOMES = (-1.4, -0.53, 0.0, 0.53, 1.4)
 
 # Applications at a time: what fits the processor's cache.
 _ROWS = 64
-_OUTCOMES = np.array(OUTCOMES, dtype=np.float32)[:, None, None, None]
+_OUTCOMES = np.array(OUTCOMES, dtype=np.float32)[:, None, None]
 
 LOGISTIC = 1.702
 """The normal distribution function is close to the logistic one of 1.702 z (Camilli, 1994)."""
@@ -47,49 +47,50 @@ def with_recourse(state: State, price: Floats) -> Floats:
     counts = believed.left_s.shape[1]
     targets = np.arange(1, counts + 1, dtype=np.float32)
     left = np.maximum(believed.left_s, 1e-3).astype(np.float32)
-    sigma = believed.sigma.astype(np.float32)[:, None, :]
+    then_targets = targets[:, None, None]
     first_s = np.minimum(np.float32(LEARN_S), 0.5 * left)
     until = (state.limit_s - state.now).astype(np.float32)[:, None]
-    log_until = np.log(np.maximum(until - first_s, 1e-3))[:, :, None]
+    log_until = np.log(np.maximum(until - first_s, 1e-3))
 
-    # Axes from here on: (outcome,) application, target held first, target held then. What is learnt
-    # at one count tells of another as far as their levels go together.
+    # Axes from here on: target held then, (outcome,) application, target held first, so that the
+    # least over the targets held then is taken of whole blocks. What is learnt at one count tells
+    # of another as far as their levels go together.
     cov = believed.cov.astype(np.float32)
     own = np.sqrt(np.maximum(np.diagonal(cov, axis1=1, axis2=2), 1e-9))
     alike = np.maximum(cov / (own[:, :, None] * own[:, None, :]), 0.0)
+    alike = np.ascontiguousarray(alike.transpose(2, 0, 1))
+    sigma = believed.sigma.T.astype(np.float32)[:, :, None]
     shift = np.float32(np.sqrt(LEARNT)) * sigma * alike
     doubt = np.sqrt(np.maximum(sigma**2 - shift**2, 1e-6))
-    then_s = (1.0 - first_s / left)[:, :, None] * left[:, None, :]
-    first_left_s = np.diagonal(then_s, axis1=1, axis2=2)
+    rest = 1.0 - first_s / left
+    first_left_s, then_s = rest * left, rest * left.T[:, :, None]
     # Workers that are added serve after their start-up; until then the first ones work alone.
     begun = np.minimum(state.start_delay_s / first_left_s, 1.0)
-    added = (targets[None, :] > targets[:, None])[None]
-    later_s = (begun * first_left_s)[:, :, None] + (1.0 - begun)[:, :, None] * then_s
-    then_s = np.where(added, later_s, then_s)
-    log_then = np.log(then_s)
-    leaving = np.maximum(targets[:, None] - targets[None, :], 0.0) * np.float32(state.drain_s)
-    run = state.best_s.astype(np.float32)[:, None, None]
-    change = np.float32(CHANGE) * (targets[:, None] != targets[None, :])
-    change = change[None] + leaving[None] / run
-    forbidden = (targets[None, :] > state.max_workers[:, None])[:, None, :]
-    change = np.where(forbidden, np.float32(np.inf), change)
-    steep, charged = np.float32(LOGISTIC) / doubt, price.astype(np.float32)[:, None, None]
-    limit_s = targets * np.exp(log_until) / run
+    added = then_targets > targets
+    later_s = begun * first_left_s + (1.0 - begun) * then_s
+    log_then = np.log(np.where(added, later_s, then_s))
+    run = state.best_s.astype(np.float32)[:, None]
+    change = np.float32(CHANGE) * (targets != then_targets)
+    leaving = np.maximum(targets - then_targets, 0.0) * np.float32(state.drain_s)
+    forbidden = then_targets > state.max_workers[:, None]
+    change = np.where(forbidden, np.float32(np.inf), change + leaving / run)
+    steep, charged = np.float32(LOGISTIC) / doubt, price.astype(np.float32)[:, None]
+    limit_s = then_targets * np.exp(log_until) / run
     log_over = log_then - log_until
     then = np.zeros_like(left)
     for at in range(0, len(left), _ROWS):
         rows = slice(at, at + _ROWS)
-        over = _OUTCOMES * shift[rows] + log_over[rows]
+        over = _OUTCOMES * shift[:, None, rows] + log_over[:, None, rows]
         ratio = np.exp(np.minimum(np.maximum(over, -20.0), 20.0))
-        over *= -steep[rows]
+        over *= -steep[:, None, rows]
         with np.errstate(over="ignore"):
             missed = 1.0 / (1.0 + np.exp(over))
         missed += np.minimum(np.maximum(ratio - 1.0, 0.0), 3.0)
         missed *= charged[rows]
-        ratio *= limit_s[rows]
+        ratio *= limit_s[:, None, rows]
         missed += ratio
-        missed += change[rows]
-        then[rows] = missed.min(axis=3).mean(axis=0)
+        missed += change[:, None, rows]
+        then[rows] = missed.min(axis=0).mean(axis=0)
     leaving_s = state.drain_s * np.maximum(state.workers[:, None] - targets, 0.0)
     now = (targets * first_s + leaving_s) / state.best_s[:, None]
     return np.asarray(now + then, dtype=np.float64)

@@ -21,6 +21,16 @@ _ALIKE_REST = 0.05
 """Share of a stage's variance that stages alike, however many, do not explain."""
 
 
+def sums(at: tuple[Ints, Ints], values: Floats, shape: tuple[int, ...]) -> Floats:
+    """Values summed by where they belong.
+
+    :param at: row and column of each; ``shape``: of the result.
+    """
+    where = at[0] * shape[1] + at[1]
+    total = np.bincount(where, weights=values, minlength=shape[0] * shape[1])
+    return total.astype(np.float64).reshape(shape)
+
+
 def makespan(tasks: Floats, slots: Floats) -> Floats:
     """Time of a stage's tasks on some slots, in mean task times.
 
@@ -103,16 +113,17 @@ def gaps(view: View) -> Floats:
     return np.asarray(np.maximum(gap, 0.0))
 
 
-def gaps_left(view: View, prior_s: Floats, left: Floats) -> Floats:
+def gaps_left(view: View, gap_s: Floats, prior_s: Floats, left: Floats) -> Floats:
     """[B] driver time before the stages that have not begun: the prior's, drawn to what the
     stages so far had.
 
-    :param prior_s: [B, S] driver time before each stage; ``left``: [B, S] its tasks left.
+    :param gap_s: `gaps`; ``prior_s``: [B, S] driver time before each stage; ``left``: [B, S] its
+        tasks left.
     """
     begun = np.isfinite(view.began_s)
     coming = (left > 0) & ~begun
     planned = np.where(coming, prior_s, 0.0).sum(axis=1)
     count = begun.sum(axis=1)
-    seen = gaps(view).sum(axis=1) / np.maximum(count, 1)
+    seen = gap_s.sum(axis=1) / np.maximum(count, 1)
     gain = count / (count + GAP_WEIGHT)
     return np.asarray((1.0 - gain) * planned + gain * seen * coming.sum(axis=1))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kitwai.core.stages import Cells, gaps, makespan_of
+from kitwai.core.stages import Cells, makespan_of, sums
 from kitwai.core.view import Bools, Floats, Ints, View
 
 STAGE_TAIL = 0.12
@@ -42,6 +42,10 @@ RATE = (1.0, 0.5)
 RATE_CHANCE = 1.2
 """Sigma of what one stage's stragglers add, in what they add on average at rate 1."""
 
+OVERDUE = 0.5
+"""A stage's last tasks are overdue when they end so many mean task times later than waves make one
+expect."""
+
 # How well what waves explain twice is known, as a share of it.
 _TWICE = 0.5
 
@@ -62,37 +66,44 @@ class Tails:
 
 
 def learn_tails(
-    view: View, finished: Cells, slots: Floats, loss: Floats, task_s: Floats, informed: Bools
+    view: View,
+    finished: Cells,
+    gap_s: Floats,
+    slots: Floats,
+    loss: Floats,
+    task_s: Floats,
+    informed: Bools,
 ) -> Tails:
-    """What the stages so far tell.
+    """What the stages so far tell. One of which only overdue tasks are left counts as if it ended
+    now, so that stragglers are believed in while they are waited for.
 
-    :param finished: `kitwai.core.stages.cells`; ``slots``: [B, W] at every worker count; ``loss``:
-        [B, W] factor on what waves explain; ``task_s``: [B, S] believed mean task times at the
-        present count; ``informed``: [B] whether the family is known.
+    :param finished: `kitwai.core.stages.cells`; ``gap_s``: `kitwai.core.stages.gaps`;
+        ``slots``: [B, W] at every worker count; ``loss``: [B, W] factor on what waves explain;
+        ``task_s``: [B, S] believed mean task times at the present count; ``informed``: [B] whether
+        the family is known.
     """
     ended = view.ended & (view.complete > 0) & np.isfinite(view.ended_s)
-    last = np.where(ended, view.ended_s, 0.0).max(axis=1)
+    row, stage, count, n, cell_s = finished
+    m, lost = slots[row, count], loss[row, count]
+    k = np.maximum(np.where(ended, view.complete, view.tasks)[row, stage], 1).astype(np.float64)
+    waves = makespan_of(k, m)
+    overdue = _overdue(view, finished, waves * lost)
+    last = np.where(overdue, view.now[:, None], np.where(ended, view.ended_s, 0.0)).max(axis=1)
+    ended |= overdue
     last = np.minimum(last, view.now)
     began = np.minimum(view.began_s, view.now[:, None])
     # Stages under way count by the part of their time that lies before the last end.
     part = np.clip((last[:, None] - began) / np.maximum(view.now[:, None] - began, 1e-9), 0.0, 1.0)
     part = np.where(ended, 1.0, np.where(view.active + view.complete > 0, part, 0.0))
-    row, stage, count, n, cell_s = finished
-    shape, of_stage = ended.shape, row * ended.shape[1] + stage
     n, cell_s = n * part[row, stage], cell_s * part[row, stage]
 
     def of_stages(values: Floats) -> Floats:
-        sums = np.bincount(of_stage, weights=values, minlength=ended.size).astype(np.float64)
-        return sums.reshape(shape)
+        return sums((row, stage), values, ended.shape)
 
-    m = slots[row, count]
     whole = ended[row, stage]
-    k = np.where(whole, view.complete[row, stage], 1).astype(np.float64)
-    stretch = np.where(whole, makespan_of(k, m) * m / k, 1.0)
-    explained = np.bincount(
-        row, weights=cell_s / m * stretch * loss[row, count], minlength=len(slots)
-    )
-    idle = np.where(began < last[:, None], gaps(view), 0.0).sum(axis=1)
+    stretch = np.where(whole, waves * m / k, 1.0)
+    explained = np.bincount(row, weights=cell_s / m * stretch * lost, minlength=len(slots))
+    idle = np.where(began < last[:, None], gap_s, 0.0).sum(axis=1)
     twice = _twice_explained(view, slots, row, count, n, cell_s)
     over = last - idle - explained + twice.sum(axis=1)
 
@@ -174,6 +185,21 @@ def _added(k: Floats, m: Floats) -> Floats:
     return np.asarray(-np.expm1(-STRAGGLERS * k) * longer)
 
 
+def _overdue(view: View, finished: Cells, waves: Floats) -> Bools:
+    """[B, S] where no task waits, some have ended, and those under way are overdue (`OVERDUE`) by
+    what the ended ones took.
+
+    :param waves: for each cell what its stage lasts at that count, in mean task times.
+    """
+    last = (view.active > 0) & (view.complete > 0) & (view.active + view.complete >= view.tasks)
+    if not last.any():
+        return last
+    row, stage, _, n, cell_s = finished
+    tasks = sums((row, stage), n, last.shape)
+    expected_s = _divide(sums((row, stage), cell_s * (waves + OVERDUE), last.shape), tasks)
+    return np.asarray(last & (tasks > 0) & (view.now[:, None] - view.began_s > expected_s))
+
+
 def _twice_explained(
     view: View, slots: Floats, row: Ints, count: Ints, n: Floats, cell_s: Floats
 ) -> Floats:
@@ -182,20 +208,13 @@ def _twice_explained(
 
     :param n: tasks of each cell, ``cell_s`` their run time.
     """
-    shape = slots.shape
-    at = row * shape[1] + count
-
-    def of_counts(values: Floats) -> Floats:
-        sums = np.bincount(at, weights=values, minlength=slots.size).astype(np.float64)
-        return sums.reshape(shape)
-
-    tasks = of_counts(n)
+    tasks = sums((row, count), n, slots.shape)
     more = np.where(tasks > 0, slots, np.inf)
     more = np.minimum.accumulate(more[:, ::-1], axis=1)[:, ::-1]
-    more = np.concatenate([more[:, 1:], np.full((shape[0], 1), np.inf)], axis=1)
+    more = np.concatenate([more[:, 1:], np.full((len(slots), 1), np.inf)], axis=1)
     more = np.minimum(more, np.maximum(view.serving * view.cores, 1)[:, None])
     beside = np.clip(1.0 - slots / more, 0.0, 1.0) * np.minimum(tasks / slots, 1.0)
-    return np.asarray(0.5 * _divide(of_counts(cell_s), tasks) * beside)
+    return np.asarray(0.5 * _divide(sums((row, count), cell_s, slots.shape), tasks) * beside)
 
 
 def _log_density(x: Floats, variance: Floats) -> Floats:
