@@ -19,7 +19,7 @@ from kitwai.sim.synthetic import synthetic_profiles
 
 @pytest.fixture(scope="module")
 def library() -> Library:
-    return Library(synthetic_profiles(12, seed=5))
+    return Library(synthetic_profiles(24, seed=31))
 
 
 def wasteful(**options) -> NetworkPolicy:
@@ -61,7 +61,7 @@ def test_every_regime_is_judged_on_the_same_episodes(worse):
     assert set(worse.metrics) == set(REGIMES)
     for rows in worse.metrics.values():
         assert set(rows) == {"network", "analytic", "always-N"}
-        assert {row["episodes"] for row in rows.values()} == {12 * 4 * 3}
+        assert {row["episodes"] for row in rows.values()} == {24 * 4 * 3}
         assert len({row["feasible"] for row in rows.values()}) == 1
         assert rows["always-N"]["static_ratio"] > rows["analytic"]["static_ratio"]
 
@@ -132,27 +132,27 @@ def test_a_network_is_trusted_where_it_beats_its_rival(library, monkeypatch, riv
     assert "and is trusted." in made.reasons["informed"]
 
 
-def test_too_few_applications_prove_nothing(monkeypatch):
+def test_too_few_families_prove_nothing(monkeypatch):
     monkeypatch.setattr(selection, "AnalyticPolicy", Fewest)
-    made = select(Library(synthetic_profiles(FEWEST - 1, seed=5)), silent(), seed=1)
+    made = select(Library(synthetic_profiles(12, seed=8)), silent(), seed=1)
     assert made.trusted == {"informed": False, "uninformed": False}
     for sentence in made.reasons.values():
         assert f"at least {FEWEST} are needed" in sentence
 
 
-def test_intervals_are_over_applications_not_over_their_episodes():
+def test_intervals_are_over_groups_not_over_their_episodes():
     rng = np.random.default_rng(0)
-    of_application = rng.normal(size=25)
+    of_group = rng.normal(size=25)
     group = np.repeat(np.arange(25), 40)
-    values = of_application[group]
+    values = of_group[group]
     low, high = selection.interval(values, group, np.random.default_rng(1))
-    assert low < of_application.mean() < high
-    expected = 2 * 1.96 * of_application.std() / 5.0
+    assert low < of_group.mean() < high
+    expected = 2 * 1.96 * of_group.std() / 5.0
     assert high - low == pytest.approx(expected, rel=0.15)
 
 
-def test_intervals_weigh_an_application_by_its_episodes():
-    # 90 episodes of one application at 1.0, ten of nine others at 0: the mean is near 0.9.
+def test_intervals_weigh_a_group_by_its_episodes():
+    # 90 episodes of one group at 1.0, ten of nine others at 0: the mean is near 0.9.
     group = np.concatenate([np.zeros(90, dtype=int), np.arange(1, 11)])
     values = (group == 0).astype(float)
     low, high = selection.interval(values, group, np.random.default_rng(0))

@@ -19,7 +19,7 @@ from kitwai.sim.library import Library
 _WORKERS, _LIMITS_S = (2, 4, 7, 10), (300.0, 420.0, 600.0)
 _RESAMPLES = 2000
 FEWEST = 5
-"""Applications below which the interval says nothing: of a single one it has no width."""
+"""Families below which the interval says nothing: of a single one it has no width."""
 
 _REGIMES_OF = {"informed": ("recurring", "disturbed"), "uninformed": ("new",)}
 
@@ -41,8 +41,9 @@ def select(library: Library, policy: NetworkPolicy, seed: int) -> Selection:
 
     It is trusted where the loss (cost in best statics', a missed limit at the price of the default
     miss probability) is smaller with it: the 95 % interval of the mean difference over episodes
-    (paired bootstrap, by application) lies below 0.
+    (paired bootstrap, by family, whose members are alike) lies below 0.
     """
+    family = np.unique([one.family for one in library.profiles], return_inverse=True)[1]
     price = price_of(DEFAULT_MISS, PRICES)
     metrics: dict[str, dict[str, Any]] = {}
     losses: dict[str, tuple[Floats, np.ndarray]] = {}
@@ -59,22 +60,22 @@ def select(library: Library, policy: NetworkPolicy, seed: int) -> Selection:
         }
         difference = _loss(judge, runs["network"], price) - _loss(judge, runs["analytic"], price)
         feasible = judge.feasible
-        losses[regime] = difference[feasible], episodes.profile[feasible]
+        losses[regime] = difference[feasible], family[episodes.profile[feasible]]
     trusted: dict[str, bool] = {}
     reasons: dict[str, str] = {}
     for knowledge in KNOWLEDGE:
         regimes = _REGIMES_OF[knowledge]
         difference = np.concatenate([losses[one][0] for one in regimes])
-        profile = np.concatenate([losses[one][1] for one in regimes])
-        applications = len(np.unique(profile))
-        if applications < FEWEST:
+        group = np.concatenate([losses[one][1] for one in regimes])
+        families = len(np.unique(group))
+        if families < FEWEST:
             trusted[knowledge] = False
             reasons[knowledge] = (
-                f"the network abstains: {applications} applications can meet a limit, and at least "
-                f"{FEWEST} are needed to judge it."
+                f"the network abstains: applications of {families} families can meet a limit, and "
+                f"at least {FEWEST} are needed to judge it."
             )
             continue
-        low, high = interval(difference, profile, np.random.default_rng(seed))
+        low, high = interval(difference, group, np.random.default_rng(seed))
         trusted[knowledge] = bool(high < 0.0)
         reasons[knowledge] = (
             f"the network changes the loss by {difference.mean():+.4f} "
