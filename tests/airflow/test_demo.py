@@ -18,7 +18,7 @@ from kitwai.replay import Other, replay
 from kitwai.store.store import Store
 from kitwai.store.training import TrainingStore
 
-pytestmark = [pytest.mark.airflow, pytest.mark.slow]
+pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(900)]
 
 DEMO = [sys.executable, "-m", "kitwai.cli.main", "demo"]
 

@@ -15,6 +15,7 @@ from documented_commands import Block, blocks
 
 from kitwai.pools.local import LocalWorkerPool
 from kitwai.sandbox.airflow import AirflowStandalone
+from kitwai.sandbox.postgres import Postgres
 from kitwai.sandbox.spark import SparkMaster, find_spark_home
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -80,7 +81,7 @@ def world(tmp_path_factory, repository):
         (folder / name).symlink_to(repository / name)
     for requirements in repository.glob("requirements*.txt"):
         (folder / requirements.name).symlink_to(requirements)
-    with SparkMaster(folder / "master") as master:
+    with Postgres() as postgres, SparkMaster(folder / "master") as master:
         pool = master.connection({"pool": "local", "max_workers": 3, "worker_cores": 2})
         airflow = AirflowStandalone(
             folder / "airflow",
@@ -88,6 +89,8 @@ def world(tmp_path_factory, repository):
             repository / "plugins",
             connections={"my_pool": pool},
             env={
+                # On SQLite a backfill and the scheduler are in each other's way.
+                "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgres.database("airflow"),
                 # A step a day: the commands are what runs here.
                 "AIRFLOW__KITWAI__STEP": "1d",
                 "AIRFLOW__KITWAI__MODELS": str(folder / "models"),
