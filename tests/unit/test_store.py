@@ -90,6 +90,26 @@ def test_a_missing_row_is_named(store):
         store.observation(77)
 
 
+def test_what_another_version_wrote_in_another_form_stops_nothing(store, caplog):
+    first = store.add_observation(replace(SEEN, at=980.0))
+    decided = [store.add_decision(decide(SEEN, settings()), first, settings()) for _ in range(2)]
+    newest = store.add_observation(SEEN)
+    with store.engine.begin() as connection:
+        for table, row in (("kitwai_observation", newest), ("kitwai_decision", decided[1])):
+            of = Base.metadata.tables[table]
+            connection.execute(of.update().where(of.c.id == row).values(body={"form": "another"}))
+    assert store.newest_observation("test") is None
+    assert [one.at for one in store.newest_observations("test", 2)] == [980.0]
+    assert [one.at for one in store.observations("test")] == [980.0]
+    assert [one.id for one in store.newest_decisions("test", 2)] == decided[:1]
+    assert [one.id for one in store.decisions("test")] == decided[:1]
+    assert f"Row {newest} in kitwai_observation cannot be read" in caplog.text
+    with pytest.raises(StoreError, match="written it in another form"):
+        store.observation(newest)
+    with pytest.raises(StoreError, match=f"Row {decided[1]} in kitwai_decision"):
+        store.decision(decided[1])
+
+
 @pytest.mark.parametrize(
     ("url", "words"),
     [

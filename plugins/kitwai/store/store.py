@@ -7,14 +7,15 @@ dataclasses of `kitwai.core`, through pydantic, to the last bit.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
@@ -25,6 +26,10 @@ from kitwai.errors import StoreError
 from kitwai.store.lease import StoreLease, under_way
 from kitwai.store.schema import ensure_schema
 from kitwai.store.tables import DecisionRow, ObservationRow, ScalingRow
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _OBSERVATION = TypeAdapter(Observation)
 _DECISION = TypeAdapter(Decision)
@@ -62,20 +67,27 @@ class Store:
         return self._add(row)
 
     def observation(self, observation_id: int) -> Observation:
-        """The observation with this id. :raises StoreError: there is none."""
-        return _OBSERVATION.validate_python(self._row(ObservationRow, observation_id).body)
+        """The observation with this id.
+
+        :raises StoreError: there is none, or another version of Kitwai has written it in a form
+            that this one cannot read.
+        """
+        return _read(self._row(ObservationRow, observation_id), _seen)
 
     def newest_observation(self, cluster: str) -> Observation | None:
-        """The latest observation of ``cluster``, None before the first."""
+        """The latest observation of ``cluster``; None before the first, and where this version of
+        Kitwai cannot read it.
+        """
         return next(iter(self.newest_observations(cluster, 1)), None)
 
     def newest_observations(self, cluster: str, most: int) -> list[Observation]:
-        """The latest observations of ``cluster``, newest first."""
+        """The latest observations of ``cluster``, newest first, without those that this version of
+        Kitwai cannot read.
+        """
         query = sa.select(ObservationRow).where(ObservationRow.cluster == cluster)
         query = query.order_by(ObservationRow.at.desc(), ObservationRow.id.desc()).limit(most)
         with Session(self.engine) as session:
-            rows = session.scalars(query).all()
-        return [_OBSERVATION.validate_python(row.body) for row in rows]
+            return _readable(session.scalars(query).all(), _seen)
 
     def add_decision(
         self, decision: Decision, observation_id: int, settings: ClusterSettings
@@ -96,13 +108,18 @@ class Store:
         return self._add(row)
 
     def decision(self, decision_id: int) -> StoredDecision:
-        """The decision with this id. :raises StoreError: there is none."""
-        return _stored(self._row(DecisionRow, decision_id))
+        """The decision with this id.
+
+        :raises StoreError: there is none, or another version of Kitwai has written it in a form
+            that this one cannot read.
+        """
+        return _read(self._row(DecisionRow, decision_id), _stored)
 
     def newest_decisions(
         self, cluster: str, most: int = 1, *, before: int | None = None
     ) -> list[StoredDecision]:
-        """The latest decisions on ``cluster``, newest first.
+        """The latest decisions on ``cluster``, newest first, without those that this version of
+        Kitwai cannot read.
 
         :param before: only those with a smaller id.
         """
@@ -111,16 +128,19 @@ class Store:
             query = query.where(DecisionRow.id < before)
         with Session(self.engine) as session:
             rows = session.scalars(query.order_by(DecisionRow.id.desc()).limit(most)).all()
-        return [_stored(row) for row in rows]
+        return _readable(rows, _stored)
 
     def decisions(self, cluster: str, since: float = 0.0) -> list[StoredDecision]:
-        """The decisions on ``cluster`` from the moment ``since``, oldest first."""
-        return [_stored(row) for row in self._since(DecisionRow, DecisionRow.at, cluster, since)]
+        """The decisions on ``cluster`` from the moment ``since``, oldest first, without those that
+        this version of Kitwai cannot read.
+        """
+        return _readable(self._since(DecisionRow, DecisionRow.at, cluster, since), _stored)
 
     def observations(self, cluster: str, since: float = 0.0) -> list[Observation]:
-        """The observations of ``cluster`` from the moment ``since``, oldest first."""
-        rows = self._since(ObservationRow, ObservationRow.at, cluster, since)
-        return [_OBSERVATION.validate_python(row.body) for row in rows]
+        """The observations of ``cluster`` from the moment ``since``, oldest first, without those
+        that this version of Kitwai cannot read.
+        """
+        return _readable(self._since(ObservationRow, ObservationRow.at, cluster, since), _seen)
 
     def begin_scaling(
         self, cluster: str, target: int, decision_id: int | None, now: float | None = None
@@ -220,6 +240,31 @@ class Store:
         query = sa.select(table).where(table.cluster == cluster, moment >= since)
         with Session(self.engine) as session:
             return session.scalars(query.order_by(moment, table.id)).all()
+
+
+def _read(row: Any, form: Callable[[Any], T]) -> T:
+    try:
+        return form(row)
+    except ValidationError:
+        raise StoreError(
+            f"Row {row.id} in {row.__tablename__} cannot be read: another version of Kitwai has "
+            "written it in another form."
+        ) from None
+
+
+def _readable(rows: Iterable[Any], form: Callable[[Any], T]) -> list[T]:
+    """Those that can be read. One step's record in another form must not stop all later steps."""
+    found = []
+    for row in rows:
+        try:
+            found.append(_read(row, form))
+        except StoreError as error:
+            log.warning("%s It is left out.", error)
+    return found
+
+
+def _seen(row: ObservationRow) -> Observation:
+    return _OBSERVATION.validate_python(row.body)
 
 
 def _stored(row: DecisionRow) -> StoredDecision:

@@ -69,7 +69,7 @@ def get_decision(decision_id: RowId, store: StoreOf) -> DecisionDetail:
     try:
         return detail(store, decision_id)
     except StoreError:
-        raise HTTPException(404, "The store holds no such decision (any more).") from None
+        raise HTTPException(404, "The store holds no decision with this id to read.") from None
 
 
 @router.get("/observations/{observation_id}")
@@ -78,7 +78,7 @@ def get_observation(observation_id: RowId, store: StoreOf) -> Observation:
     try:
         return store.observation(observation_id)
     except StoreError:
-        raise HTTPException(404, "The store holds no such observation (any more).") from None
+        raise HTTPException(404, "The store holds no observation with this id to read.") from None
 
 
 def _text(parts: Iterable[list[Line]]) -> Iterator[str]:
