@@ -13,13 +13,14 @@ setup:  ## make .venv
 demo: setup  ## a real Airflow scales a real Spark cluster (ARGS=--compare, ARGS=--keep)
 	@$(BIN)/kitwai demo $(ARGS)
 
-# Tests that only compute run two at a time; the others start real parts, and share the machine with them.
+# Tests that only compute run two at a time. The others start real parts and wait for them: those with Docker in one
+# process, the rest in another, and each of the two in its own order.
 # Where ARGS choose none of the one kind (pytest's status 5), the other kind is still run.
 NONE_CHOSEN = $(if $(ARGS),|| [ $$? -eq 5 ])
 
 test: setup  ## all tests (ARGS="-m 'not airflow'" for some of them)
 	$(BIN)/pytest -n 2 tests/unit tests/web $(ARGS) $(NONE_CHOSEN)
-	$(BIN)/pytest tests/airflow tests/browser tests/docker tests/docs tests/integration $(ARGS) $(NONE_CHOSEN)
+	$(BIN)/pytest -n 2 --dist loadscope tests/airflow tests/browser tests/docker tests/docs tests/integration $(ARGS) $(NONE_CHOSEN)
 
 check: setup  ## lint, format, types, import rules
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling, Scheduling
 
 from kitwai.sandbox.postgres import Postgres, PostgresError
 
@@ -22,6 +23,18 @@ pytest.register_assert_rewrite("pool_contract", "shuffle_job")
 # How long an example takes says more of the machine than of the code.
 settings.register_profile("kitwai", deadline=None)
 settings.load_profile("kitwai")
+
+
+class _ByEngine(LoadScopeScheduling):
+    """What needs the one Docker engine is one process's, all else the other's."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "docker" if nodeid.startswith("tests/docker/") else "others"
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Scheduling | None:
+    """`pytest -n 2 --dist loadscope` runs tests of real parts, which wait most of the time."""
+    return _ByEngine(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 @pytest.fixture(autouse=True)
