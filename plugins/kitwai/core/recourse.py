@@ -47,7 +47,6 @@ def with_recourse(state: State, price: Floats) -> Floats:
     counts = believed.left_s.shape[1]
     targets = np.arange(1, counts + 1, dtype=np.float32)
     left = np.maximum(believed.left_s, 1e-3).astype(np.float32)
-    then_targets = targets[:, None, None]
     first_s = np.minimum(np.float32(LEARN_S), 0.5 * left)
     until = (state.limit_s - state.now).astype(np.float32)[:, None]
     log_until = np.log(np.maximum(until - first_s, 1e-3))
@@ -55,6 +54,7 @@ def with_recourse(state: State, price: Floats) -> Floats:
     # Axes from here on: target held then, (outcome,) application, target held first, so that the
     # least over the targets held then is taken of whole blocks. What is learnt at one count tells
     # of another as far as their levels go together.
+    then_targets = targets[:, None, None]
     cov = believed.cov.astype(np.float32)
     own = np.sqrt(np.maximum(np.diagonal(cov, axis1=1, axis2=2), 1e-9))
     alike = np.maximum(cov / (own[:, :, None] * own[:, None, :]), 0.0)

@@ -124,10 +124,7 @@ def compare(
         cost.append(difference[rows] / judge.best_cost[rows])
         group.append(episodes.profile[rows])
     profile = np.concatenate(group)
-    drawn = profile
-    if whole_families:
-        names = [one.family for one in library.profiles]
-        drawn = np.unique(names, return_inverse=True)[1][profile]
+    drawn = library.family[profile] if whole_families else profile
     rng = np.random.default_rng(seed)
     total = np.sum(hits, axis=0)
     return Comparison(

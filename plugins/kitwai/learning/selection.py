@@ -43,7 +43,6 @@ def select(library: Library, policy: NetworkPolicy, seed: int) -> Selection:
     miss probability) is smaller with it: the 95 % interval of the mean difference over episodes
     (paired bootstrap, by family, whose members are alike) lies below 0.
     """
-    family = np.unique([one.family for one in library.profiles], return_inverse=True)[1]
     price = price_of(DEFAULT_MISS, PRICES)
     metrics: dict[str, dict[str, Any]] = {}
     losses: dict[str, tuple[Floats, np.ndarray]] = {}
@@ -60,7 +59,7 @@ def select(library: Library, policy: NetworkPolicy, seed: int) -> Selection:
         }
         difference = _loss(judge, runs["network"], price) - _loss(judge, runs["analytic"], price)
         feasible = judge.feasible
-        losses[regime] = difference[feasible], family[episodes.profile[feasible]]
+        losses[regime] = difference[feasible], library.family[episodes.profile[feasible]]
     trusted: dict[str, bool] = {}
     reasons: dict[str, str] = {}
     for knowledge in KNOWLEDGE:

@@ -32,6 +32,7 @@ class Library:
     cores         [P]            task slots a worker
     slowdown      [P, slots + 1] factor on task times at that many slots
     work_s        [P]            total task time at the reference
+    family        [P]            number of the profile's family
     stage_first_s [P, S]         what its first task on a slot takes more
     ============= ============== =======================================================
     """
@@ -47,6 +48,8 @@ class Library:
         self.stages: Ints = np.array([len(stages) for stages in ordered])
         self.cores: Ints = np.array([profile.cores_per_worker for profile in profiles])
         self.work_s: Floats = np.array([profile.work_s for profile in profiles])
+        names = [profile.family for profile in profiles]
+        self.family: Ints = np.unique(names, return_inverse=True)[1]
         self.tasks: Ints = np.zeros((count, most), dtype=np.int64)
         self.gap_s: Floats = np.zeros((count, most))
         self.stage_first_s: Floats = np.zeros((count, most))

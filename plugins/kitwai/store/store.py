@@ -87,7 +87,8 @@ class Store:
         query = sa.select(ObservationRow).where(ObservationRow.cluster == cluster)
         query = query.order_by(ObservationRow.at.desc(), ObservationRow.id.desc()).limit(most)
         with Session(self.engine) as session:
-            return _readable(session.scalars(query).all(), _seen)
+            rows = session.scalars(query).all()
+        return _readable(rows, _seen)
 
     def add_decision(
         self, decision: Decision, observation_id: int, settings: ClusterSettings
