@@ -14,13 +14,16 @@ demo: setup  ## a real Airflow scales a real Spark cluster (ARGS=--compare, ARGS
 	@$(BIN)/kitwai demo $(ARGS)
 
 # Tests that only compute run two at a time. The others start real parts and wait for them: those with Docker in one
-# process, the rest in another, and each of the two in its own order.
+# process, the rest in another, and each of the two in its own order. Tests that race a clock run last, one by one.
 # Where ARGS choose none of the one kind (pytest's status 5), the other kind is still run.
 NONE_CHOSEN = $(if $(ARGS),|| [ $$? -eq 5 ])
 
+REAL_PARTS = tests/airflow tests/browser tests/docker tests/docs tests/integration
+
 test: setup  ## all tests (ARGS="-m 'not airflow'" for some of them)
 	$(BIN)/pytest -n 2 tests/unit tests/web $(ARGS) $(NONE_CHOSEN)
-	$(BIN)/pytest -n 2 --dist loadscope tests/airflow tests/browser tests/docker tests/docs tests/integration $(ARGS) $(NONE_CHOSEN)
+	$(BIN)/pytest -n 2 --dist loadscope --alone=never $(REAL_PARTS) $(ARGS) $(NONE_CHOSEN)
+	$(BIN)/pytest --alone=only $(REAL_PARTS) $(ARGS) $(NONE_CHOSEN)
 
 check: setup  ## lint, format, types, import rules
 	$(BIN)/ruff check .

@@ -25,6 +25,24 @@ settings.register_profile("kitwai", deadline=None)
 settings.load_profile("kitwai")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--alone",
+        choices=["only", "never"],
+        help="run only the tests that are marked alone, or all but them",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if (chosen := config.getoption("alone")) is None:
+        return
+    kept = [
+        one for one in items if (one.get_closest_marker("alone") is not None) == (chosen == "only")
+    ]
+    config.hook.pytest_deselected(items=[one for one in items if one not in kept])
+    items[:] = kept
+
+
 class _ByEngine(LoadScopeScheduling):
     """What needs the one Docker engine is one process's, all else the other's."""
 

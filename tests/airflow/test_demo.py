@@ -53,6 +53,7 @@ def check_replays(out, models):
     assert always.replayed.worker_s > same.replayed.worker_s
 
 
+@pytest.mark.alone
 def test_the_application_makes_its_limit_and_everything_can_be_stopped(tmp_path, repository):
     out = tmp_path / "demo"
     done = subprocess.run(

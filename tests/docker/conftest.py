@@ -87,13 +87,23 @@ def bridge(client: docker.APIClient) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def overlay(client: docker.APIClient) -> Iterator[str]:
-    """A network over all hosts of a Swarm, which has one."""
-    name = "kitwai-test-swarm"
+def swarm(client: docker.APIClient) -> Iterator[None]:
+    """Makes the engine a Swarm, whose only host it is."""
     client.init_swarm("127.0.0.1", f"127.0.0.1:{SWARM_PORT}")
-    client.create_network(name, driver="overlay", attachable=True)
-    yield name
+    yield
     leave_swarm(client)
+
+
+@pytest.fixture(scope="module")
+def overlay(client: docker.APIClient, swarm: None, request: pytest.FixtureRequest) -> str:
+    """A network over all hosts of the Swarm; each module has its own.
+
+    An engine that was too slow to attach a container leaves a VXLAN device behind, which keeps
+    whatever follows out of the same network.
+    """
+    name = f"kitwai-{request.module.__name__.rpartition('.')[2]}".replace("_", "-")
+    client.create_network(name, driver="overlay", attachable=True)
+    return name
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ pytestmark = [
 WAIT_S = 120.0
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(("kind", "decommissions"), [("docker", True), ("swarm", False)])
 def test_five_scale_ins_while_a_job_shuffles_compute_nothing_twice(
     spark, pool, look, lease, wait_for, tmp_path

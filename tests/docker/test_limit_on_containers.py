@@ -19,6 +19,7 @@ from kitwai.store.champion import load_champion
 from kitwai.store.store import Store
 
 pytestmark = [
+    pytest.mark.alone,
     pytest.mark.docker,
     pytest.mark.slow,
     pytest.mark.timeout(600),

@@ -11,7 +11,12 @@ from kitwai.observe.event_profile import profile_of
 from kitwai.observe.event_warmup import first_task_cost_ms
 from kitwai.sim.constants import spark_config
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.integration,
+    pytest.mark.slow,
+    pytest.mark.timeout(240),
+]
 
 
 def test_a_simulated_run_ends_when_the_real_one_did():

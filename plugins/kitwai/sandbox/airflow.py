@@ -68,7 +68,7 @@ class AirflowStandalone:
         :param dag_ids: DAGs that must be parsed before the start counts as done.
         """
         self.home = home.resolve()
-        self.api = httpx.Client(timeout=20.0)
+        self.api = httpx.Client(timeout=60.0)
         self.session: int | None = None
         self.environment: dict[str, str] = {}
         self._standalone: subprocess.Popen[bytes] | None = None

@@ -189,7 +189,8 @@ class SparkMaster:
             "conn_type": "spark_cluster",
             "host": address.hostname,
             "port": address.port,
-            "extra": {"master": self.url, **extra},
+            # Beside other work a driver that begins may take seconds to answer.
+            "extra": {"master": self.url, "timeout": "8s", **extra},
         }
 
     def start(self, attempts: int = 3) -> None:
