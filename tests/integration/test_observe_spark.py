@@ -97,6 +97,7 @@ def test_a_real_cluster(tmp_path):
         (application,) = seen.applications
         assert application.name == "<counted> & observed"
         assert (application.limit_s, application.max_workers, application.cores) == (180.0, 4, 4)
+        assert application.jobs == 1
         assert 0.0 < application.elapsed_s <= time.time() - launched
         assert {executor.host for executor in application.executors} == started
         assert {executor.cores for executor in application.executors} == {2}

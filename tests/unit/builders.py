@@ -112,6 +112,7 @@ def view(
     limit_s: float = 600.0,
     cores: int = 2,
     counts: int = 10,
+    jobs: int = 1,
 ) -> View:
     """One application (B = 1) as a policy is shown it."""
     cell_n, cell_s = np.zeros((2, 1, len(stages), counts + 1))
@@ -132,6 +133,7 @@ def view(
         workers=ints(serving if workers is None else workers)[0],
         serving=ints(serving)[0],
         cores=ints(cores)[0],
+        jobs=ints(jobs)[0],
         busy=np.ones(1),
         tasks=ints(*(one.tasks for one in stages)),
         active=ints(*(one.active for one in stages)),

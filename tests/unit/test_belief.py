@@ -10,8 +10,10 @@ from builders import Seen, view
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kitwai.core.belief import CENSORED, TASK_SIGMA, Prior, forecast, unknown
+from kitwai.core.belief import MORE_JOBS, forecast
 from kitwai.core.history import Record, prior_of
+from kitwai.core.levels import CENSORED, TASK_SIGMA, truncated
+from kitwai.core.prior import Prior, unknown
 from kitwai.core.stages import gaps, gaps_left
 from kitwai.sim.library import Library
 from kitwai.sim.records import priors_of, records_of
@@ -188,6 +190,77 @@ def test_bayes_rule_against_the_dense_formula(seed):
     assert seen.cov[0] == pytest.approx(cov, abs=1e-9)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_an_unknown_stage_differs_by_the_same_at_every_count(seed):
+    """Against the dense formula, with the stages' deviations as unknowns of their own."""
+    rng = np.random.default_rng(seed)
+    prior = unknown(1, COUNTS, 3)
+    stages = [Seen(50, {2: (30, 60.0), 9: (20, float(rng.uniform(40.0, 400.0)))}), Seen(7)]
+    stages.append(Seen(40, {9: (30, float(rng.uniform(40.0, 400.0)))}, active=10))
+    seen = forecast(view(*stages, serving=9), prior, 15.0)
+
+    design, values, noise = [], [], []
+    for at, one in enumerate(stages):
+        for count, (number, seconds) in one.ran.items():
+            row = np.zeros(COUNTS + 3)
+            row[[count - 1, COUNTS + at]] = 1.0
+            design.append(row)
+            values.append(np.log(seconds / number))
+            running = one.active / (one.active + one.complete)
+            noise.append(TASK_SIGMA**2 / number + (CENSORED * running) ** 2)
+    before = np.zeros((COUNTS + 3, COUNTS + 3))
+    before[:COUNTS, :COUNTS] = prior.cov[0]
+    before[COUNTS:, COUNTS:] = seen.spread[0] ** 2 * np.eye(3)
+    mean = np.concatenate([prior.level[0], np.zeros(3)])
+    design, values = np.array(design), np.array(values)
+    gain = before @ design.T @ np.linalg.inv(design @ before @ design.T + np.diag(noise))
+    mean += gain @ (values - design @ mean)
+    cov = before - gain @ design @ before
+    assert seen.level[0] == pytest.approx(mean[:COUNTS], abs=1e-9)
+    assert seen.cov[0] == pytest.approx(cov[:COUNTS, :COUNTS], abs=1e-9)
+
+
+def test_a_stage_of_long_tasks_does_not_make_the_workers_that_came_meanwhile_seem_slow():
+    """The same tasks on 2 and on 9 workers, after a stage of short ones on 2."""
+    short = Seen(60, {2: (60, 60.0)}, ended_s=20.0)
+    long = Seen(60, {2: (10, 80.0), 9: (30, 240.0)}, active=18, began_s=20.0)
+    prior = unknown(1, COUNTS, 2)
+    seen = forecast(view(short, long, serving=9), prior, 15.0)
+    expected = prior.level[0, 8] - prior.level[0, 1]
+    assert seen.level[0, 8] - seen.level[0, 1] == pytest.approx(expected, abs=0.15)
+
+
+@pytest.mark.parametrize(
+    "prior", [unknown(1, COUNTS, 2), planned(np.log(400.0), tasks=(100.0, 30.0))]
+)
+def test_a_stage_is_believed_longer_while_its_first_tasks_are_waited_for(prior):
+    prior.spread[:] = 0.8
+    done = Seen(100, {2: (100, 200.0)}, began_s=0.0, ended_s=50.0)
+    found = [
+        forecast(view(done, Seen(30, active=4, began_s=50.0), now=now), prior, 0.0)
+        for now in (50.0, 52.0, 60.0, 80.0, 140.0)
+    ]
+    left = [one.left_s[0, 1] for one in found]
+    assert (np.diff(left[1:]) > 0).all()
+    # 28 tasks of at least 90 s on 4 slots: much of that is believed, and not much more.
+    assert left[-1] > 4.0 * left[0]
+    assert left[-1] < 2.0 * 7 * 90.0
+    # It is the stage that is slow: the level is known by the first one.
+    assert found[-1].level[0] == pytest.approx(found[0].level[0])
+
+
+@pytest.mark.parametrize("cut", [-8.0, -1.0, 0.0, 2.0, 4.9, 5.1, 9.0, 30.0])
+def test_moments_of_what_is_known_to_be_above(cut):
+    x = cut + np.linspace(0.0, 20.0 / max(1.0, cut), 400_001)
+    density = np.exp(-0.5 * (x**2 - max(cut, 0.0) ** 2))
+    mean = (x * density).sum() / density.sum()
+    variance = (x**2 * density).sum() / density.sum() - mean**2
+    found, less = truncated(np.array([cut]))
+    assert found[0] == pytest.approx(mean, abs=1e-3)
+    # No one observation is believed to leave less than a fiftieth.
+    assert 1.0 - less[0] == pytest.approx(max(variance, 0.02), abs=2e-3)
+
+
 def test_short_tasks_that_end_first_are_not_taken_for_all():
     first = Seen(8, {2: (2, 2.0)}, active=6, began_s=90.0)
     whole = Seen(8, {2: (8, 8.0)}, began_s=90.0, ended_s=100.0)
@@ -237,6 +310,23 @@ def test_a_stage_begun_beside_one_that_runs_had_no_gap():
     after = forecast(view(*later, now=82.0), prior, 15.0).left_s[0]
     # Only that the first stage had no long tail is known better now.
     assert before == pytest.approx(after, rel=0.25)
+
+
+def test_an_unknown_application_that_has_submitted_two_jobs_is_expected_to_submit_more():
+    done = Seen(100, {2: (100, 200.0)}, began_s=0.0, ended_s=50.0)
+    half = Seen(100, {2: (50, 100.0)}, began_s=50.0)
+
+    def left(jobs: int, prior: Prior) -> tuple[float, float, float]:
+        seen = forecast(view(done, half, jobs=jobs), prior, 0.0)
+        return seen.left_s[0, 1], seen.sigma[0, 1], seen.progress[0]
+
+    one, two = (left(jobs, unknown(1, COUNTS, 2)) for jobs in (1, 2))
+    # Each of the two has 100 tasks of 2 s on 4 slots.
+    assert two[0] - one[0] == pytest.approx(MORE_JOBS[0] * 50.0, rel=0.15)
+    assert two[1] > one[1]
+    assert two[2] == pytest.approx(one[2] / (1.0 + 0.5 * MORE_JOBS[0]))
+    # Of a known family it is known how many there are.
+    assert left(2, planned(np.log(400.0))) == left(1, planned(np.log(400.0)))
 
 
 def test_stages_that_overlap_spare_no_more_than_idle_slots():

@@ -56,7 +56,7 @@ LATE_AT_ONE = application(HALFWAY, elapsed_s=100.0, limit_s=200.0)
 @pytest.mark.parametrize(
     ("seen", "changes", "target", "words"),
     [
-        pytest.param(observation(1, LATE_AT_ONE), {}, 2, "of 200 s (its own limit", id="scale out"),
+        pytest.param(observation(1, LATE_AT_ONE), {}, 3, "of 200 s (its own limit", id="scale out"),
         pytest.param(
             observation(10, application(LONG, elapsed_s=50.0)),
             {},
@@ -155,8 +155,8 @@ LATE_AT_ONE = application(HALFWAY, elapsed_s=100.0, limit_s=200.0)
         pytest.param(
             observation(1, LATE_AT_ONE, past=Past(since_scale_out_s=3.0)),
             {},
-            2,
-            "2 of at most 10",
+            3,
+            "3 of at most 10",
             id="a limit in danger does not wait for the cooldown",
         ),
         pytest.param(
@@ -263,7 +263,7 @@ def test_past_runs_tell_what_to_do_before_the_first_task_has_ended():
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_champion_that_answers_nonsense_is_replaced_loudly(value):
     decision = decide(observation(1, LATE_AT_ONE), settings(), FixedPolicy(9, value))
-    assert decision.target == 2
+    assert decision.target == 3
     assert decision.applications[0].policy == "analytic"
     assert "not finite" in decision.fallback
 
@@ -303,9 +303,9 @@ def test_several_applications_add_up_to_at_most_n():
     one = application(HALFWAY, elapsed_s=100.0, limit_s=200.0, name="one", executors=(executor(0),))
     two = application(HALFWAY, elapsed_s=100.0, limit_s=200.0, name="two", executors=(executor(1),))
     decision = decide(observation(2, one, two), settings())
-    assert [a.target for a in decision.applications] == [2, 2]
-    assert decision.target == 4
-    assert decide(observation(2, one, two), settings(most=3)).target == 3
+    assert [a.target for a in decision.applications] == [3, 3]
+    assert decision.target == 6
+    assert decide(observation(2, one, two), settings(most=5)).target == 5
 
 
 def test_what_waits_in_line_and_is_known_to_be_in_time_asks_for_nobody_new():

@@ -11,9 +11,9 @@ from builders import application, observation, settings, stage
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kitwai.core.belief import Prior, unknown
 from kitwai.core.decide import decide
 from kitwai.core.history import RUN_SIGMA, Record, prior_of
+from kitwai.core.prior import Prior, unknown
 from kitwai.sim.library import Library
 from kitwai.sim.records import history_of, prior_for, priors_of, records_of
 from kitwai.sim.synthetic import synthetic_profiles

@@ -206,3 +206,12 @@ def test_an_application_that_shows_nothing():
     view = view_of(application(), LIMIT, workers=2, serving=2, cores=2, counts=10)
     assert view.tasks.tolist() == [[0]]
     assert not view.ended.any()
+
+
+def test_the_jobs_are_those_that_the_driver_told_and_one_where_nobody_did():
+    seen = application(stage(tasks=4))
+    views = [
+        view_of(one, LIMIT, workers=2, serving=2, cores=2, counts=10)
+        for one in (seen, replace(seen, jobs=3), replace(seen, jobs=0))
+    ]
+    assert [int(view.jobs[0]) for view in views] == [1, 3, 1]

@@ -124,7 +124,7 @@ def test_a_healthy_cluster():
     one, two = observation.applications
     assert (one.id, one.name, one.elapsed_s) == ("app-1", "name of app-1", 36.958)
     assert (one.limit_s, one.max_workers, one.error) == (180.0, 4, None)
-    assert len(one.stages) == 6
+    assert (one.jobs, len(one.stages)) == (len(json.loads(recorded("jobs.json"))), 6)
     assert one.stages[-1].began_s == pytest.approx(33.522, abs=1e-3)
     assert one.inputs == {}
     assert {executor.host for executor in two.executors} == {"127.0.7.2", "127.0.7.3"}

@@ -48,7 +48,7 @@ def fill(store: TrainingStore) -> None:
     """Two applications on the first day, eight on the second, none on the third, one on the fourth;
     small ones, whose simulation is quick.
     """
-    small = [one for one in synthetic_profiles(60, 21) if 100.0 < one.work_s < 1500.0]
+    small = [one for one in synthetic_profiles(60, 22) if 100.0 < one.work_s < 1500.0]
     for at, profile in enumerate(small[:11]):
         began = FIRST + (0 if at < 2 else 1 if at < 10 else 3) * DAY + 1000.0 * at
         store.add_run(f"log-{at}", "1", Run(profile, began, began + 300.0))

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from builders import Seen, view
 
-from kitwai.core.belief import unknown
 from kitwai.core.policy import FOR_GOOD, AnalyticPolicy
+from kitwai.core.prior import unknown
 from kitwai.core.recourse import CHANGE, LEARN_S, with_recourse
 from kitwai.core.state import State, build_state
 from kitwai.sim.agent import PolicyController

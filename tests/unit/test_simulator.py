@@ -6,11 +6,11 @@ import itertools
 import numpy as np
 import pytest
 
-from kitwai.core.belief import unknown
 from kitwai.core.constraint import Constraint
 from kitwai.core.live import view_of
 from kitwai.core.observation import Application, Ran, Stage
 from kitwai.core.policy import AnalyticPolicy
+from kitwai.core.prior import unknown
 from kitwai.core.state import build_state, encode
 from kitwai.sim.agent import PolicyController
 from kitwai.sim.episodes import LIMIT_GRID_S, Episodes, calm, disturbed, grid_episodes
@@ -194,7 +194,8 @@ def application_of(made: Simulator, row: int) -> Application:
         for n in range(view.tasks.shape[1])
         if view.tasks[row, n]
     )
-    return Application("id", "name", 2, float(made.now[row]), stages=stages)
+    jobs = int(view.jobs[row])
+    return Application("id", "name", 2, float(made.now[row]), stages=stages, jobs=jobs)
 
 
 def test_a_policy_sees_in_the_simulator_what_it_sees_live():
@@ -355,3 +356,15 @@ def test_the_forecast_decides_better_than_a_constant_cluster_of_n():
     assert ours.hit_rate >= 0.97 * always.hit_rate
     assert ours.static_ratio < 0.8 * always.static_ratio
     assert ours.lateness <= 1.05
+
+
+def test_a_view_counts_the_jobs_that_have_been_submitted():
+    several = next(one for one in synthetic_profiles(60, seed=3) if len(one.jobs) > 2)
+    made = Simulator(Library([several]), 1)
+    made.reset(np.zeros(1, dtype=np.int64), np.array([10]), np.array([600.0]))
+    seen = []
+    while not made.done.all():
+        seen.append(int(made.view().jobs[0]))
+        made.step(np.array([4]), seconds=1.0)
+    assert sorted(seen) == seen
+    assert sorted(set(seen)) == list(range(1, len(several.jobs) + 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kitwai.core.belief import CURVE, CURVE_FACTORS, CURVE_REST, unknown
+from kitwai.core.prior import CURVE, CURVE_FACTORS, CURVE_REST, unknown
 from kitwai.sim.library import Library
 from kitwai.sim.profile import ApplicationProfile
 from kitwai.sim.synthetic import synthetic_profiles

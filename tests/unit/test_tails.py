@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from builders import Seen, view
 
-from kitwai.core.belief import forecast, unknown
+from kitwai.core.belief import forecast
+from kitwai.core.prior import unknown
 from kitwai.core.stages import cells, gaps, makespan
 from kitwai.core.tails import TAIL_SIGMA, Tails, learn_tails, tails_left
 from kitwai.sim.library import Library

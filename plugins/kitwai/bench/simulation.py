@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from kitwai.core.belief import Prior
 from kitwai.core.policy import AnalyticPolicy, NetworkPolicy, Policy, array_shapes
+from kitwai.core.prior import Prior
 from kitwai.core.state import build_state
 from kitwai.core.view import Ints, View
 from kitwai.learning.experience import Pool

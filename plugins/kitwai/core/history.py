@@ -17,7 +17,7 @@ from itertools import product
 
 import numpy as np
 
-from kitwai.core.belief import Prior, unknown
+from kitwai.core.prior import Prior, unknown
 from kitwai.core.view import Floats
 
 RUN_SIGMA = 0.07
@@ -42,7 +42,7 @@ class Record:
 
     ``stage_work_s`` [S] total task time of a stage; ``stage_tasks`` [S]; ``gap_s`` [S] driver time
     before it; ``level`` [W] log of the total task time at each worker count; ``loss`` [W] log of
-    the run's time at that count over what the rates alone say (`kitwai.core.belief.Prior`);
+    the run's time at that count over what the rates alone say (`kitwai.core.prior.Prior`);
     ``cores``: task slots a worker; ``app``: the run's application id.
     """
 

@@ -114,6 +114,7 @@ def view_of(
         workers=np.array([workers], dtype=np.int64),
         serving=np.array([serving], dtype=np.int64),
         cores=np.array([cores], dtype=np.int64),
+        jobs=np.array([application.jobs or 1], dtype=np.int64),
         busy=np.array([0.0]),
         tasks=ints([stage.tasks for stage in shown]),
         active=ints([stage.active for stage in shown]),

@@ -133,6 +133,7 @@ class Application:
     is recorded and no part of a policy's state.
     ``endless``: it names no limit and is not expected to end (a stream, a shell, or so it says).
     ``cpu_s``: CPU time that its tasks have used, None where Spark does not tell.
+    ``jobs``: how many it has submitted, None where nobody has told.
     ``shuffle_service``: its executors leave their shuffle files to Spark's external service.
     ``error`` says why the driver could not be read; then executors and stages are None.
     """
@@ -152,6 +153,7 @@ class Application:
     cpu_s: float | None = None
     log: DriverLog | None = None
     shuffle_service: bool = False
+    jobs: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

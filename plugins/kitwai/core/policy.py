@@ -16,7 +16,7 @@ from kitwai.core.recourse import LOGISTIC, with_recourse
 from kitwai.core.state import GLOBAL_FEATURES, TARGET_FEATURES, TARGETS, State, encode
 from kitwai.core.view import Floats, Ints
 
-PRIOR = {"prediction": "belief-5", "logistic": LOGISTIC}
+PRIOR = {"prediction": "belief-6", "logistic": LOGISTIC}
 """What a network corrects: one that was trained with another prediction is of no use."""
 
 KNOWLEDGE = ("informed", "uninformed")
@@ -24,12 +24,12 @@ KNOWLEDGE = ("informed", "uninformed")
 
 TRUSTED = {"informed": True, "uninformed": True}
 
-UNINFORMED = (0.4, 0.6)
-"""Where nothing is known of the family, a missed limit counts 0.4 times the root of its price, and
-no more than 0.6. The forecast is then so wide that a miss seems likely whatever is done, while most
-of it can be mended when the first stages have told more: the full price buys hardly a limit and
-costs half as much again. The two numbers were chosen by the misses of
-measured and of synthetic applications."""
+UNINFORMED = (0.5, 0.2)
+"""Where nothing is known of the family, a missed limit counts half of its price, and before a task
+has ended no more than 0.2. The forecast is then so wide that a miss seems likely whatever is done,
+while most of it can be mended when the first tasks have told more: the full price buys hardly a
+limit and costs half as much again. The two numbers were chosen by the misses of measured and of
+synthetic applications."""
 
 FOR_GOOD = 3.0
 """A miss is charged so much more where a target is judged as if it were held to the end: what seems
@@ -95,9 +95,10 @@ def price_of(miss: float, prices: Mapping[float, float]) -> float:
 
 def _price(state: State) -> Floats:
     """[B] of a missed limit, by what is known of the family."""
-    root, most = UNINFORMED
-    blind = np.minimum(root * np.sqrt(state.price), most)
-    return np.where(state.informed, state.price, np.minimum(blind, state.price))
+    share, untold = UNINFORMED
+    told = share * state.price
+    blind = np.where(state.forecast.told, told, np.minimum(told, untold))
+    return np.where(state.informed, state.price, blind)
 
 
 def _held(miss: Floats, state: State) -> Values:

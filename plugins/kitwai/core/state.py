@@ -41,7 +41,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kitwai.core.belief import Forecast, Prior, forecast
+from kitwai.core.belief import Forecast, forecast
+from kitwai.core.prior import Prior
 from kitwai.core.view import Bools, Floats, Ints, View
 
 TARGETS = 10
@@ -81,6 +82,9 @@ TARGET_FEATURES: tuple[str, ...] = (
 
 FEATURE_NAMES: tuple[str, ...] = (*GLOBAL_FEATURES, *(f"target_{name}" for name in TARGET_FEATURES))
 
+GUESS_SIGMA = 0.5
+"""Before a task has ended, a forecast of a larger sigma is no reason to let workers go."""
+
 HOPELESS_Z = -2.0
 """Where no target allowed has a larger ``z``, the limit is given up: the earliest end is sought."""
 
@@ -95,7 +99,8 @@ class State:
     the believed cost of the whole run on the cheapest cluster; ``mask`` [B, W]: targets that the
     constraint and the rules below allow; ``start_delay_s``, ``drain_s``: of the cluster.
 
-    Rules: before a task has ended no worker is let go; where no work is left that Spark shows, the
+    Rules: before a task has ended no worker is let go, unless runs of the family tell enough
+    (`GUESS_SIGMA`); where no work is left that Spark shows, the
     present count is held; where the limit is out of reach (`HOPELESS_Z`), the target with the
     earliest end is the only one.
     """
@@ -140,8 +145,10 @@ def build_state(
     leaving = np.maximum(view.workers[:, None] - targets, 0)
     cost_s = targets * left_s + np.minimum(drain_s, left_s) * leaving
     allowed = targets <= view.max_workers[:, None]
-    # Before a task has ended nothing but the past speaks: no reason to pay for a drain.
-    told = view.complete.sum(axis=1) > 0
+    # Before a task has ended nothing but the past speaks.
+    here = np.clip(view.workers, 1, counts)[:, None] - 1
+    sure = prior.informed & (np.take_along_axis(believed.sigma, here, 1)[:, 0] < GUESS_SIGMA)
+    told = sure | (view.complete.sum(axis=1) > 0)
     fewest = np.where(told, 1, np.minimum(view.workers, view.max_workers))
     allowed &= targets >= np.minimum(fewest, counts)[:, None]
     unit_s = np.where(allowed, cost_s, np.inf).min(axis=1)

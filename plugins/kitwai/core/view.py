@@ -30,6 +30,7 @@ class View:
     workers    [B]        workers that serve or start, without those that leave
     serving    [B]        workers that take tasks
     cores      [B]        task slots a worker
+    jobs       [B]        jobs submitted so far, those that have ended too
     busy       [B]        share of the slots in use over the last step, 0..1
     tasks      [B, S]     tasks of a stage; 0 while Spark has not shown it
     active     [B, S]     tasks under way
@@ -50,6 +51,7 @@ class View:
     workers: Ints
     serving: Ints
     cores: Ints
+    jobs: Ints
     busy: Floats
     tasks: Ints
     active: Ints

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kitwai.core.belief import Prior
 from kitwai.core.policy import Policy
+from kitwai.core.prior import Prior
 from kitwai.core.state import TARGETS, State, build_state, encode
 from kitwai.core.view import Bools, Floats, Ints
 from kitwai.learning.network import share_of_allowed

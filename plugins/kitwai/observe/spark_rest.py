@@ -267,6 +267,7 @@ async def read_application(
             inputs=properties.inputs,
             cpu_s=parse_cpu(stages),
             shuffle_service=properties.shuffle_service,
+            jobs=len(decode(_JOBS, jobs)),
         ),
         properties.faults,
     )

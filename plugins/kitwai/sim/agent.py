@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from kitwai.core.belief import Prior
 from kitwai.core.policy import AnalyticPolicy, Policy, price_of
+from kitwai.core.prior import Prior
 from kitwai.core.state import build_state
 from kitwai.core.view import Bools, Floats, Ints, View
 from kitwai.sim.episodes import Episodes

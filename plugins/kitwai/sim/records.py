@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from kitwai.core.belief import Prior, unknown
 from kitwai.core.history import Record, comparable, prior_of
+from kitwai.core.prior import Prior, unknown
 from kitwai.core.stages import makespan
 from kitwai.core.view import Bools
 from kitwai.sim.library import Library

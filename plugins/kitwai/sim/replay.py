@@ -16,12 +16,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kitwai.core.belief import Prior
 from kitwai.core.constraint import Constraint
 from kitwai.core.decision import ClusterSettings
 from kitwai.core.guardrails import guard_application
 from kitwai.core.history import Record, comparable, prior_of
 from kitwai.core.policy import AnalyticPolicy, Policy, price_of
+from kitwai.core.prior import Prior
 from kitwai.core.state import TARGETS, build_state
 from kitwai.core.view import Floats, Ints, View
 from kitwai.sim.baselines.recorded import baseline

@@ -230,6 +230,7 @@ class Simulator:
             workers=self.workers,
             serving=self.serving,
             cores=self.library.cores[state.profile],
+            jobs=np.where(visible, self.library.job[state.profile], 0).max(axis=1) + 1,
             busy=np.divide(
                 state.busy,
                 state.offered,
