@@ -249,6 +249,16 @@ def test_a_stage_is_believed_longer_while_its_first_tasks_are_waited_for(prior):
     assert found[-1].level[0] == pytest.approx(found[0].level[0])
 
 
+def test_a_stage_unlike_all_before_takes_as_long_as_it_is_waited_for():
+    """Three stages of 1 s tasks are no reason to believe that one which has run 160 s ends soon."""
+    done = [Seen(50, {2: (50, 50.0)}, began_s=at, ended_s=at + 13.0) for at in (0.0, 13.0, 26.0)]
+    prior = unknown(1, COUNTS, 4)
+    waits = view(*done, Seen(9, active=4, began_s=40.0), now=200.0)
+    left_s = forecast(waits, prior, 0.0).left_s[0, 1]
+    # 7 tasks, half of the four under way being done, on 4 slots.
+    assert 0.8 * 7 / 4 * 160.0 < left_s < 3.0 * 7 / 4 * 160.0
+
+
 @pytest.mark.parametrize("cut", [-8.0, -1.0, 0.0, 2.0, 4.9, 5.1, 9.0, 30.0])
 def test_moments_of_what_is_known_to_be_above(cut):
     x = cut + np.linspace(0.0, 20.0 / max(1.0, cut), 400_001)

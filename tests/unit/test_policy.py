@@ -75,3 +75,24 @@ def test_workers_leave_before_the_first_task_has_ended_only_where_enough_is_know
     mask = asked(prior, stage).mask[0]
     assert mask[3:].all()
     assert mask[:3].tolist() == [fewer] * 3
+
+
+@pytest.mark.parametrize(
+    ("limit_s", "slowdown", "in_time", "fewest"),
+    [
+        pytest.param(400.0, 0.0, True, 1, id="some count is in time"),
+        pytest.param(70.0, 0.0, False, 4, id="none is"),
+        pytest.param(600.0, 1.2, False, 1, id="none is, but with one worker it would end first"),
+    ],
+)
+def test_while_no_count_is_predicted_to_be_in_time_no_worker_leaves(
+    limit_s, slowdown, in_time, fewest
+):
+    """About 180 tasks of 8 s are left; n workers make each of them n**slowdown times as long."""
+    prior = known(0.6)
+    prior.level[0] += slowdown * np.log(np.arange(1, COUNTS + 1))
+    told = Seen(200, {4: (20, 160.0 * 4**slowdown)}, active=8, began_s=0.0)
+    seen = view(told, now=2.0, serving=4, limit_s=limit_s)
+    state = build_state(seen, prior, np.array([2.5]), start_delay_s=0.0, drain_s=0.0)
+    assert (state.z[0].max() >= 0.0) == in_time
+    assert state.mask[0].tolist() == [n >= fewest for n in range(1, COUNTS + 1)]

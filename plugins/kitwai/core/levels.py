@@ -22,6 +22,11 @@ all started ones still run."""
 SPREAD_WEIGHT = 2.0
 """Weight of a known family's deviation of stages, in stages seen; of an unknown one's: 1."""
 
+SURPRISE = 3.0
+"""A stage that is waited for longer than so many sigmas is of another kind than those before: its
+deviation is then taken to be known so badly that this is all the surprise. A normal distribution
+would rather doubt the tasks that are seen to run."""
+
 _WAITED_S = 0.5
 
 _FAR = 5.0
@@ -172,12 +177,14 @@ def _wait_for_stages(
     at = np.clip(view.serving[row], 1, level.shape[1]) - 1
     # The mean of several tasks is known better than one.
     noise = TASK_SIGMA**2 / view.active[row, stage]
-    sigma = np.sqrt(own_var[row, stage] + cov[row, at, at] + noise)
     expected = weight[row, stage] + level[row, at] + own[row, stage]
-    mean, less = truncated((np.log(ran[row, stage]) - expected) / sigma)
-    gain = own_var[row, stage] / sigma
+    over = np.log(ran[row, stage]) - expected
+    variance = np.maximum(own_var[row, stage], (np.maximum(over, 0.0) / SURPRISE) ** 2)
+    sigma = np.sqrt(variance + cov[row, at, at] + noise)
+    mean, less = truncated(over / sigma)
+    gain = variance / sigma
     own[row, stage] += gain * mean
-    own_var[row, stage] -= less * gain**2
+    own_var[row, stage] = variance - less * gain**2
 
 
 def truncated(cut: Floats) -> tuple[Floats, Floats]:

@@ -100,7 +100,8 @@ class State:
     constraint and the rules below allow; ``start_delay_s``, ``drain_s``: of the cluster.
 
     Rules: before a task has ended no worker is let go, unless runs of the family tell enough
-    (`GUESS_SIGMA`); where no work is left that Spark shows, the
+    (`GUESS_SIGMA`), nor while no count is predicted to meet the limit, unless the run is predicted
+    to end earlier with fewer; where no work is left that Spark shows, the
     present count is held; where the limit is out of reach (`HOPELESS_Z`), the target with the
     earliest end is the only one.
     """
@@ -149,12 +150,13 @@ def build_state(
     here = np.clip(view.workers, 1, counts)[:, None] - 1
     sure = prior.informed & (np.take_along_axis(believed.sigma, here, 1)[:, 0] < GUESS_SIGMA)
     told = sure | (view.complete.sum(axis=1) > 0)
-    fewest = np.where(told, 1, np.minimum(view.workers, view.max_workers))
-    allowed &= targets >= np.minimum(fewest, counts)[:, None]
+    present = np.clip(view.workers, 1, np.minimum(view.max_workers, counts))
+    earliest = np.where(allowed, left_s, np.inf).argmin(axis=1) + 1
+    in_time = np.where(allowed, z, -np.inf).max(axis=1) >= 0.0
+    fewest = np.where(in_time, 1, np.minimum(present, earliest))
+    allowed &= targets >= np.where(told, fewest, present)[:, None]
     unit_s = np.where(allowed, cost_s, np.inf).min(axis=1)
     hopeless = np.where(allowed, z, -np.inf).max(axis=1) < HOPELESS_Z
-    earliest = np.where(allowed, left_s, np.inf).argmin(axis=1) + 1
-    present = np.clip(view.workers, 1, np.minimum(view.max_workers, counts))
     only = np.where(believed.known, earliest, present)
     one = hopeless | ~believed.known
     return State(
