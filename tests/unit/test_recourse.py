@@ -102,7 +102,7 @@ def test_many_rows_say_what_one_says():
 
 
 def test_it_saves_worker_seconds_without_missing_more_limits(monkeypatch):
-    library = Library(synthetic_profiles(60, 7))
+    library = Library([one for seed in (7, 8, 9) for one in synthetic_profiles(60, seed)])
     episodes = grid_episodes(library, "recurring", seed=7, workers=(6, 10), limits_s=(300.0, 600.0))
     judge = Judge(library, episodes)
     ours = judge.judge(judge.run(PolicyController(AnalyticPolicy())))

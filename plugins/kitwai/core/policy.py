@@ -36,7 +36,7 @@ FOR_GOOD = 3.0
 possible then is not mended later. Where tasks straggle that is how it is: more workers do not
 shorten the wait for a straggler."""
 
-SWITCH = 0.02
+SWITCH = 0.015
 """A change of the worker count must be worth this share of the run's cost."""
 
 PRICES = {0.01: 2.5, 0.05: 1.3, 0.2: 0.3}

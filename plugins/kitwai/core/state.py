@@ -85,6 +85,9 @@ FEATURE_NAMES: tuple[str, ...] = (*GLOBAL_FEATURES, *(f"target_{name}" for name 
 GUESS_SIGMA = 0.5
 """Before a task has ended, a forecast of a larger sigma is no reason to let workers go."""
 
+SOONER = 0.04
+"""By so much of the time left another count must end earlier than the present one."""
+
 HOPELESS_Z = -2.0
 """Where no target allowed has a larger ``z``, the limit is given up: the earliest end is sought."""
 
@@ -151,7 +154,15 @@ def build_state(
     sure = prior.informed & (np.take_along_axis(believed.sigma, here, 1)[:, 0] < GUESS_SIGMA)
     told = sure | (view.complete.sum(axis=1) > 0)
     present = np.clip(view.workers, 1, np.minimum(view.max_workers, counts))
-    earliest = np.where(allowed, left_s, np.inf).argmin(axis=1) + 1
+    soonest_s = np.where(allowed, left_s, np.inf)
+    # Of counts that end at about the same time the present one: a change takes time, too.
+    np.put_along_axis(
+        soonest_s,
+        present[:, None] - 1,
+        (1.0 - SOONER) * np.take_along_axis(left_s, present[:, None] - 1, 1),
+        1,
+    )
+    earliest = soonest_s.argmin(axis=1) + 1
     in_time = np.where(allowed, z, -np.inf).max(axis=1) >= 0.0
     fewest = np.where(in_time, 1, np.minimum(present, earliest))
     allowed &= targets >= np.where(told, fewest, present)[:, None]
