@@ -98,6 +98,9 @@ class DockerEngine:
         """Stop it and let the next test run have its folder."""
         self.stop()
         _forget_networks(self.run)
+        # One that was killed leaves its folder mounted on itself, so that `make clean` could not
+        # remove it.
+        subprocess.run(["umount", self.folder / "data"], stderr=subprocess.DEVNULL, check=False)
         shutil.rmtree(self.run, ignore_errors=True)
         if self._lock is not None:
             self._lock.close()

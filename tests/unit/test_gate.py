@@ -52,7 +52,7 @@ def test_the_gate(comparisons, passes, words):
 
 @pytest.fixture(scope="module")
 def library():
-    small = [one for one in synthetic_profiles(60, 21) if 100.0 < one.work_s < 3000.0]
+    small = [one for one in synthetic_profiles(60, 22) if 100.0 < one.work_s < 3000.0]
     return Library(small[:14])
 
 
