@@ -237,6 +237,7 @@ async def measure(sources) -> dict[str, HostMetrics]:
     return found
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_four_sources_agree_under_one_load(sources):
     for read in sources.values():
