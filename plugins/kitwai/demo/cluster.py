@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 import subprocess
 import sysconfig
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +22,8 @@ from kitwai.demo.measure import Application, Recorder, read_event_log
 from kitwai.observe.observer import observe
 from kitwai.pools.local import LocalWorkerPool
 from kitwai.sandbox.processes import stop_trees
-from kitwai.sandbox.spark import SparkMaster, event_log_conf, submit
+from kitwai.sandbox.shuffle_service import running_shuffle_service
+from kitwai.sandbox.spark import SparkMaster, event_log_conf, submit, write_auth
 
 CLUSTER = "spark_demo"
 """Connection id of the cluster."""
@@ -61,15 +64,26 @@ class DemoCluster:
         self.events = folder / "events"
         self.events.mkdir(parents=True)
         self.recorder = Recorder()
-        self.master = SparkMaster(folder / "master")
+        self._secret = secrets.token_urlsafe()
+        self.master = SparkMaster(folder / "master", secret=self._secret)
+        self._beside = ExitStack()
+        self._shuffle: dict[str, str] = {}
         self.driver: subprocess.Popen[bytes] | None = None
         self.pool: LocalWorkerPool | None = None
 
     def start(self) -> None:
         """Start the master and the first worker; returns before that has registered."""
         self.master.start()
+        # Without it a stage that begins while a worker leaves may ask where nobody answers.
+        self._shuffle = self._beside.enter_context(
+            running_shuffle_service(self.folder / "shuffle", self._secret)
+        )
         self.pool = LocalWorkerPool(
-            self.master.url, self.folder / "pool", cores=_CORES, memory_mb=_MEMORY_MB
+            self.master.url,
+            self.folder / "pool",
+            cores=_CORES,
+            memory_mb=_MEMORY_MB,
+            secret=self._secret,
         )
         self.pool.start(1)
 
@@ -81,6 +95,7 @@ class DemoCluster:
             stop_trees([psutil.Process(self.driver.pid)])
         if self.pool is not None:
             self.pool.stop_all()
+        self._beside.close()
         self.master.stop()
 
     def __enter__(self) -> Self:
@@ -97,7 +112,7 @@ class DemoCluster:
 
     def connection(self, max_workers: int, limit_s: float) -> dict[str, Any]:
         """The cluster as an Airflow connection in mode ``auto``."""
-        return self.master.connection(
+        connection = self.master.connection(
             {
                 "max_workers": max_workers,
                 "limit": limit_s,
@@ -110,6 +125,7 @@ class DemoCluster:
                 "worker_memory_mb": _MEMORY_MB,
             }
         )
+        return connection | {"password": self._secret}
 
     def submit(self, workload: Workload, service_url: str, limit_s: float) -> None:
         """Submit the application with its limit."""
@@ -123,12 +139,14 @@ class DemoCluster:
             ],
             log=self.folder / "application.log",
             executor_cores=_CORES,
+            properties_file=write_auth(self.folder / "auth.conf", self._secret),
             conf={
                 "spark.app.name": "kitwai-demo",
                 "spark.kitwai.timeLimit": f"{limit_s:.0f}s",
                 "spark.executor.memory": f"{_MEMORY_MB}m",
                 "spark.ui.showConsoleProgress": "false",
                 **event_log_conf(self.events.as_uri()),
+                **self._shuffle,
             },
         )
 
