@@ -104,9 +104,9 @@ class State:
 
     Rules: before a task has ended no worker is let go, unless runs of the family tell enough
     (`GUESS_SIGMA`), nor while no count is predicted to meet the limit, unless the run is predicted
-    to end earlier with fewer; where no work is left that Spark shows, the
-    present count is held; where the limit is out of reach (`HOPELESS_Z`), the target with the
-    earliest end is the only one.
+    to end earlier with fewer; where no work is left that Spark shows, the present count is held;
+    where the limit is out of reach (`HOPELESS_Z`), the target with the earliest end is the only
+    one. Another count ends earlier only where it does so by `SOONER`.
     """
 
     workers: Ints
@@ -154,15 +154,9 @@ def build_state(
     sure = prior.informed & (np.take_along_axis(believed.sigma, here, 1)[:, 0] < GUESS_SIGMA)
     told = sure | (view.complete.sum(axis=1) > 0)
     present = np.clip(view.workers, 1, np.minimum(view.max_workers, counts))
-    soonest_s = np.where(allowed, left_s, np.inf)
     # Of counts that end at about the same time the present one: a change takes time, too.
-    np.put_along_axis(
-        soonest_s,
-        present[:, None] - 1,
-        (1.0 - SOONER) * np.take_along_axis(left_s, present[:, None] - 1, 1),
-        1,
-    )
-    earliest = soonest_s.argmin(axis=1) + 1
+    ahead = np.where(targets == present[:, None], 1.0 - SOONER, 1.0)
+    earliest = np.where(allowed, ahead * left_s, np.inf).argmin(axis=1) + 1
     in_time = np.where(allowed, z, -np.inf).max(axis=1) >= 0.0
     fewest = np.where(in_time, 1, np.minimum(present, earliest))
     allowed &= targets >= np.where(told, fewest, present)[:, None]

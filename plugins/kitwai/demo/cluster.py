@@ -112,20 +112,18 @@ class DemoCluster:
 
     def connection(self, max_workers: int, limit_s: float) -> dict[str, Any]:
         """The cluster as an Airflow connection in mode ``auto``."""
-        connection = self.master.connection(
+        return self.master.connection(
             {
                 "max_workers": max_workers,
                 "limit": limit_s,
                 "mode": "auto",
                 "quiet": "10s",
-                "timeout": f"{_OBSERVE_S:.0f}s",
                 "pool": "local",
                 "pool_directory": str(self.folder / "pool"),
                 "worker_cores": _CORES,
                 "worker_memory_mb": _MEMORY_MB,
             }
         )
-        return connection | {"password": self._secret}
 
     def submit(self, workload: Workload, service_url: str, limit_s: float) -> None:
         """Submit the application with its limit."""

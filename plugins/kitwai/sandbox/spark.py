@@ -185,12 +185,14 @@ class SparkMaster:
     def connection(self, extra: Mapping[str, Any]) -> dict[str, Any]:
         """Its cluster as an Airflow connection, with ``extra`` besides its address for workers."""
         address = urlsplit(self.web_url)
+        secret = {} if self.secret is None else {"password": self.secret}
         return {
             "conn_type": "spark_cluster",
             "host": address.hostname,
             "port": address.port,
             # Beside other work a driver that begins may take seconds to answer.
             "extra": {"master": self.url, "timeout": "8s", **extra},
+            **secret,
         }
 
     def start(self, attempts: int = 3) -> None:
