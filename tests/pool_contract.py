@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import time
 
 from kitwai.core.observation import WorkerState
 from kitwai.pools.scaler import reach
@@ -22,6 +23,16 @@ WAIT_S = 120.0  # a busy machine starts three JVMs in tens of seconds
 
 def living(pool) -> list[str]:
     return [worker.name for worker in pool.workers() if worker.alive]
+
+
+def settled(pool) -> set[str]:
+    """The living workers once two looks agree: what a process asked an engine for just before it
+    was killed is made all the same."""
+    before, now = None, set(living(pool))
+    while before != now:
+        time.sleep(0.5)
+        before, now = now, set(living(pool))
+    return now
 
 
 class PoolContract:
@@ -117,7 +128,7 @@ class PoolContract:
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
         other = again()
-        before = set(living(other))
+        before = settled(other)
         (more,) = other.start(1)
         assert more.name not in before
         assert set(living(other)) == before | {more.name}

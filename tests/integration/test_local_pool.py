@@ -16,6 +16,7 @@ from kitwai.core.observation import PoolWorker, WorkerState
 from kitwai.errors import PoolError
 from kitwai.pools.local import LocalWorkerPool
 from kitwai.pools.scaler import reach
+from kitwai.pools.worker import WORKER_CLASS
 from kitwai.sandbox import processes
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
@@ -117,12 +118,11 @@ def test_processes_that_only_mention_a_worker_are_none(lone_pool):
     (worker,) = lone_pool.start(1)
     folder = lone_pool.directory / worker.name
     lone_pool.stop(worker)
-    worker_class = "org.apache.spark.deploy.worker.Worker"
     waits = [sys.executable, "-c", "import time; time.sleep(600)"]
     children = [
-        subprocess.Popen([*waits, f"{worker_class} --work-dir {folder}"]),
+        subprocess.Popen([*waits, f"{WORKER_CLASS} --work-dir {folder}"]),
         subprocess.Popen([*waits, "--work-dir", str(folder)]),
-        subprocess.Popen([*waits, worker_class, "--work-dir", f"{lone_pool.directory}-2/worker-1"]),
+        subprocess.Popen([*waits, WORKER_CLASS, "--work-dir", f"{lone_pool.directory}-2/worker-1"]),
     ]
     try:
         assert living(lone_pool) == []
@@ -133,6 +133,24 @@ def test_processes_that_only_mention_a_worker_are_none(lone_pool):
         for child in children:
             child.kill()
             child.wait()
+
+
+def test_a_worker_that_was_forked_and_is_not_a_worker_yet_is_waited_for(lone_pool):
+    folder = lone_pool.directory / "worker-1"
+    folder.mkdir(parents=True)
+    (folder / "started").touch()
+    becomes = (
+        "import os, sys, time; time.sleep(0.7)\n"
+        "os.execv(sys.executable, [sys.executable, '-c', 'import time; time.sleep(600)', "
+        f"'{WORKER_CLASS}', '--work-dir', {str(folder)!r}])"
+    )
+    child = subprocess.Popen([sys.executable, "-c", becomes])
+    try:
+        assert [worker.name for worker in living(lone_pool)] == ["worker-1"]
+    finally:
+        child.kill()
+        child.wait()
+    assert living(lone_pool) == []
 
 
 def test_old_folders_go_but_the_last_logs_stay(lone_pool):

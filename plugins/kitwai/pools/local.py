@@ -47,6 +47,10 @@ _LAUNCHER = "org.apache.spark.launcher.Main"
 _FOLDER = re.compile(r"worker-(\d+)")
 _LOG_TAIL = 8192
 
+# A process has the command line of the one that forked it until it runs its own program. On a busy
+# machine that has taken a tenth of a second; by then its parent may have been killed.
+BEGINS_S = 2.0
+
 
 class LocalWorkerPool:
     """`kitwai.pools.base.WorkerPool` of real Spark workers on this machine (Linux).
@@ -85,11 +89,15 @@ class LocalWorkerPool:
         """All workers, oldest first; those that ended in the last two minutes with alive=False."""
         folders = self._folders()
         running = self._processes()
-        if any(f.name not in running and not (f / "ended").exists() for f in folders):
+        missing = [f for f in folders if f.name not in running and not (f / "ended").exists()]
+        if missing:
             # While a process execs its next program, it has no command line for an instant. Only
             # one that is missing twice is called dead.
             running = self._processes() | running
         try:
+            while any(f.name not in running and _is_beginning(f) for f in missing):
+                time.sleep(0.05)
+                running = self._processes() | running
             listed = [self._look_at(folder, running.get(folder.name)) for folder in folders]
         except OSError as error:
             raise PoolError(f"The worker pool's folder cannot be used: {error}.") from error
@@ -312,6 +320,11 @@ def _mark(path: Path) -> float:
     with contextlib.suppress(FileExistsError):
         path.touch(exist_ok=False)
     return path.stat().st_mtime
+
+
+def _is_beginning(folder: Path) -> bool:
+    started = _moment(folder / "started")
+    return started is not None and 0 <= time.time() - started < BEGINS_S
 
 
 def _moment(path: Path) -> float | None:
