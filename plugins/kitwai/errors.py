@@ -23,7 +23,11 @@ class PoolError(KitwaiError):
 
 
 class LeaseError(KitwaiError):
-    """Another scaling operation holds the cluster, or this one has lost its lease."""
+    """Another scaling operation holds the cluster."""
+
+
+class LeaseLostError(LeaseError):
+    """Another has taken it while this one was under way: what it had done by then stays done."""
 
 
 class CheckpointError(KitwaiError):

@@ -31,8 +31,8 @@ def scale_cluster(
 
     :param decision_id: the decision that asks for it; None when a person does.
     :param wait_s: seconds to wait for it to be complete; the rest is left to the next call.
-    :raises LeaseError: another operation on the cluster is under way, and nothing was done; or the
-        lease was lost.
+    :raises LeaseError: another operation on the cluster is under way, and nothing was done.
+    :raises LeaseLostError: another has begun meanwhile, which this one has left the cluster to.
     """
     from kitwai.pools.scaler import Done, reach
 

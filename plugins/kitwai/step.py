@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kitwai.errors import LeaseError
+from kitwai.errors import LeaseError, LeaseLostError
 
 if TYPE_CHECKING:
     from kitwai.core.controls import Control
@@ -170,7 +170,8 @@ def carry_out(
         outcome = scale_cluster(store, hook, target, decision_id=stored.id, wait_s=wait_s)
     except LeaseError as busy:
         log.warning("%s", busy)
-        return {"done": "nothing", "why": str(busy)}, []
+        done = "begun" if isinstance(busy, LeaseLostError) else "nothing"
+        return {"done": done, "why": str(busy)}, []
     return scaled(log, outcome), scaling_notices(store, hook.conn_id, time.time())
 
 

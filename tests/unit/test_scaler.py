@@ -7,50 +7,13 @@ from types import SimpleNamespace
 
 import builders
 import pytest
+from memory_pool import MemoryPool
 
 from kitwai.core.observation import WorkerState
-from kitwai.errors import LeaseError, PoolError
+from kitwai.errors import LeaseLostError, PoolError
 from kitwai.pools.scaler import Done, reach
 from kitwai.scaling import scale_cluster
 from kitwai.store.store import Store
-
-
-class Pool:
-    """Workers that register at once; after ``room`` started ones ``fault`` is raised."""
-
-    def __init__(self, count=0, room=100, fault=None):
-        self.listed = [builders.pool_worker(number) for number in range(count)]
-        self.room = room
-        self.fault = fault or PoolError("The disk is full.")
-
-    def workers(self):
-        return tuple(self.listed)
-
-    def start(self, count, each):
-        for _ in range(count):
-            if self.room == 0:
-                raise self.fault
-            self.room -= 1
-            self.listed.append(builders.pool_worker(len(self.listed)))
-            each(self.listed[-1])
-        return tuple(self.listed[-count:])
-
-    def drain(self, worker):
-        self.change(worker, draining_since=1000.0)
-
-    def stop(self, worker):
-        self.change(worker, alive=False)
-
-    def last_words(self, worker):
-        return "nothing"
-
-    def change(self, worker, **changes):
-        at = [one.name for one in self.listed].index(worker.name)
-        self.listed[at] = replace(self.listed[at], **changes)
-
-    def look(self):
-        workers = [builders.worker(n, cores_used=0) for n, w in enumerate(self.listed) if w.alive]
-        return builders.observation(0, workers=tuple(workers), pool=self.workers())
 
 
 class LeaseForSoMany:
@@ -61,7 +24,7 @@ class LeaseForSoMany:
 
     def renew(self):
         if self.renewals == 0:
-            raise LeaseError("The lease was lost.")
+            raise LeaseLostError("The lease was lost.")
         self.renewals -= 1
 
 
@@ -75,14 +38,14 @@ def hook_of(pool):
 
 
 def test_workers_started_before_a_fault_are_told(lease):
-    outcome = reach(3, Pool(room=2), Pool().look, lease, wait_s=0)
+    outcome = reach(3, MemoryPool(room=2), MemoryPool().look, lease, wait_s=0)
     assert outcome.started == ("worker-0", "worker-1")
     assert outcome.failed == ("The disk is full.",)
 
 
 def test_a_lease_lost_between_two_workers_ends_the_start_and_keeps_what_was_done():
-    pool, done, notes = Pool(), Done(), []
-    with pytest.raises(LeaseError):
+    pool, done, notes = MemoryPool(), Done(), []
+    with pytest.raises(LeaseLostError):
         reach(
             5, pool, pool.look, LeaseForSoMany(2), done=done,
             note=lambda: notes.append(len(done.started)),
@@ -96,10 +59,10 @@ class Deadline(BaseException):
     """As Airflow ends a task that takes too long."""
 
 
-@pytest.mark.parametrize("fault", [Deadline("too late"), OSError("gone"), LeaseError("lost")])
+@pytest.mark.parametrize("fault", [Deadline("too late"), OSError("gone"), LeaseLostError("lost")])
 def test_a_scaling_that_breaks_off_is_recorded_with_what_it_did(store, fault):
     with pytest.raises(type(fault)):
-        scale_cluster(store, hook_of(Pool(room=2, fault=fault)), 4)
+        scale_cluster(store, hook_of(MemoryPool(room=2, fault=fault)), 4)
     (row,) = store.scalings("test")
     assert (row.started, row.removed) == (2, 0)
     assert row.ended_at is not None
@@ -113,7 +76,7 @@ def test_each_worker_is_recorded_before_the_next_one_starts(store):
     """What a killed process leaves behind is what was noted until then."""
     seen = []
 
-    class Watched(Pool):
+    class Watched(MemoryPool):
         def start(self, count, each):
             def watched(worker):
                 each(worker)
@@ -126,12 +89,12 @@ def test_each_worker_is_recorded_before_the_next_one_starts(store):
 
 
 def test_a_scaling_in_is_recorded(store):
-    assert scale_cluster(store, hook_of(Pool(3)), 1).settled
+    assert scale_cluster(store, hook_of(MemoryPool(3)), 1).settled
     (row,) = store.scalings("test")
     assert (row.started, row.removed) == (0, 2)
 
 
-class Obstinate(Pool):
+class Obstinate(MemoryPool):
     """One of its workers cannot be told to leave (``drain``), or not be ended (``stop``)."""
 
     def __init__(self, count, how, name):
@@ -182,7 +145,7 @@ def reach_in_time(target, pool, look, clock, wait_s=30.0):
 
 def silent_until(clock, moment):
     """A cluster with a busy and an idle worker whose driver gives no answer before ``moment``."""
-    pool = Pool(2)
+    pool = MemoryPool(2)
 
     def look():
         seen = pool.look()
@@ -221,7 +184,7 @@ def test_a_call_that_may_not_wait_chooses_at_once():
 
 
 def test_a_worker_that_hangs_is_ended_and_replaced():
-    clock, pool = Clock(), Pool(2)
+    clock, pool = Clock(), MemoryPool(2)
 
     def look():
         seen = pool.look()
@@ -236,7 +199,7 @@ def test_a_worker_that_hangs_is_ended_and_replaced():
 
 
 def test_of_a_worker_that_never_registers_people_get_its_last_words():
-    clock, pool = Clock(), Pool(2)
+    clock, pool = Clock(), MemoryPool(2)
 
     def look():
         seen = pool.look()
@@ -252,7 +215,7 @@ def test_of_a_worker_that_never_registers_people_get_its_last_words():
 
 
 def test_a_pool_that_cannot_tell_last_words_fails_no_call():
-    clock, pool = Clock(), Pool(1)
+    clock, pool = Clock(), MemoryPool(1)
 
     def unreadable(worker):
         raise PoolError("The engine gave no answer.")
@@ -263,13 +226,13 @@ def test_a_pool_that_cannot_tell_last_words_fails_no_call():
 
 
 def test_a_master_that_was_restarted_and_lists_nobody_costs_nobodys_work():
-    clock, pool = Clock(), Pool(3)
+    clock, pool = Clock(), MemoryPool(3)
     outcome = reach_in_time(3, pool, lambda: replace(pool.look(), workers=()), clock)
     assert (outcome.started, outcome.drained, outcome.stopped) == ((), (), ())
 
 
 def test_each_worker_of_others_counts_where_they_share_an_address():
-    clock, pool = Clock(), Pool(1)
+    clock, pool = Clock(), MemoryPool(1)
 
     def look():
         seen = pool.look()

@@ -8,10 +8,12 @@ from dataclasses import replace
 
 import pytest
 from builders import application, observation, pool_worker, stage
+from memory_pool import MemoryPool
 
 from kitwai.connection import cluster_config
 from kitwai.core.controls import Control
 from kitwai.core.observation import Ran
+from kitwai.errors import LeaseLostError
 from kitwai.step import carry_out, decide_cluster, observe_cluster
 from kitwai.store.champion import Champion
 from kitwai.store.controls import ControlStore
@@ -79,3 +81,26 @@ def test_a_hold_without_a_worker_is_no_order_for_none(tmp_path):
     assert (done["done"], notices) == ("nothing", [])
     assert done["why"].startswith("no worker is present")
     assert store.scalings("test") == []
+
+
+def test_a_scaling_that_another_one_ends_is_not_told_as_nothing(tmp_path):
+    store = Store(f"sqlite:///{tmp_path / 's.db'}")
+    now = time.time()
+    ControlStore(store.engine).add("test", Control("pin", 3, now - 1.0, "ada", until=now + 600.0))
+    hook = Hook(observation(1, at=now))
+    hook.config = cluster_config(
+        "test", host="h", port=None, schema=None, extra={"mode": "auto", "pool": "local"}
+    )
+    seen = observe_cluster(store, hook, LOG)
+    made = decide_cluster(store, hook, seen["observation_id"], LOG, Champion(None, {}))
+    hook.pool = MemoryPool(1, room=1, fault=LeaseLostError("The lease was lost."))
+    hook.observe = hook.pool.look
+
+    def scale():
+        return carry_out(store, hook, made["decision_id"], ask=None, wait_s=0, log=LOG)[0]
+
+    with store.lease("test"):
+        assert scale()["done"] == "nothing"
+    assert len(hook.pool.workers()) == 1
+    assert scale() == {"done": "begun", "why": "The lease was lost."}
+    assert len(hook.pool.workers()) == 2

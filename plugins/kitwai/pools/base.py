@@ -53,7 +53,7 @@ class Lease(Protocol):
     """The right to scale one cluster, held by one operation at a time."""
 
     def renew(self) -> None:
-        """Keep the lease. :raises kitwai.errors.LeaseError: it was lost; stop at once."""
+        """Keep the lease. :raises kitwai.errors.LeaseLostError: it was lost; stop at once."""
         ...
 
 

@@ -102,7 +102,7 @@ def reach(
     :param drain_timeout_s: seconds after which a draining worker is ended with what it has.
     :param clock: epoch seconds.
     :raises InvalidInputError: the target is below 1.
-    :raises LeaseError: the lease was lost; what was done before is in ``done``, nothing more was.
+    :raises LeaseLostError: what was done before is in ``done``, nothing more was.
     """
     if target < 1:
         raise InvalidInputError(f"A cluster keeps at least 1 worker; the target was {target}.")

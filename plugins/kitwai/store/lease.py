@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import IntegrityError
 
-from kitwai.errors import LeaseError
+from kitwai.errors import LeaseError, LeaseLostError
 from kitwai.store.tables import Base, LeaseRow
 
 _TABLE: sa.Table = Base.metadata.tables[LeaseRow.__tablename__]
@@ -85,11 +85,11 @@ class StoreLease:
     def renew(self) -> None:
         """Keep the lease for another ``ttl_s``.
 
-        :raises LeaseError: it ran out and somebody else has taken it.
+        :raises LeaseLostError: it ran out and somebody else has taken it.
         """
         expires_at = self._clock() + self._ttl_s
         if not self._swap(self._holder, None, {"expires_at": expires_at}):
-            raise LeaseError(
+            raise LeaseLostError(
                 f"The lease on cluster {self._cluster!r} was lost: this operation stops here."
             )
 
