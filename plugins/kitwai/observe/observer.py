@@ -29,12 +29,12 @@ from kitwai.core.observation import (
     Worker,
 )
 from kitwai.errors import KitwaiError, PoolError, SourceError
-from kitwai.observe import driver_log, spark_rest
+from kitwai.observe import driver_log, spark_driver, spark_master
 from kitwai.observe.host_metrics import read_nodes as read_this_host
 from kitwai.observe.http import Answer, open_client
 from kitwai.observe.metric_source import MetricSource, Node, over_cluster
+from kitwai.observe.spark_master import ActiveApplication
 from kitwai.observe.spark_metrics import spark_metrics
-from kitwai.observe.spark_rest import ActiveApplication
 from kitwai.pools.base import WorkerPool
 
 log = logging.getLogger(__name__)
@@ -174,8 +174,8 @@ class _Look:
     async def _read_cluster(
         self, client: httpx.AsyncClient
     ) -> tuple[tuple[Worker, ...] | None, tuple[Application, ...] | None]:
-        master = partial(spark_rest.get_master, client, self._master_url)
-        page = partial(spark_rest.get_driver_urls, client, self._master_url)
+        master = partial(spark_master.get_master, client, self._master_url)
+        page = partial(spark_master.get_driver_urls, client, self._master_url)
         addresses = asyncio.create_task(
             self._read("driver addresses", page(timeout_s=_left(self._drivers_deadline)))
         )
@@ -184,8 +184,8 @@ class _Look:
             await addresses
             self._errors["applications"] = self._errors["master"]
             return None, None
-        workers = await self._read("master", _parsed(spark_rest.parse_workers, answer))
-        active = await self._read("applications", _parsed(spark_rest.parse_applications, answer))
+        workers = await self._read("master", _parsed(spark_master.parse_workers, answer))
+        active = await self._read("applications", _parsed(spark_master.parse_applications, answer))
         if active is None:
             await addresses
             return workers, None
@@ -250,7 +250,7 @@ class _Look:
                 f"The master's page links no web interface for application {active.id}: "
                 "Kitwai needs spark.ui.enabled=true."
             )
-        return await spark_rest.read_application(
+        return await spark_driver.read_application(
             client,
             active,
             driver_urls[active.id],
@@ -266,10 +266,10 @@ class _Look:
         if all(one.error is None for one in found):
             return found
         try:
-            answer = await spark_rest.get_master(
+            answer = await spark_master.get_master(
                 client, self._master_url, timeout_s=_left(self._deadline)
             )
-            active = {one.id for one in spark_rest.parse_applications(answer)}
+            active = {one.id for one in spark_master.parse_applications(answer)}
         except SourceError:
             return found  # whether they have ended is not known
         ended = {one.id for one in found if one.error is not None} - active

@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, FailFast, TypeAdapter
-from pydantic.alias_generators import to_camel
+from pydantic import FailFast, TypeAdapter
 
 from kitwai.core.constraint import parse_duration
 from kitwai.errors import InvalidInputError
 from kitwai.observe.http import Answer, decode
+from kitwai.observe.spark_json import SparkModel
 
 LIMIT_KEY = "spark.kitwai.timeLimit"
 MAX_WORKERS_KEY = "spark.kitwai.maxWorkers"
@@ -27,9 +27,7 @@ _SHELLS = frozenset(("Spark shell", "PySparkShell", "SparkR", "Thrift JDBC/ODBC 
 T = TypeVar("T")
 
 
-class _Environment(BaseModel):
-    model_config = ConfigDict(strict=True, alias_generator=to_camel)
-
+class _Environment(SparkModel):
     spark_properties: Annotated[list[tuple[str, str]], FailFast()]
 
 
