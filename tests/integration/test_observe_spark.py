@@ -157,7 +157,9 @@ def test_a_real_stream_has_no_end(spark_master, pool, tmp_path):
     script = tmp_path / "stream.py"
     script.write_text(STREAM)
     pool.start(1)
-    driver = submit(spark_master.url, script, log=tmp_path / "stream.log")
+    driver = submit(
+        spark_master.url, script, log=tmp_path / "stream.log", conf={"spark.cores.max": "2"}
+    )
     try:
 
         def look() -> Observation:
@@ -167,6 +169,7 @@ def test_a_real_stream_has_no_end(spark_master, pool, tmp_path):
         decision = decide(seen, ClusterSettings("real", Constraint(4, 600.0)))
         assert decision.target == 1
         assert seen.applications[0].limit_s is None
+        assert seen.applications[0].max_cores == 2
     finally:
         if psutil.pid_exists(driver.pid):
             stop_trees([psutil.Process(driver.pid)], grace_s=0.1)

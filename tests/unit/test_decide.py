@@ -245,6 +245,22 @@ def test_a_limit_out_of_reach_says_what_would_meet_it():
     assert "it takes 4 (" in decision.reason
 
 
+@pytest.mark.parametrize(("max_cores", "most"), [(None, 10), (1, 1), (8, 4), (9, 5), (400, 10)])
+def test_no_worker_is_added_of_which_an_application_takes_no_core(max_cores, most):
+    app = dataclasses.replace(application(LONG, elapsed_s=50.0), max_cores=max_cores)
+    decision = decide(observation(4, app), settings())
+    assert decision.applications[0].constraint.max_workers == most
+    assert decision.target <= most
+    assert ("it takes at most" in decision.reason) == (most < 10)
+
+
+def test_where_no_more_cores_are_taken_more_workers_are_no_remedy():
+    app = dataclasses.replace(application(LONG, elapsed_s=50.0), max_cores=4)
+    decision = decide(observation(2, app), settings())
+    assert "No count up to 2 is predicted to meet the limit" in decision.reason
+    assert "it takes 4 (" not in decision.reason
+
+
 def test_past_runs_tell_what_to_do_before_the_first_task_has_ended():
     app = dataclasses.replace(application(stage(tasks=400, active=4)), inputs={"size": 50.0})
     seen = observation(2, app)

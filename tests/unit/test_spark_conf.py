@@ -19,6 +19,38 @@ def test_whether_a_shuffle_service_has_an_applications_files(value, uses):
 
 
 @pytest.mark.parametrize(
+    ("properties", "cores"),
+    [
+        ({}, None),
+        ({"cores.max": "8"}, 8),
+        ({"cores.max": "many"}, None),
+        ({"dynamicAllocation.maxExecutors": "3", "executor.cores": "2"}, None),
+        ({"dynamicAllocation.enabled": "true", "executor.cores": "2"}, None),
+        (
+            {
+                "dynamicAllocation.enabled": "true",
+                "dynamicAllocation.maxExecutors": "3",
+                "executor.cores": "2",
+            },
+            6,
+        ),
+        (
+            {
+                "cores.max": "4",
+                "dynamicAllocation.enabled": "true",
+                "dynamicAllocation.maxExecutors": "3",
+                "executor.cores": "2",
+            },
+            4,
+        ),
+    ],
+)
+def test_the_most_cores_that_an_application_takes(properties, cores):
+    pairs = [[f"spark.{key}", value] for key, value in properties.items()]
+    assert parse_properties(answer({"sparkProperties": pairs})).max_cores == cores
+
+
+@pytest.mark.parametrize(
     ("properties", "limit_s", "max_workers", "faults"),
     [
         ([], None, None, 0),

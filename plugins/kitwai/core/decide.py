@@ -208,11 +208,14 @@ def _decide_application(
     limit_error: str | None,
 ) -> ApplicationDecision:
     own_limit = application.limit_s is not None
+    allowed = min(
+        settings.constraint.max_workers, application.max_workers or settings.constraint.max_workers
+    )
+    cores = application.max_cores
+    # A worker of which it takes no core is paid for in vain.
+    most = min(allowed, -(-cores // settings.cores_per_worker)) if cores else allowed
     constraint = Constraint(
-        max_workers=min(
-            settings.constraint.max_workers,
-            application.max_workers or settings.constraint.max_workers,
-        ),
+        max_workers=most,
         limit_s=application.limit_s if application.limit_s else settings.constraint.limit_s,
         miss=settings.constraint.miss,
     )
@@ -241,7 +244,6 @@ def _decide_application(
     if application.endless and not own_limit:
         return decide_endless(decided, application, settings, present=present)
     chosen: Policy = analytic
-    most = constraint.max_workers
     if policy is not None and (policy.max_targets is None or most <= policy.max_targets):
         chosen = policy
     state = state_of(
@@ -274,15 +276,16 @@ def _decide_application(
             margin=settings.margin,
         )
     left = constraint.limit_s - application.elapsed_s
+    bound = "" if most == allowed else f" (it takes at most {cores} cores)"
     reason = (
-        f"{application.name}: {target} of at most {most} workers, predicted to end at "
+        f"{application.name}: {target} of at most {most} workers{bound}, predicted to end at "
         f"{finish[target - 1]:.0f} s of {constraint.limit_s:.0f} s ({whose}, {left:.0f} s left)"
     )
     reason += f"; {chosen.name} asked for {recommended}. {notes[-1].reason}" if notes else "."
     if not told:
         reason += " No task of it has finished and no run of it is known: this is a guess."
     elif min(finish) > constraint.limit_s:
-        reason += " " + _out_of_reach(state, most, constraint.limit_s)
+        reason += " " + _out_of_reach(state, most, constraint.limit_s, more=most == allowed)
     return replace(
         decided,
         target=target,
@@ -329,12 +332,15 @@ def state_of(
     )
 
 
-def _out_of_reach(state: State, most: int, limit_s: float) -> str:
-    """One sentence for a limit that no allowed count is predicted to meet: what would meet it."""
+def _out_of_reach(state: State, most: int, limit_s: float, *, more: bool) -> str:
+    """One sentence for a limit that no allowed count is predicted to meet: what would meet it.
+
+    :param more: whether more workers would be of use to it.
+    """
     finish = state.finish_s[0]
     enough = np.flatnonzero(finish <= limit_s)
     ends = f"{most} workers are predicted to end at {finish[most - 1]:.0f} s"
-    if len(enough) and enough[0] >= most:
+    if more and len(enough) and enough[0] >= most:
         return f"No count up to {most} is predicted to meet the limit: {ends}; it takes " + (
             f"{enough[0] + 1} ({finish[enough[0]]:.0f} s)."
         )

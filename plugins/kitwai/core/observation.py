@@ -135,6 +135,7 @@ class Application:
     ``cpu_s``: CPU time that its tasks have used, None where Spark does not tell.
     ``jobs``: how many it has submitted, None where nobody has told.
     ``shuffle_service``: its executors leave their shuffle files to Spark's external service.
+    ``max_cores``: it never takes more, None where it takes all there are or nobody has told.
     ``error`` says why the driver could not be read; then executors and stages are None.
     """
 
@@ -154,6 +155,7 @@ class Application:
     log: DriverLog | None = None
     shuffle_service: bool = False
     jobs: int | None = None
+    max_cores: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Annotated, TypeVar
 
@@ -20,6 +21,8 @@ MAX_WORKERS_KEY = "spark.kitwai.maxWorkers"
 INPUTS_KEY = "spark.kitwai.inputs."
 NO_LIMIT = "none"
 _SHUFFLE_SERVICE_KEY = "spark.shuffle.service.enabled"
+_MAX_CORES_KEY = "spark.cores.max"
+_DYNAMIC_KEYS = ("spark.dynamicAllocation.maxExecutors", "spark.executor.cores")
 
 _SHELLS = frozenset(("Spark shell", "PySparkShell", "SparkR", "Thrift JDBC/ODBC Server"))
 """Names that Spark gives to applications which wait for a person."""
@@ -41,6 +44,8 @@ class Properties:
     ``endless``: it says that it has no limit (``spark.kitwai.timeLimit=none``), or is one of
     Spark's shells. ``inputs``: the finite numbers under ``spark.kitwai.inputs.``.
     ``shuffle_service``: its executors leave their shuffle files to one outside them.
+    ``max_cores``: it never takes more, however many are free (``spark.cores.max``, and under
+    dynamic allocation the most executors where it says how large they are).
     """
 
     limit_s: float | None = None
@@ -49,6 +54,7 @@ class Properties:
     inputs: Mapping[str, float] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
     shuffle_service: bool = False
+    max_cores: int | None = None
 
 
 def parse_properties(environment: Answer) -> Properties:
@@ -82,8 +88,27 @@ def parse_properties(environment: Answer) -> Properties:
         endless=says_none or (shell and LIMIT_KEY not in properties),
         inputs=_inputs(properties),
         faults=tuple(faults),
-        shuffle_service=properties.get(_SHUFFLE_SERVICE_KEY, "").strip().lower() == "true",
+        shuffle_service=_is_set(properties, _SHUFFLE_SERVICE_KEY),
+        max_cores=_max_cores(properties),
     )
+
+
+def _is_set(properties: Mapping[str, str], key: str) -> bool:
+    return properties.get(key, "").strip().lower() == "true"
+
+
+def _max_cores(properties: Mapping[str, str]) -> int | None:
+    # What Spark cannot read is Spark's to say; the application does not start with it.
+    def count(key: str) -> int | None:
+        with suppress(InvalidInputError):
+            return _parse_count(properties.get(key, ""))
+        return None
+
+    bounds = [count(_MAX_CORES_KEY)]
+    if _is_set(properties, "spark.dynamicAllocation.enabled"):
+        executors, cores = map(count, _DYNAMIC_KEYS)
+        bounds.append(executors * cores if executors and cores else None)
+    return min((bound for bound in bounds if bound is not None), default=None)
 
 
 def _inputs(properties: Mapping[str, str]) -> dict[str, float]:

@@ -133,6 +133,7 @@ async def read_application(
             inputs=properties.inputs,
             cpu_s=cpu_seconds(stages),
             shuffle_service=properties.shuffle_service,
+            max_cores=properties.max_cores,
             jobs=len(jobs),
         ),
         properties.faults,
