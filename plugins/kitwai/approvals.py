@@ -6,7 +6,7 @@ The question itself is a run of the DAG `DAG_ID`, which a step triggers and does
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from kitwai.core.approval import outdated
@@ -23,6 +23,9 @@ ASK_TASK = "ask"
 
 _GRACE_S = 60.0
 """Airflow itself times a question out; only when nothing has come of that is it closed here."""
+
+_TRIGGERED_S = 30.0
+"""By then Airflow has the run that is to put a question, unless the step was killed before."""
 
 
 def close_outdated(
@@ -51,17 +54,28 @@ def close_outdated(
 
 
 def ask(
-    store: Store, stored: StoredDecision, now: float, timeout_s: float
+    store: Store,
+    stored: StoredDecision,
+    now: float,
+    timeout_s: float,
+    *,
+    is_run: Callable[[str], bool],
 ) -> tuple[Approval | None, str]:
-    """Open a question for the decision, unless one is open or the same was refused lately.
+    """Open a question for the decision, unless one is open or the same was refused lately. One that
+    is open and was never put is put again.
 
     :param timeout_s: how long it may wait; for as long the same target is not asked for again after
         it was rejected or timed out.
+    :param is_run: whether Airflow has a run of `DAG_ID` with this id.
     :returns: the question, and why in a sentence.
     :raises LeaseError: an operation on the cluster is under way.
     """
     approvals, decision = ApprovalStore(store.engine), stored.decision
-    if approvals.open(decision.cluster) is not None:
+    open_one = approvals.open(decision.cluster)
+    if open_one is not None:
+        late = now - open_one.asked_at > _TRIGGERED_S
+        if late and open_one.run_id is not None and not is_run(open_one.run_id):
+            return open_one, "a person is asked: the step that was to do so was killed before"
         return None, "a person has been asked already"
     target = decision.target or 0
     refused = approvals.refused_since(decision.cluster, target, now - timeout_s)

@@ -182,11 +182,13 @@ def ask_person(
     now: float,
     *,
     paused: bool | None,
+    is_run: Callable[[str], bool],
     log: Any,
 ) -> dict[str, Any]:
     """Open the question that the approve DAG is to put.
 
     :param paused: whether that DAG is paused; None where there is none.
+    :param is_run: whether it has a run with this id.
     :returns: with ``"done": "asked"`` also the ``run_id`` and ``conf`` of the run to trigger.
     """
     from kitwai.approvals import DAG_ID, ask
@@ -196,7 +198,7 @@ def ask_person(
         why = f"mode approve asks through the DAG {DAG_ID}, which is {state}"
         log.error("Nothing is touched: %s.", why)
         return {"done": "nothing", "why": why}
-    approval, why = ask(store, stored, now, hook.config.approval_timeout_s)
+    approval, why = ask(store, stored, now, hook.config.approval_timeout_s, is_run=is_run)
     log.info("%s: %s", why, stored.decision.reason)
     if approval is None:
         return {"done": "nothing", "why": why}

@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from builders import application, observation, settings, stage
 
-from kitwai.approvals import ask, close_outdated
+import kitwai.approvals
+from kitwai.approvals import close_outdated
 from kitwai.core.approval import approved_target, outdated
 from kitwai.core.constraint import Constraint
 from kitwai.core.controls import Control
@@ -22,6 +24,8 @@ from kitwai.store.approvals import Answer, ApprovalStore
 from kitwai.store.store import Store
 
 SETTINGS = settings(mode=Mode.APPROVE)
+
+ask = partial(kitwai.approvals.ask, is_run=lambda run_id: True)
 
 
 def decision(present, target, at=1000.0, **changes) -> Decision:
@@ -109,6 +113,19 @@ def test_one_question_a_cluster_and_the_first_answer_counts(store):
     assert not approvals.supersede(asked.id)
     with pytest.raises(StoreError, match="no approval 77"):
         approvals.get(77)
+
+
+def test_a_question_that_was_never_put_is_put_again(store):
+    stored = add(store, decision(2, 4))
+    asked, _ = ask(store, stored, 1000.0, 300.0)
+
+    def again(at, *runs):
+        found, _ = ask(store, stored, at, 300.0, is_run=lambda run_id: run_id in runs)
+        return found
+
+    assert again(1010.0) is None  # the step may be about to end, and Airflow to trigger the run
+    assert again(1040.0, asked.run_id) is None
+    assert again(1040.0) == asked
 
 
 def test_two_processes_open_one_question(store, tmp_path):

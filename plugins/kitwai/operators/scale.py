@@ -82,19 +82,30 @@ class ScaleOperator(ClusterOperator):
     def _ask(
         self, store: Store, stored: StoredDecision, hook: SparkClusterHook, now: float
     ) -> dict[str, Any]:
-        from kitwai.step import ask_person
-
-        return ask_person(store, stored, hook, now, paused=approve_dag_paused(), log=self.log)
+        return open_question(store, stored, hook, now, self.log)
 
 
-def approve_dag_paused() -> bool | None:
-    """Whether the DAG that asks people is paused; None where there is none."""
+def open_question(
+    store: Store, stored: StoredDecision, hook: SparkClusterHook, now: float, log: Any
+) -> dict[str, Any]:
+    """What `kitwai.step.ask_person` makes of what Airflow knows of the DAG that asks people."""
     from kitwai.approvals import DAG_ID
+    from kitwai.step import ask_person
 
+    airflow = get_current_context()["ti"]
     try:
-        return get_current_context()["ti"].get_dag(DAG_ID).is_paused
+        paused = airflow.get_dag(DAG_ID).is_paused
     except AirflowRuntimeError:
-        return None
+        paused = None
+    return ask_person(
+        store,
+        stored,
+        hook,
+        now,
+        paused=paused,
+        is_run=lambda run_id: bool(airflow.get_dr_count(DAG_ID, run_ids=[run_id])),
+        log=log,
+    )
 
 
 def decided_notices(decision: dict[str, Any] | None) -> list[Notice]:

@@ -19,9 +19,9 @@ from kitwai.errors import KitwaiError
 from kitwai.operators.base import hook_of, open_store, wanted
 from kitwai.operators.scale import (
     STEP,
-    approve_dag_paused,
     asking,
     decided_notices,
+    open_question,
     step_event,
 )
 
@@ -138,14 +138,12 @@ class _Batch:
     def _ask(
         self, store: Store, stored: StoredDecision, hook: SparkClusterHook, now: float
     ) -> dict[str, Any]:
-        from kitwai.step import ask_person
-
         with self._asking:
             # Airflow triggers one run for a task.
             if self.question is not None:
                 return {"done": "nothing", "why": "another cluster's question is asked first"}
             log = _Named(self.log, {"cluster": hook.conn_id})
-            outcome = ask_person(store, stored, hook, now, paused=approve_dag_paused(), log=log)
+            outcome = open_question(store, stored, hook, now, log)
             if outcome["done"] == "asked":
                 self.question = outcome
             return outcome
