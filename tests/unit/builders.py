@@ -18,7 +18,11 @@ from kitwai.core.observation import (
     Worker,
     WorkerState,
 )
+from kitwai.core.prior import Prior
 from kitwai.core.view import View
+
+COUNTS = 10
+"""Worker counts that a `planned` family tells of."""
 
 
 def host(number: int) -> str:
@@ -146,3 +150,22 @@ def view(
         cell_n=cell_n,
         cell_s=cell_s,
     )
+
+
+def planned(level=0.0, *, tasks=(100.0, 100.0), gap_s=(0.0, 0.0)) -> Prior:
+    """A known family: stages of equal shares, a total work of exp(level) at every count."""
+    size = len(tasks)
+    return Prior(
+        level=np.full((1, COUNTS), level),
+        cov=0.3**2 * (np.full((1, COUNTS, COUNTS), 0.6) + 0.4 * np.eye(COUNTS)),
+        loss=np.zeros((1, COUNTS)),
+        share=np.full((1, size), -np.log(size)),
+        spread=np.array([0.1]),
+        tasks=np.array([tasks]),
+        gap_s=np.array([gap_s]),
+        informed=np.ones(1, dtype=bool),
+    )
+
+
+def sigmas(cov):
+    return np.sqrt(np.diagonal(cov, axis1=-2, axis2=-1))

@@ -66,7 +66,9 @@ def learn_levels(
             view.tasks[new], own[new], own_var[new], before[new]
         )
     _wait_for_stages(view, weight, level, cov, own, own_var)
-    return level, cov, own, own_var, 1.0 - own_var / before, np.sqrt(spread2)
+    # A surprise may leave a deviation less known than before any task of its stage.
+    learnt = np.maximum(1.0 - own_var / before, 0.0)
+    return level, cov, own, own_var, learnt, np.sqrt(spread2)
 
 
 def _levels(

@@ -16,7 +16,7 @@ from kitwai.core.recourse import LOGISTIC, with_recourse
 from kitwai.core.state import GLOBAL_FEATURES, TARGET_FEATURES, TARGETS, State, encode
 from kitwai.core.view import Floats, Ints
 
-PRIOR = {"prediction": "belief-6", "logistic": LOGISTIC}
+PRIOR = {"prediction": "belief-7", "logistic": LOGISTIC}
 """What a network corrects: one that was trained with another prediction is of no use."""
 
 KNOWLEDGE = ("informed", "uninformed")
