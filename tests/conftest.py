@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import settings
@@ -67,6 +68,16 @@ def _own_airflow_home(tmp_path_factory, monkeypatch):
 def repository() -> Path:
     """The root of the checkout."""
     return REPOSITORY
+
+
+@pytest.fixture
+def run_path(repository: Path) -> Iterator[Path]:
+    """A folder of the test's own where `kitwai demo` keeps its files by default. Not the machine's
+    temporary folder: there Spark may do more than elsewhere, as its shuffle service does.
+    """
+    (repository / "run").mkdir(exist_ok=True)
+    with TemporaryDirectory(dir=repository / "run", prefix="test-") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="module")

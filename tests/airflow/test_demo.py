@@ -54,8 +54,8 @@ def check_replays(out, models):
 
 
 @pytest.mark.alone
-def test_the_application_makes_its_limit_and_everything_can_be_stopped(tmp_path, repository):
-    out = tmp_path / "demo"
+def test_the_application_makes_its_limit_and_everything_can_be_stopped(run_path, repository):
+    out = run_path / "demo"
     done = subprocess.run(
         [*DEMO, "--out", out, "--keep"], capture_output=True, text=True, timeout=600
     )

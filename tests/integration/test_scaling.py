@@ -105,8 +105,8 @@ def test_five_scale_ins_while_a_job_shuffles_compute_nothing_twice(
 
 
 @pytest.mark.slow
-def test_scale_ins_while_stages_read_lose_nothing_beside_a_shuffle_service(tmp_path):
-    with local_cluster(tmp_path, shuffle_service=True) as cluster:
+def test_scale_ins_while_stages_read_lose_nothing_beside_a_shuffle_service(run_path):
+    with local_cluster(run_path, shuffle_service=True) as cluster:
         check_leaving_while_stages_read(cluster)
 
 

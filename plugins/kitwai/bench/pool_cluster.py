@@ -78,6 +78,7 @@ def local_cluster(folder: Path, *, shuffle_service: bool = False) -> Iterator[Po
     :param shuffle_service: the machine runs Spark's external shuffle service, and jobs use it.
     """
     jobs: list[_LocalJob] = []
+    workers = folder / "pool"
     secret = secrets.token_urlsafe()
     auth = write_auth(folder / "auth.conf", secret)
 
@@ -100,10 +101,10 @@ def local_cluster(folder: Path, *, shuffle_service: bool = False) -> Iterator[Po
         master = stack.enter_context(SparkMaster(folder / "master", secret=secret))
         served: dict[str, str] = {}
         if shuffle_service:
-            served = stack.enter_context(running_shuffle_service(folder / "shuffle", secret))
-        pool = LocalWorkerPool(
-            master.url, folder / "pool", cores=CORES, memory_mb=MEMORY_MB, secret=secret
-        )
+            served = stack.enter_context(
+                running_shuffle_service(folder / "shuffle", secret, served=workers)
+            )
+        pool = LocalWorkerPool(master.url, workers, cores=CORES, memory_mb=MEMORY_MB, secret=secret)
         look = partial(observe, _NAME, master.web_url, pool, Past(), timeout_s=_OBSERVE_S)
         try:
             yield PoolCluster(pool, look, run, pool.stop)

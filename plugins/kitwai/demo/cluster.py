@@ -74,13 +74,14 @@ class DemoCluster:
     def start(self) -> None:
         """Start the master and the first worker; returns before that has registered."""
         self.master.start()
+        workers = self.folder / "pool"
         # Without it a stage that begins while a worker leaves may ask where nobody answers.
         self._shuffle = self._beside.enter_context(
-            running_shuffle_service(self.folder / "shuffle", self._secret)
+            running_shuffle_service(self.folder / "shuffle", self._secret, served=workers)
         )
         self.pool = LocalWorkerPool(
             self.master.url,
-            self.folder / "pool",
+            workers,
             cores=_CORES,
             memory_mb=_MEMORY_MB,
             secret=self._secret,

@@ -32,10 +32,12 @@ _START_S = 60.0
 
 
 @contextmanager
-def running_shuffle_service(folder: Path, secret: str) -> Iterator[dict[str, str]]:
+def running_shuffle_service(folder: Path, secret: str, served: Path) -> Iterator[dict[str, str]]:
     """One on a free port, with its files in ``folder``; it ends on leaving. Gives what an
     application sets so that its executors use it.
 
+    :param served: the folder below which the machine's executors keep their files. By Spark 4.3
+        one that keeps them elsewhere is refused, and ends.
     :param secret: Spark's ``spark.authenticate.secret``: Spark binds the service to every address
         of the machine, and only members of the cluster are to be answered.
     :raises PoolError: Java or Spark is missing, or it did not come up.
@@ -46,6 +48,7 @@ def running_shuffle_service(folder: Path, secret: str) -> Iterator[dict[str, str
     conf = {**SHUFFLE_SERVICE, "spark.shuffle.service.port": str(free_port())}
     environment = spark_environment(home, "127.0.0.1")
     environment.setdefault("SPARK_DAEMON_JAVA_OPTS", QUICK_JVM)
+    environment.setdefault("SPARK_LOCAL_DIRS", str(served))
     # It remembers executors over a restart only where it has a folder to do so.
     environment["SPARK_SHUFFLE_OPTS"] = java_options(
         conf | {"spark.shuffle.service.db.enabled": "false"}
