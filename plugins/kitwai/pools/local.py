@@ -49,7 +49,7 @@ _LOG_TAIL = 8192
 
 # A process has the command line of the one that forked it until it runs its own program. On a busy
 # machine that has taken a tenth of a second; by then its parent may have been killed.
-BEGINS_S = 2.0
+_BEGINS_S = 2.0
 
 
 class LocalWorkerPool:
@@ -324,7 +324,7 @@ def _mark(path: Path) -> float:
 
 def _is_beginning(folder: Path) -> bool:
     started = _moment(folder / "started")
-    return started is not None and 0 <= time.time() - started < BEGINS_S
+    return started is not None and 0 <= time.time() - started < _BEGINS_S
 
 
 def _moment(path: Path) -> float | None:
