@@ -148,7 +148,7 @@ def test_pictures_of_what_is_real(visit, place, wait_for: Callable[..., None]):
     log_in(desktop, place.airflow)
     page = desktop.page
     expect(page.get_by_role("button", name="Approve …")).to_be_visible()
-    expect(page.get_by_text(LAST)).to_be_visible()
+    expect(page.get_by_text(LAST, exact=True)).to_be_visible()
     desktop.picture("overview", {"width": 1280, "height": 700})
 
     page.goto(f"{place.airflow.url}/dags/{DAG_ID}/plugin/kitwai-dag")
