@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 exec 9>.setup.lock
 flock 9
 
-wanted=$(cat requirements*.txt pyproject.toml scripts/setup.sh | sha256sum)
+wanted=$(cat requirements*.txt pyproject.toml lab/pyproject.toml scripts/setup.sh | sha256sum)
 if [ "$(cat .venv/.installed 2>/dev/null || true)" = "$wanted" ]; then
     exit 0
 fi
@@ -71,5 +71,5 @@ fi
 [ -x .venv/bin/python ] || python3.11 -m venv .venv
 .venv/bin/pip install --quiet --upgrade uv
 .venv/bin/uv pip install --quiet --python .venv/bin/python --compile-bytecode \
-    -r requirements-dev.txt --editable .
+    -r requirements-dev.txt --editable . --editable ./lab
 echo "$wanted" > .venv/.installed

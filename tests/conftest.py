@@ -13,7 +13,7 @@ import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling, Scheduling
 
-from kitwai.sandbox.postgres import Postgres, PostgresError
+from kitwai_lab.local.postgres import Postgres, PostgresError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

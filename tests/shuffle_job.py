@@ -6,11 +6,11 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from kitwai.bench.losses import Losses
-from kitwai.bench.pool import measure_leaving
-from kitwai.bench.pool_cluster import PoolCluster
 from kitwai.pools.scaler import reach
-from kitwai.sandbox.spark import event_log_conf
+from kitwai_lab.bench.losses import Losses
+from kitwai_lab.bench.pool import measure_leaving
+from kitwai_lab.bench.pool_cluster import PoolCluster
+from kitwai_lab.local.spark import event_log_conf
 
 SCRIPT = Path(__file__).parent / "applications" / "shuffle.py"
 

@@ -13,10 +13,10 @@ import httpx
 import pytest
 
 from kitwai.pools.local import LocalWorkerPool
-from kitwai.sandbox.airflow import AirflowStandalone
-from kitwai.sandbox.postgres import Postgres, PostgresError
-from kitwai.sandbox.spark import SparkMaster
 from kitwai.store.store import Store
+from kitwai_lab.local.airflow import AirflowStandalone
+from kitwai_lab.local.postgres import Postgres, PostgresError
+from kitwai_lab.local.spark import SparkMaster
 
 CLUSTER = "test_cluster"
 BROKEN = "broken_cluster"

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import pytest
 
 from kitwai.pools.local import LocalWorkerPool
-from kitwai.sandbox.airflow import AirflowStandalone
-from kitwai.sandbox.spark import SparkMaster
 from kitwai.store.approvals import ApprovalStore
 from kitwai.store.store import Store
+from kitwai_lab.local.airflow import AirflowStandalone
+from kitwai_lab.local.spark import SparkMaster
 
 FIRST, SECOND, BROKEN, OTHER = "first_cluster", "second_cluster", "broken_cluster", "other_cluster"
 DAG_ID = "kitwai_autoscale"

@@ -10,13 +10,13 @@ import time
 import httpx
 import pytest
 
-from kitwai.demo.claim import marked
-from kitwai.demo.cluster import CLUSTER
 from kitwai.explain import explain, explanation_text
 from kitwai.learning.ingest import ingest
 from kitwai.replay import Other, replay
 from kitwai.store.store import Store
 from kitwai.store.training import TrainingStore
+from kitwai_lab.demo.claim import marked
+from kitwai_lab.demo.cluster import CLUSTER
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -14,10 +14,10 @@ import pytest
 import sqlalchemy as sa
 
 from kitwai.pools.local import LocalWorkerPool
-from kitwai.sandbox.airflow import AirflowStandalone
-from kitwai.sandbox.spark import SparkMaster
 from kitwai.store.store import Store
 from kitwai.store.tables import Base
+from kitwai_lab.local.airflow import AirflowStandalone
+from kitwai_lab.local.spark import SparkMaster
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(900)]
 

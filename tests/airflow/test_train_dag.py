@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from kitwai.bench.event_logs import RUNS, shifted
 from kitwai.store.registry import champion, read_manifest, verify, versions
 from kitwai.store.training import TrainingStore
+from kitwai_lab.bench.event_logs import RUNS, shifted
 
 DAG = "kitwai_train"
 CLUSTER = "test_cluster"

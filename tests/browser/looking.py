@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from kitwai.sandbox.airflow import AirflowStandalone
+from kitwai_lab.local.airflow import AirflowStandalone
 
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "images"
 """Where the pictures go."""

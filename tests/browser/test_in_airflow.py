@@ -17,12 +17,12 @@ from looking import DESKTOP, PHONE, SOON_MS, Visitor, go, log_in
 from playwright.sync_api import expect
 
 from kitwai.pools.local import LocalWorkerPool
-from kitwai.sandbox.airflow import AirflowStandalone
-from kitwai.sandbox.processes import stop_trees
-from kitwai.sandbox.spark import SparkMaster, submit
+from kitwai.pools.processes import stop_trees
 from kitwai.store.approvals import ApprovalStore
 from kitwai.store.registry import present_champion, promote, read_manifest, save_version
 from kitwai.store.store import Store
+from kitwai_lab.local.airflow import AirflowStandalone
+from kitwai_lab.local.spark import SparkMaster, submit
 
 CLUSTER = "page_cluster"
 BROKEN = "broken_cluster"

@@ -20,11 +20,11 @@ from looking import DESKTOP, PHONE, TALL, go, log_in
 from playwright.sync_api import expect
 
 from kitwai.pools.local import LocalWorkerPool
-from kitwai.sandbox.airflow import AirflowStandalone
-from kitwai.sandbox.processes import stop_trees
-from kitwai.sandbox.spark import SparkMaster, submit
+from kitwai.pools.processes import stop_trees
 from kitwai.store.approvals import ApprovalStore
 from kitwai.store.store import Store
+from kitwai_lab.local.airflow import AirflowStandalone
+from kitwai_lab.local.spark import SparkMaster, submit
 
 ETL, REPORTS = "etl_production", "reports"
 DAG_ID = "kitwai_autoscale"

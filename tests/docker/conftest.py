@@ -33,7 +33,7 @@ from kitwai.core.observation import Observation, Past, PoolWorker
 from kitwai.observe.observer import observe
 from kitwai.pools.docker import DockerWorkerPool
 from kitwai.pools.swarm import SwarmWorkerPool
-from kitwai.sandbox.containers import ContainerSpark
+from kitwai_lab.local.containers import ContainerSpark
 
 Pool = DockerWorkerPool | SwarmWorkerPool
 

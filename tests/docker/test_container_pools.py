@@ -14,9 +14,8 @@ from pool_contract import living
 from kitwai.core.observation import Past
 from kitwai.errors import PoolError
 from kitwai.observe.observer import observe
-from kitwai.pools.container import POOL_LABEL
+from kitwai.pools.container import AUTH_FILE, POOL_LABEL
 from kitwai.pools.scaler import reach
-from kitwai.sandbox.containers import AUTH_FILE
 
 pytestmark = [
     pytest.mark.docker,

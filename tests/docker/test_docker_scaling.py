@@ -13,10 +13,10 @@ from shuffle_job import (
     task_ends,
 )
 
-from kitwai.bench.pool_cluster import PoolCluster
+from kitwai.pools.container import HOME
 from kitwai.pools.scaler import reach
-from kitwai.sandbox.containers import HOME
-from kitwai.sandbox.spark import SHUFFLE_SERVICE
+from kitwai.pools.spark_options import SHUFFLE_SERVICE
+from kitwai_lab.bench.pool_cluster import PoolCluster
 
 pytestmark = [
     pytest.mark.docker,

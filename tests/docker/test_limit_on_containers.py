@@ -12,8 +12,8 @@ from shuffle_job import SCRIPT, check_counts, properties, task_ends
 from kitwai.core.decide import decide
 from kitwai.core.live import with_counts
 from kitwai.hooks.spark_cluster import SparkClusterHook
+from kitwai.pools.container import HOME
 from kitwai.pools.scaler import reach
-from kitwai.sandbox.containers import HOME
 from kitwai.scaling import scale_cluster
 from kitwai.store.champion import load_champion
 from kitwai.store.store import Store

@@ -12,10 +12,11 @@ import pytest
 from compose_stack import AIRFLOW_IMAGE, DAG_ID, NETWORK, ComposeStack, told, wait
 from docker_engine import ENGINE_IMAGE
 
-from kitwai.demo import application
-from kitwai.demo.measure import read_event_log
-from kitwai.demo.service import PermitService
-from kitwai.sandbox.spark import DECOMMISSION, QUICK_JVM, event_log_conf
+from kitwai.pools.spark_options import DECOMMISSION, QUICK_JVM
+from kitwai_lab.demo import application
+from kitwai_lab.demo.measure import read_event_log
+from kitwai_lab.demo.service import PermitService
+from kitwai_lab.local.spark import event_log_conf
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(1500)]
 

@@ -14,9 +14,10 @@ import pytest
 from documented_commands import Block, blocks
 
 from kitwai.pools.local import LocalWorkerPool
-from kitwai.sandbox.airflow import AirflowStandalone
-from kitwai.sandbox.postgres import Postgres
-from kitwai.sandbox.spark import SparkMaster, find_spark_home
+from kitwai.pools.spark_options import find_spark_home
+from kitwai_lab.local.airflow import AirflowStandalone
+from kitwai_lab.local.postgres import Postgres
+from kitwai_lab.local.spark import SparkMaster
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 # In the order in which a new user reads them: what one page sets up the next ones use.

@@ -13,7 +13,7 @@ import pytest
 from kitwai.core.observation import Observation, Past
 from kitwai.observe.observer import observe
 from kitwai.pools.local import LocalWorkerPool
-from kitwai.sandbox.spark import SparkMaster
+from kitwai_lab.local.spark import SparkMaster
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ import pytest
 
 from kitwai.observe.driver_log import parse_log
 from kitwai.observe.log_lines import FEATURES
-from kitwai.sandbox.spark import find_spark_home
+from kitwai.pools.spark_options import find_spark_home
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 

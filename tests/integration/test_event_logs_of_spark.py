@@ -12,7 +12,7 @@ import pytest
 from event_count import count
 
 from kitwai.observe.event_logs import ReadLog, read_logs
-from kitwai.sandbox.spark import QUICK_JVM
+from kitwai.pools.spark_options import QUICK_JVM
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from kitwai.bench.fidelity import Plan, simulate
-from kitwai.bench.spark_run import CORES, real_cluster
 from kitwai.observe.event_log import read_event_log
 from kitwai.observe.event_profile import profile_of
 from kitwai.observe.event_warmup import first_task_cost_ms
 from kitwai.sim.constants import spark_config
+from kitwai_lab.bench.fidelity import Plan, simulate
+from kitwai_lab.bench.spark_run import CORES, real_cluster
 
 pytestmark = [
     pytest.mark.alone,

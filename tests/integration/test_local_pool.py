@@ -14,10 +14,10 @@ from pool_contract import PoolContract
 
 from kitwai.core.observation import PoolWorker, WorkerState
 from kitwai.errors import PoolError
+from kitwai.pools import processes
 from kitwai.pools.local import LocalWorkerPool
 from kitwai.pools.scaler import reach
 from kitwai.pools.worker import WORKER_CLASS
-from kitwai.sandbox import processes
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 

@@ -26,7 +26,7 @@ from kitwai.observe.ganglia import read_ganglia
 from kitwai.observe.host_metrics import read_nodes
 from kitwai.observe.metric_source import over_cluster
 from kitwai.observe.prometheus import read_prometheus
-from kitwai.sandbox.processes import free_port
+from kitwai.pools.processes import free_port
 
 DAEMONS = ("gmond", "gmetad", "prometheus", "prometheus-node-exporter")
 WINDOW_S = 15

@@ -13,8 +13,8 @@ from kitwai.core.decision import ClusterSettings
 from kitwai.core.observation import Observation, Past
 from kitwai.observe.observer import Sources, observe
 from kitwai.pools.local import LocalWorkerPool
-from kitwai.sandbox.processes import stop_trees
-from kitwai.sandbox.spark import SparkMaster, submit
+from kitwai.pools.processes import stop_trees
+from kitwai_lab.local.spark import SparkMaster, submit
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

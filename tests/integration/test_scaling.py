@@ -21,15 +21,15 @@ from shuffle_job import (
     task_ends,
 )
 
-from kitwai.bench.pool_cluster import local_cluster
 from kitwai.core.observation import Past, PoolWorker
 from kitwai.errors import InvalidInputError, LeaseError
 from kitwai.observe.observer import observe
+from kitwai.pools import processes
 from kitwai.pools.local import LocalWorkerPool
 from kitwai.pools.scaler import reach
-from kitwai.sandbox import processes
-from kitwai.sandbox.spark import submit
 from kitwai.store.store import Store
+from kitwai_lab.bench.pool_cluster import local_cluster
+from kitwai_lab.local.spark import submit
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 

@@ -6,8 +6,8 @@ import json
 import pytest
 from event_count import count
 
-from kitwai.bench.event_log import CODECS, measure_event_log, write_log
 from kitwai.cli.main import main
+from kitwai_lab.bench.event_log import CODECS, measure_event_log, write_log
 
 
 def test_the_log_of_the_benchmark_is_one_of_spark():

@@ -6,9 +6,15 @@ import json
 import numpy as np
 import pytest
 
-from kitwai.bench import simulation, training
-from kitwai.bench.simulation import any_network, measure_simulation
-from kitwai.bench.training import (
+from kitwai.cli.main import main
+from kitwai.learning.train import DQNConfig
+from kitwai.sim.env import SparkScalingEnv
+from kitwai.sim.judging import Constant
+from kitwai.sim.library import Library
+from kitwai_lab.bench import simulation, training
+from kitwai_lab.bench.original import train_original
+from kitwai_lab.bench.simulation import any_network, measure_simulation
+from kitwai_lab.bench.training import (
     ORIGINAL,
     OURS,
     SB3,
@@ -18,12 +24,6 @@ from kitwai.bench.training import (
     measure_training,
     targets_of_a_label,
 )
-from kitwai.cli.main import main
-from kitwai.learning.original import train_original
-from kitwai.learning.train import DQNConfig
-from kitwai.sim.env import SparkScalingEnv
-from kitwai.sim.judging import Constant
-from kitwai.sim.library import Library
 
 TINY = DQNConfig(envs=16, states=8, pool=40, hidden=8, updates=2, batch_size=16, walk=1)
 
@@ -179,7 +179,7 @@ def test_tables_and_files(tmp_path, capsys, monkeypatch):
         **compare(rows),
         "wanted": training.WANTED,
     }
-    monkeypatch.setattr("kitwai.bench.training.measure_training", lambda *_, **__: made)
+    monkeypatch.setattr("kitwai_lab.bench.training.measure_training", lambda *_, **__: made)
     out = tmp_path / "train.json"
     assert main(["bench", "train", "--json", str(out)]) == 0
     shown = " ".join(capsys.readouterr().out.split())

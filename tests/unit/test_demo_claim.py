@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from kitwai.demo.claim import DemoError, claim, keep, marked, stop
+from kitwai_lab.demo.claim import DemoError, claim, keep, marked, stop
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 
@@ -91,7 +91,7 @@ def test_stop_leaves_a_running_demo_alone(tmp_path):
 def test_what_a_killed_demo_left_is_ended_by_the_next(tmp_path):
     script = (
         "import os, pathlib, subprocess, sys\n"
-        "from kitwai.demo.claim import claim\n"
+        "from kitwai_lab.demo.claim import claim\n"
         f"with claim(pathlib.Path({str(tmp_path)!r})):\n"
         f"    print(subprocess.Popen({SLEEP!r}, start_new_session=True).pid, flush=True)\n"
         "    os.kill(os.getpid(), 9)\n"

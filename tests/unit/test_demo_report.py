@@ -6,8 +6,8 @@ import pytest
 
 from kitwai.core.observation import Application as SeenApplication
 from kitwai.core.observation import Observation, PoolWorker, Stage, Worker, WorkerState
-from kitwai.demo.measure import Application, Recorder, Run, Sample, Target, read_event_log
-from kitwai.demo.report import draw_timeline, summarise, write_summary
+from kitwai_lab.demo.measure import Application, Recorder, Run, Sample, Target, read_event_log
+from kitwai_lab.demo.report import draw_timeline, summarise, write_summary
 
 START = 1_000.0
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from kitwai.sandbox import processes
+from kitwai.pools import processes
 
 IGNORES_SIGTERM = """
 import signal, time

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from kitwai.bench.masters import LIMIT_S, WORKERS, SimulatedMasters
 from kitwai.core.observation import Past
 from kitwai.observe.observer import observe
+from kitwai_lab.bench.masters import LIMIT_S, WORKERS, SimulatedMasters
 
 
 def test_every_source_of_a_simulated_cluster_answers():

@@ -14,8 +14,8 @@ from urllib.parse import quote
 import pytest
 
 from kitwai.connection import ContainerConfig
+from kitwai.pools.container import AUTH_FILE, USER_ID, archive
 from kitwai.pools.docker import DockerWorkerPool
-from kitwai.sandbox.containers import AUTH_FILE, USER_ID, archive
 
 RULES = Path(__file__).parents[2] / "docker" / "socket-proxy" / "rules.py"
 IMAGE, NETWORK = "registry.example/kitwai-engine:1", "kitwai"

@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from kitwai.bench.calibrate import record
-from kitwai.bench.fidelity import Plan, simulate, started_on
-from kitwai.bench.spark_run import Change
 from kitwai.errors import InvalidInputError
 from kitwai.sim.constants import MEASURED, constants, spark_config
 from kitwai.sim.profile import ApplicationProfile, StageProfile, load_profiles
 from kitwai.sim.simulator import SimulatorConfig
+from kitwai_lab.bench.calibrate import record
+from kitwai_lab.bench.fidelity import Plan, simulate, started_on
+from kitwai_lab.bench.spark_run import Change
 
 
 def test_the_measured_constants_are_there_and_plausible():

@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
-from kitwai.bench.records import fill
 from kitwai.store.store import Store
+from kitwai_lab.bench.records import fill
 
 CLUSTERS = ("a_cluster", "b_cluster")
 BROKEN = "broken_cluster"

@@ -10,6 +10,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from importlib.metadata import entry_points
 from typing import NoReturn
 
 from kitwai import __version__
@@ -27,9 +28,10 @@ _MODULES = (
     "models",
     "replay",
     "publish",
-    "demo",
-    "bench",
 )
+
+COMMANDS = "kitwai.commands"
+"""Entry points of other packages' modules that add subcommands, as this package's own do."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -46,6 +48,8 @@ def build_parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for name in _MODULES:
         importlib.import_module(f"kitwai.cli.{name}").add_parser(subparsers)
+    for command in sorted(entry_points(group=COMMANDS), key=lambda one: one.name, reverse=True):
+        command.load().add_parser(subparsers)
     return parser
 
 

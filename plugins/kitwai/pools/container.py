@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import re
-from collections.abc import Callable
+import tarfile
+import time
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from kitwai.errors import PoolError
 from kitwai.pools.engine import Engine
+from kitwai.pools.spark_options import DECOMMISSION, QUICK_JVM, SHUFFLE_SERVICE, java_options
 from kitwai.pools.worker import check_worker
-from kitwai.sandbox.spark import DECOMMISSION, QUICK_JVM, SHUFFLE_SERVICE, java_options
 
 if TYPE_CHECKING:
     from kitwai.connection import ContainerConfig
 
 Made = TypeVar("Made")
+
+HOME = "/var/lib/spark"
+"""Home of the image's user."""
+
+USER_ID = 10001
+"""The image's user."""
+
+AUTH_FILE = f"{HOME}/kitwai-auth.conf"
+"""Where a container has the secret of its cluster: in no environment, label or command line."""
 
 POOL_LABEL = "kitwai.pool"
 """The pool's name, on everything of it that an engine holds."""
@@ -106,3 +118,16 @@ def moment(text: str) -> float | None:
     if text.startswith("0001-"):
         return None
     return datetime.fromisoformat(re.sub(r"(\.\d{1,6})\d*", r"\1", text)).timestamp()
+
+
+def archive(files: Mapping[str, bytes], *, mode: int = 0o444, mtime: float | None = None) -> bytes:
+    """A tar archive of ``files``, by path from the root, that belong to the image's user."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name, data in files.items():
+            entry = tarfile.TarInfo(name.lstrip("/"))
+            entry.size, entry.mode = len(data), mode
+            entry.uid = entry.gid = USER_ID
+            entry.mtime = time.time() if mtime is None else mtime
+            tar.addfile(entry, io.BytesIO(data))
+    return packed.getvalue()

@@ -16,15 +16,18 @@ from kitwai.core.observation import PoolWorker
 from kitwai.errors import PoolError
 from kitwai.pools.base import Each, untold
 from kitwai.pools.container import (
+    AUTH_FILE,
     ENVIRONMENT,
     LOG_LINES,
     POOL_LABEL,
     PROCESSES,
     WORKER_LABEL,
     ContainerPool,
+    archive,
     moment,
     number_in,
 )
+from kitwai.pools.spark_options import auth_properties
 from kitwai.pools.worker import (
     LISTED_AFTER_END_S,
     LOGS_KEPT,
@@ -32,8 +35,6 @@ from kitwai.pools.worker import (
     WORKER_CLASS,
     last_said,
 )
-from kitwai.sandbox.containers import AUTH_FILE, archive
-from kitwai.sandbox.spark import auth_properties
 
 _MARK_FOLDER = "/tmp"  # noqa: S108 - inside the container
 _MARK = "kitwai-draining"

@@ -23,17 +23,9 @@ import psutil
 
 from kitwai.core.observation import PoolWorker
 from kitwai.errors import PoolError
+from kitwai.pools import processes
 from kitwai.pools.base import Each, untold
-from kitwai.pools.worker import (
-    LISTED_AFTER_END_S,
-    LOGS_KEPT,
-    SIGNAL_AGAIN_S,
-    WORKER_CLASS,
-    check_worker,
-    last_said,
-)
-from kitwai.sandbox import processes
-from kitwai.sandbox.spark import (
+from kitwai.pools.spark_options import (
     DECOMMISSION,
     QUICK_JVM,
     check_java,
@@ -41,6 +33,14 @@ from kitwai.sandbox.spark import (
     java_options,
     spark_environment,
     write_auth,
+)
+from kitwai.pools.worker import (
+    LISTED_AFTER_END_S,
+    LOGS_KEPT,
+    SIGNAL_AGAIN_S,
+    WORKER_CLASS,
+    check_worker,
+    last_said,
 )
 
 _LAUNCHER = "org.apache.spark.launcher.Main"

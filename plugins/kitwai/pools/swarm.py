@@ -33,10 +33,12 @@ from kitwai.pools.container import (
     LOG_LINES,
     POOL_LABEL,
     PROCESSES,
+    USER_ID,
     WORKER_LABEL,
     ContainerPool,
 )
 from kitwai.pools.decommission import decommission
+from kitwai.pools.spark_options import auth_properties
 from kitwai.pools.swarm_service import HOST_LABEL, NANOSECONDS, SINCE_LABEL, UP, WorkerService
 from kitwai.pools.worker import (
     DRAIN_TIMEOUT_S,
@@ -45,8 +47,6 @@ from kitwai.pools.worker import (
     WORKER_CLASS,
     last_said,
 )
-from kitwai.sandbox.containers import USER_ID
-from kitwai.sandbox.spark import auth_properties
 
 if TYPE_CHECKING:
     from kitwai.connection import ContainerConfig

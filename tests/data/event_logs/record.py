@@ -13,8 +13,8 @@ import json
 import tempfile
 from pathlib import Path
 
-from kitwai.bench import workload
-from kitwai.bench.event_logs import RUNS, make_event_logs
+from kitwai_lab.bench import workload
+from kitwai_lab.bench.event_logs import RUNS, make_event_logs
 
 HERE = Path(__file__).parent
 KEPT = ("spark.app.name", "spark.kitwai.inputs.size", "spark.master")

@@ -16,9 +16,9 @@ from pathlib import Path
 from kitwai.core.observation import Past
 from kitwai.errors import LeaseError
 from kitwai.observe.observer import observe
+from kitwai.pools import processes
 from kitwai.pools.local import LocalWorkerPool
 from kitwai.pools.scaler import reach
-from kitwai.sandbox import processes
 from kitwai.store.store import Store
 
 

@@ -1,0 +1,106 @@
+"""How soon the loop acts, and what it costs, for each schedule of the autoscale DAG.
+
+The change that asks for an action is a worker that dies while the cluster is to keep two: it needs
+no application, and the pool knows of it at once. The reaction ends with the launch of another.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import psutil
+
+from kitwai.errors import KitwaiError
+from kitwai_lab.bench.setup import STEP_DAG, Bench, bench
+from kitwai_lab.local.airflow import session_members
+
+_WORKERS = 2
+_TIMEOUT_S = 120.0
+_POLL_S = 0.1
+_SETTLE_S = 10.0
+# Changes come at any phase of a step.
+_PHASE_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """``reaction_s``: seconds from each change to the launch; the rest is per minute of it all."""
+
+    step: str
+    reaction_s: tuple[float, ...]
+    cpu_s_per_minute: float
+    steps_per_minute: float
+
+    @property
+    def median_s(self) -> float:
+        """Median reaction in seconds."""
+        return statistics.median(self.reaction_s)
+
+
+def measure_reaction(
+    step: str, changes: int, progress: Callable[[str, float], None] = lambda *_: None
+) -> Reaction:
+    """Let ``changes`` workers die, one after another, under the schedule ``step``.
+
+    :raises KitwaiError: no worker was launched in time.
+    """
+    extra = {
+        "min_workers": _WORKERS,
+        "max_workers": _WORKERS,
+        **dict.fromkeys(("quiet", "cooldown_out", "cooldown_in"), 0),
+    }
+    with bench(step, extra) as where:
+        _wait_for_workers(where)
+        began, cpu_began = time.monotonic(), _cpu_seconds(where)
+        known = {run["dag_run_id"] for run in where.airflow.runs(STEP_DAG)}
+        reactions = []
+        for _ in range(changes):
+            time.sleep(_SETTLE_S + random.uniform(0, _PHASE_S))
+            reactions.append(_react(where))
+            progress(step, reactions[-1])
+            _wait_for_workers(where)
+        minutes = (time.monotonic() - began) / 60
+        steps = {run["dag_run_id"] for run in where.airflow.runs(STEP_DAG)} - known
+        return Reaction(
+            step=step,
+            reaction_s=tuple(reactions),
+            cpu_s_per_minute=(_cpu_seconds(where) - cpu_began) / minutes,
+            steps_per_minute=len(steps) / minutes,
+        )
+
+
+def _react(where: Bench) -> float:
+    victim = next(worker for worker in where.pool.workers() if worker.alive)
+    where.pool.stop(victim)
+    changed_at = time.time()
+    until = time.monotonic() + _TIMEOUT_S
+    while time.monotonic() < until:
+        for worker in where.pool.workers():
+            if worker.alive and worker.started_at > changed_at:
+                return worker.started_at - changed_at
+        time.sleep(_POLL_S)
+    raise KitwaiError(f"No worker was launched within {_TIMEOUT_S:.0f} s of another's death.")
+
+
+def _wait_for_workers(where: Bench) -> None:
+    until = time.monotonic() + _TIMEOUT_S
+    while sum(worker.alive for worker in where.pool.workers()) < _WORKERS:
+        if time.monotonic() > until:
+            raise KitwaiError(f"The cluster did not reach {_WORKERS} workers: {where.airflow.log}.")
+        time.sleep(_POLL_S)
+
+
+def _cpu_seconds(where: Bench) -> float:
+    """Processor time of Airflow so far, its ended tasks included."""
+    total = 0.0
+    for process in session_members(where.airflow.session or 0):
+        try:
+            times = process.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        total += times.user + times.system + times.children_user + times.children_system
+    return total

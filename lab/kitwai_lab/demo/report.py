@@ -1,0 +1,171 @@
+"""The demo's results: `summary.json` and the timeline picture."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kitwai_lab.demo.measure import Run, Sample
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_INK, _FAINT, _GRID = "#1f2933", "#7b8794", "#e4e7eb"
+_WORKERS, _PAID, _TARGET, _TASKS, _LIMIT = "#3a7d44", "#9ccc9c", "#1f2933", "#2b6cb0", "#c53030"
+
+
+def summarise(run: Run, comparison: Sequence[Run] = ()) -> dict[str, Any]:
+    """The figures of ``run`` under Kitwai, and those of the runs it is compared with."""
+    counts = [sample.workers for sample in run.samples if sample.workers is not None]
+    summary = {
+        "limit_s": run.limit_s,
+        **_figures(run),
+        "max_workers": run.max_workers,
+        "peak_workers": max(counts, default=None),
+        "scale_outs": len(run.scale_outs),
+        "scale_ins": len(run.scale_ins),
+        "scale_outs_during_application": run.during(run.scale_outs),
+        "scale_ins_during_application": run.during(run.scale_ins),
+        "checkpoints": list(run.checkpoints),
+    }
+    if comparison:
+        summary["compare"] = {other.name: _figures(other) for other in comparison}
+    return summary
+
+
+def write_summary(path: Path, summary: dict[str, Any]) -> None:
+    """Write ``summary`` so that a reader never finds half of it."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def draw_timeline(path: Path, run: Run, comparison: Sequence[Run] = ()) -> None:
+    """Write a PNG: workers and target above, finished tasks below, the limit through both."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 6.6), dpi=120, facecolor="white")
+    FigureCanvasAgg(figure)
+    grid = figure.add_gridspec(
+        2, 1, height_ratios=(3, 2), hspace=0.1, left=0.07, right=0.97, top=0.83, bottom=0.09
+    )
+    above = figure.add_subplot(grid[0])
+    below = figure.add_subplot(grid[1], sharex=above)
+    end = max(run.limit_s, run.finish_s, _seconds(run, run.samples[-1].at) if run.samples else 0.0)
+    above.set_xlim(0, end * 1.04)
+    _draw_workers(above, run)
+    _draw_tasks(below, run)
+    for axes in (above, below):
+        axes.axvline(run.limit_s, color=_LIMIT, linewidth=1.4)
+        axes.grid(axis="y", color=_GRID, linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(colors=_INK, labelsize=9)
+    above.tick_params(labelbottom=False)
+    below.set_xlabel("seconds since the application's start", color=_INK)
+    verdict = "met its limit" if run.hit else "missed its limit"
+    figure.text(
+        0.07, 0.94, f"The application {verdict}: {run.finish_s:.0f} s of {run.limit_s:.0f} s",
+        fontsize=15, fontweight="bold", color=_INK,
+    )  # fmt: skip
+    figure.text(0.07, 0.895, _subtitle(run, comparison), fontsize=10.5, color=_FAINT)
+    figure.savefig(path, format="png")
+
+
+def _figures(run: Run) -> dict[str, Any]:
+    return {
+        "finish_s": round(run.finish_s, 1),
+        "hit": run.hit,
+        "worker_seconds": round(run.worker_seconds, 1),
+        "failed_tasks": run.application.failed_tasks,
+    }
+
+
+def _subtitle(run: Run, comparison: Sequence[Run]) -> str:
+    said = [f"{run.name}: {run.worker_seconds:.0f} worker-seconds"]
+    said += [
+        f"{other.name}: {other.worker_seconds:.0f} in {other.finish_s:.0f} s"
+        + ("" if other.hit else " (late)")
+        for other in comparison
+    ]
+    return "   ·   ".join(said)
+
+
+def _draw_workers(axes: Axes, run: Run) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    paid = _paid_for(run)
+    if paid:
+        times, counts = zip(*paid, strict=True)
+        axes.fill_between(
+            times, counts, step="post", color=_PAID, alpha=0.35, linewidth=0,
+            label="starting or leaving",
+        )  # fmt: skip
+    known = [(_seconds(run, s.at), s.workers) for s in run.samples if s.workers is not None]
+    if known:
+        times, counts = zip(*known, strict=True)
+        axes.fill_between(times, counts, step="post", color=_WORKERS, alpha=0.25, linewidth=0)
+        axes.step(times, counts, where="post", color=_WORKERS, linewidth=1.8, label="workers (x)")
+    if run.targets:
+        last = run.samples[-1].at if run.samples else run.application.ended_at
+        points = [(_seconds(run, target.at), target.workers) for target in run.targets]
+        points.append((max(_seconds(run, last), points[-1][0]), points[-1][1]))
+        times, counts = zip(*points, strict=True)
+        axes.step(
+            times, counts, where="post", color=_TARGET, linewidth=1.3, linestyle=(0, (4, 2)),
+            label="target",
+        )  # fmt: skip
+    axes.axhline(run.max_workers, color=_FAINT, linewidth=0.9, linestyle=":")
+    axes.annotate(
+        f"N = {run.max_workers}", (0.0, run.max_workers), xycoords=("axes fraction", "data"),
+        xytext=(5, 3), textcoords="offset points", ha="left", fontsize=9, color=_FAINT,
+    )  # fmt: skip
+    axes.annotate(
+        f"limit {run.limit_s:.0f} s", (run.limit_s, 1.0), xycoords=("data", "axes fraction"),
+        xytext=(0, 4), textcoords="offset points", ha="center", fontsize=9, color=_LIMIT,
+    )  # fmt: skip
+    axes.set_ylim(0, run.max_workers + 1)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_ylabel("workers", color=_INK)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(
+            loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2,
+            frameon=False, ncols=3, fontsize=9,
+        )  # fmt: skip
+
+
+def _draw_tasks(axes: Axes, run: Run) -> None:
+    known: list[Sample] = [s for s in run.samples if s.tasks_done is not None]
+    total = max((s.tasks_total or 0 for s in known), default=0)
+    if known:
+        times = [_seconds(run, s.at) for s in known] + [run.finish_s]
+        # The driver is gone before it could be asked once more after its last task.
+        done = [s.tasks_done or 0 for s in known] + [total]
+        axes.fill_between(times, done, color=_TASKS, alpha=0.15, linewidth=0)
+        axes.plot(times, done, color=_TASKS, linewidth=1.8)
+        axes.set_ylim(0, total * 1.15)
+    axes.set_ylabel(f"tasks done (of {total})", color=_INK)
+    axes.axvline(run.finish_s, color=_TASKS, linewidth=1.2)
+    axes.annotate(
+        f"done {run.finish_s:.0f} s", (run.finish_s, 0.06), xycoords=("data", "axes fraction"),
+        xytext=(-5, 0), textcoords="offset points", ha="right", fontsize=9, color=_TASKS,
+    )  # fmt: skip
+
+
+def _paid_for(run: Run) -> list[tuple[float, int]]:
+    """(seconds, workers launched and not removed) at every change."""
+    end = run.samples[-1].at if run.samples else run.application.ended_at
+    changes = [(began, 1) for began, _ in run.lifetimes]
+    changes += [(ended, -1) for _, ended in run.lifetimes if ended is not None]
+    points, count = [], 0
+    for moment, change in sorted(changes):
+        count += change
+        points.append((_seconds(run, moment), count))
+    return [*points, (_seconds(run, end), count)] if points else []
+
+
+def _seconds(run: Run, moment: float) -> float:
+    return moment - run.application.started_at

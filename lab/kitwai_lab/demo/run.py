@@ -1,0 +1,282 @@
+"""The demo from beginning to end: Airflow scales a Spark cluster so that an application makes its
+limit, and the result is measured, drawn and compared.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import kitwai
+from kitwai.core.decision import Decision
+from kitwai.core.observation import Observation
+from kitwai.store.store import Store
+from kitwai_lab.demo.claim import DemoError, claim, end_all, keep
+from kitwai_lab.demo.cluster import CLUSTER, DemoCluster, Workload
+from kitwai_lab.demo.live import Frame, LiveView
+from kitwai_lab.demo.measure import Run, Target, sample_of
+from kitwai_lab.demo.report import draw_timeline, summarise, write_summary
+from kitwai_lab.demo.service import PermitService
+from kitwai_lab.local.airflow import AirflowStandalone
+
+DAG_ID = "kitwai_autoscale"
+_SCALE_IN_TIMEOUT_S = 120.0
+# An application that takes this many times its limit hangs.
+_PATIENCE = 5.0
+# A dozen Java programs start while the application runs, and none computes much: optimising them
+# would take more processor time than they do (measured: 2.7 instead of 5 s a Spark worker).
+_JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line asks for."""
+
+    out: Path
+    limit_s: float = 210.0
+    max_workers: int = 6
+    keep: bool = False
+    compare: bool = False
+
+
+def run_demo(options: Options, workload: Workload | None = None) -> int:
+    """Run the demo; returns 0 when the application met its limit, else 1.
+
+    :raises DemoError: something that it needs did not work; nothing is left running.
+    """
+    workload = workload or Workload()
+    out = options.out.resolve()
+    repository = _repository()
+    with claim(out) as demo_id, LiveView() as view:
+        os.environ["JDK_JAVA_OPTIONS"] = _JAVA_OPTIONS
+        for old in (out / "summary.json", out / "timeline.png"):
+            old.unlink(missing_ok=True)
+        with PermitService(workload.permit_s) as service:
+            run, airflow = _scaled_run(options, workload, service, view, repository, out)
+            runs = [run]
+            _report(out, runs, view)
+            if options.keep:
+                keep(out)
+            if options.compare:
+                if not options.keep:
+                    end_all(demo_id)
+                for count in (1, options.max_workers):
+                    runs.append(_constant_run(count, options, workload, service, view, out))
+                    _report(out, runs, view)
+        if options.keep:
+            view.say(f"Still up: {_login(airflow)}.")
+            view.say(f"End it with `kitwai demo --stop --out {out}`.")
+        else:
+            view.say(f"Airflow was at {airflow.url}; --keep leaves it up.")
+    return 0 if run.hit else 1
+
+
+def _scaled_run(
+    options: Options,
+    workload: Workload,
+    service: PermitService,
+    view: LiveView,
+    repository: Path,
+    out: Path,
+) -> tuple[Run, AirflowStandalone]:
+    """The application on a cluster that Airflow scales, until that has scaled in again."""
+    since = time.time()
+    view.say("Starting a Spark master with one worker ...")
+    cluster = DemoCluster(out / "cluster")
+    cluster.start()
+    view.say("Starting Airflow ...")
+    home = out / "airflow"
+    shutil.rmtree(home, ignore_errors=True)
+    store_url = f"sqlite:///{home / 'kitwai.db'}"
+    store = Store(store_url)
+    airflow = AirflowStandalone(
+        home,
+        repository / "dags",
+        repository / "plugins",
+        {CLUSTER: cluster.connection(options.max_workers, options.limit_s)},
+        {"AIRFLOW__KITWAI__CLUSTERS": CLUSTER, "AIRFLOW__KITWAI__STORE": store_url},
+        dag_ids=[DAG_ID],
+    )
+    airflow.start()
+    view.say(f"{_login(airflow)}.")
+    airflow.unpause(DAG_ID)
+    shown = _Shown(options, view, store, airflow, since)
+
+    def ready(observation: Observation) -> bool:
+        shown.show("waiting for the first decision", observation)
+        _check_steps(airflow)
+        return shown.decision is not None and bool(observation.serving)
+
+    cluster.wait_until("the autoscale DAG had decided for the first time", ready)
+    view.say(f"Submitting the application; its limit is {options.limit_s:.0f} s.")
+    _run_application(cluster, workload, service, options, shown)
+
+    def scaled_in(observation: Observation) -> bool:
+        shown.show("the application has ended, its workers go", observation)
+        return sum(worker.alive for worker in observation.pool or ()) == 1
+
+    cluster.wait_until("the cluster had scaled in", scaled_in, _SCALE_IN_TIMEOUT_S)
+    return _scaled_result(options, cluster, store, since, view), airflow
+
+
+def _constant_run(
+    count: int,
+    options: Options,
+    workload: Workload,
+    service: PermitService,
+    view: LiveView,
+    out: Path,
+) -> Run:
+    """The application on a cluster that is set to ``count`` workers when it starts."""
+    name = f"always-{count}"
+    view.say(f"For comparison: the same application with {name} ...")
+    with DemoCluster(out / name) as cluster:
+        cluster.wait_until("the first worker had registered", lambda seen: bool(seen.serving))
+        shown = _Shown(options, view, target=count, phase=name)
+        _run_application(cluster, workload, service, options, shown, count)
+        record, _ = cluster.result()
+        return Run(
+            name=name,
+            limit_s=options.limit_s,
+            max_workers=options.max_workers,
+            application=record,
+            lifetimes=cluster.recorder.lifetimes,
+            samples=tuple(cluster.recorder.samples),
+        )
+
+
+def _run_application(
+    cluster: DemoCluster,
+    workload: Workload,
+    service: PermitService,
+    options: Options,
+    shown: _Shown,
+    constant: int | None = None,
+) -> None:
+    """Submit the application and watch it to its end.
+
+    :param constant: workers to set the cluster to once the application has started.
+    """
+    cluster.submit(workload, service.url, options.limit_s)
+    pending = (constant or 1) - 1
+
+    def ended(observation: Observation) -> bool:
+        nonlocal pending
+        if pending and observation.applications and cluster.pool:
+            cluster.pool.start(pending)
+            pending = 0
+        shown.show("the application runs", observation)
+        return cluster.driver is not None and cluster.driver.poll() is not None
+
+    cluster.wait_until("the application had ended", ended, _PATIENCE * options.limit_s)
+
+
+@dataclass(slots=True)
+class _Shown:
+    """Turns observations, and the newest decision where there is a store, into frames."""
+
+    options: Options
+    view: LiveView
+    store: Store | None = None
+    airflow: AirflowStandalone | None = None
+    since: float = 0.0
+    decision: Decision | None = None
+    target: int | None = None
+    phase: str = "Kitwai"
+
+    def show(self, phase: str, observation: Observation) -> None:
+        """Show ``observation`` with the newest decision. :raises DemoError: Airflow has ended."""
+        if self.airflow is not None and not self.airflow.running:
+            raise DemoError(f"Airflow has ended; see {self.airflow.log}.")
+        if self.store is not None:
+            for stored in self.store.decisions(CLUSTER, self.since):
+                self.decision, self.since = stored.decision, stored.decision.at
+                self.target = stored.decision.target
+        sample = sample_of(observation)
+        applications = observation.applications or ()
+        self.view.show(
+            Frame(
+                phase=f"{self.phase}: {phase}",
+                limit_s=self.options.limit_s,
+                max_workers=self.options.max_workers,
+                elapsed_s=applications[0].elapsed_s if applications else None,
+                workers=sample.workers,
+                present=sample.present,
+                target=self.target,
+                tasks_done=sample.tasks_done,
+                tasks_total=sample.tasks_total,
+                predicted_s=_predicted(self.decision),
+                reason=self.decision.reason if self.decision else None,
+            )
+        )
+
+
+def _scaled_result(
+    options: Options, cluster: DemoCluster, store: Store, since: float, view: LiveView
+) -> Run:
+    record, counts = cluster.result()
+    view.say(f"The application counted {counts['words']:,} words in {counts['files']:,} files.")
+    decisions = [stored.decision for stored in store.decisions(CLUSTER, since)]
+    scalings = store.scalings(CLUSTER, since)
+    return Run(
+        name="Kitwai",
+        limit_s=options.limit_s,
+        max_workers=options.max_workers,
+        application=record,
+        lifetimes=cluster.recorder.lifetimes,
+        samples=tuple(cluster.recorder.samples),
+        targets=tuple(Target(d.at, d.target) for d in decisions if d.target is not None),
+        scale_outs=tuple(row.started_at for row in scalings if row.started),
+        scale_ins=tuple(row.started_at for row in scalings if row.removed),
+        checkpoints=tuple(sorted({d.checkpoint for d in decisions if d.checkpoint})),
+    )
+
+
+def _report(out: Path, runs: list[Run], view: LiveView) -> None:
+    """Write summary and picture of ``runs`` (Kitwai's first), and say what came out."""
+    last = runs[-1]
+    write_summary(out / "summary.json", summarise(runs[0], runs[1:]))
+    draw_timeline(out / "timeline.png", runs[0], runs[1:])
+    verdict = "met" if last.hit else "missed"
+    view.say(
+        f"{last.name}: {last.finish_s:.0f} s, limit of {last.limit_s:.0f} s {verdict}, "
+        f"{last.worker_seconds:.0f} worker-seconds, {last.application.failed_tasks} failed tasks."
+    )
+    if last is runs[0]:
+        view.say(f"Summary: {out / 'summary.json'}; picture: {out / 'timeline.png'}")
+
+
+def _check_steps(airflow: AirflowStandalone) -> None:
+    """:raises DemoError: a step failed (with the text of its log)."""
+    for run in airflow.runs(DAG_ID):
+        if run["state"] != "failed":
+            continue
+        for task in airflow.task_instances(DAG_ID, run["dag_run_id"]):
+            if task["state"] == "failed":
+                text = airflow.task_log(
+                    DAG_ID, run["dag_run_id"], task["task_id"],
+                    try_number=task["try_number"], map_index=task["map_index"],
+                )  # fmt: skip
+                raise DemoError(f"The first step failed in {task['task_id']}:\n{text[-2000:]}")
+
+
+def _login(airflow: AirflowStandalone) -> str:
+    return f"Airflow at {airflow.url}, user admin, password {airflow.password}"
+
+
+def _predicted(decision: Decision | None) -> float | None:
+    if decision is None or decision.target is None or len(decision.applications) != 1:
+        return None
+    finish_s = decision.applications[0].predicted_finish_s
+    return finish_s[decision.target - 1] if finish_s else None
+
+
+def _repository() -> Path:
+    """The folder with dags/ and plugins/. :raises DemoError: Kitwai runs without them."""
+    root = Path(kitwai.__file__).resolve().parents[2]
+    if not (root / "dags" / f"{DAG_ID}.py").is_file():
+        raise DemoError(f"The demo needs Kitwai's repository: {root} holds no dags/{DAG_ID}.py.")
+    return root

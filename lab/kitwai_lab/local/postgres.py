@@ -1,0 +1,157 @@
+"""A real Postgres of its own on this machine: made, started and ended, in a folder of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from kitwai.errors import KitwaiError
+from kitwai.pools.processes import free_port
+
+_OWNER = "kitwai"
+# Postgres refuses to be root.
+_RUN_AS = "postgres"
+_START_S = 60.0
+_DEBIAN = Path("/usr/lib/postgresql")
+
+
+class PostgresError(KitwaiError):
+    """This machine has no Postgres, or it does not come up; the message says why."""
+
+
+class Postgres:
+    """One Postgres on a free port of 127.0.0.1, as a context manager that removes it in the end."""
+
+    def __init__(self, connections: int = 200) -> None:
+        """:param connections: most connections at once."""
+        self._connections = connections
+        self._port = free_port()
+        self._password = secrets.token_urlsafe(24)
+        self._folder: Path | None = None
+        self._server: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Make it, and return once it answers. :raises PostgresError: it does not."""
+        programs = _programs()
+        # Outside folders that only their owner may enter.
+        self._folder = Path(tempfile.mkdtemp(prefix="kitwai-postgres-"))
+        data, password = self._folder / "data", self._folder / "password"
+        password.touch(0o600)
+        password.write_text(self._password, encoding="utf-8")
+        if os.geteuid() == 0:
+            for path in (self._folder, password):
+                shutil.chown(path, _RUN_AS, _RUN_AS)
+        try:
+            self._run([programs / "initdb", "-D", data, "-U", _OWNER, "-A", "scram-sha-256",
+                       f"--pwfile={password}"])  # fmt: skip
+            command = [programs / "postgres", "-D", data, "-p", self._port]
+            command += ["-h", "127.0.0.1", "-k", "", "-N", self._connections]
+            self._server = subprocess.Popen(
+                [str(part) for part in command],
+                stdout=(self._folder / "log").open("wb"),
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                **_as_other(),
+            )
+            self._await()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End it, and remove all that is its."""
+        if self._server is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._server.send_signal(signal.SIGINT)  # at once, in order
+            self._server.wait(60)
+            self._server = None
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def database(self, name: str) -> str:
+        """The SQLAlchemy URL of a new, empty database. ``name``: letters, digits, underscores."""
+        import sqlalchemy as sa
+
+        if not name.isidentifier():
+            raise PostgresError(f"A database here cannot be called {name!r}.")
+        engine = sa.create_engine(self._url("postgres"), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(sa.text(f"CREATE DATABASE {name}"))
+        engine.dispose()
+        return self._url(name)
+
+    def _url(self, database: str) -> str:
+        address = f"127.0.0.1:{self._port}"
+        return f"postgresql+psycopg2://{_OWNER}:{self._password}@{address}/{database}"
+
+    def _run(self, command: list[Any]) -> None:
+        done = subprocess.run(
+            [str(part) for part in command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=self._folder,
+            text=True,
+            check=False,
+            **_as_other(),
+        )
+        if done.returncode != 0:
+            raise PostgresError(f"{command[0]} failed: {' '.join(done.stdout.split())[-300:]}")
+
+    def _await(self) -> None:
+        import sqlalchemy as sa
+
+        engine = sa.create_engine(self._url("postgres"))
+        until = time.monotonic() + _START_S
+        while True:
+            try:
+                engine.connect().close()
+                break
+            except sa.exc.OperationalError as error:
+                ended = self._server is None or self._server.poll() is not None
+                if ended or time.monotonic() > until:
+                    raise PostgresError(f"Postgres does not come up: {self._said()}") from error
+                time.sleep(0.2)
+        engine.dispose()
+
+    def _said(self) -> str:
+        log = (self._folder or Path()) / "log"
+        lines = log.read_text(errors="replace").splitlines()
+        return lines[-1] if lines else "it has logged nothing"
+
+
+def _programs() -> Path:
+    """The folder of the newest Postgres' programs."""
+    found = [path for path in _DEBIAN.glob("*/bin") if (path / "postgres").exists()]
+    if found:
+        return max(found, key=lambda path: float(path.parent.name))
+    if (on_path := shutil.which("postgres")) is not None:
+        return Path(on_path).resolve().parent
+    raise PostgresError("Postgres is not installed: apt-get install postgresql.")
+
+
+def _as_other() -> dict[str, Any]:
+    if os.geteuid() != 0:
+        return {}
+    return {"user": _RUN_AS, "group": _RUN_AS, "extra_groups": []}
