@@ -18,10 +18,10 @@ demo: setup  ## a real Airflow scales a real Spark cluster (ARGS=--compare, ARGS
 # Where ARGS choose none of the one kind (pytest's status 5), the other kind is still run.
 NONE_CHOSEN = $(if $(ARGS),|| [ $$? -eq 5 ])
 
-REAL_PARTS = tests/airflow tests/browser tests/docker tests/docs tests/integration
+REAL_PARTS = tests/real
 
 test: setup  ## all tests (ARGS="-m 'not airflow'" for some of them)
-	$(BIN)/pytest -n 2 tests/unit tests/web $(ARGS) $(NONE_CHOSEN)
+	$(BIN)/pytest -n 2 tests/unit $(ARGS) $(NONE_CHOSEN)
 	$(BIN)/pytest -n 2 --dist loadscope --alone=never $(REAL_PARTS) $(ARGS) $(NONE_CHOSEN)
 	$(BIN)/pytest --alone=only $(REAL_PARTS) $(ARGS) $(NONE_CHOSEN)
 
@@ -39,7 +39,7 @@ ui:  ## build the page (needs Node 20.19 or later)
 	cd ui && npm ci --no-audit --no-fund && npm run build
 
 pictures: setup  ## take the page's pictures anew, of a real Airflow that scales real clusters
-	KITWAI_PICTURES=1 $(BIN)/pytest tests/browser/test_pictures.py
+	KITWAI_PICTURES=1 $(BIN)/pytest tests/real/browser/test_pictures.py
 
 bench-step: setup  ## a step against an empty three-task DAG in the same Airflow
 	$(BIN)/kitwai bench step

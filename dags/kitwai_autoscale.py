@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, Param, task_group
 
-from kitwai.config import CONTINUOUS, clusters, clusters_per_task, step_seconds
+from kitwai.config.options import CONTINUOUS, clusters, clusters_per_task, step_seconds
 from kitwai.operators.decide import DecideOperator
 from kitwai.operators.observe import ObserveOperator
 from kitwai.operators.scale import ScaleOperator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, Param
 
-from kitwai.operators.models import ChangeChampionOperator
+from kitwai.operators.promote import ChangeChampionOperator
 
 with DAG(
     "kitwai_models",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -14,11 +13,8 @@ from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling, Scheduling
 
 from kitwai_lab.local.postgres import Postgres, PostgresError
+from places import REPOSITORY
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-
-# Lets tests of several folders import what stands beside this file.
-sys.path.insert(0, str(Path(__file__).parent))
 pytest.register_assert_rewrite("pool_contract", "shuffle_job")
 
 # How long an example takes says more of the machine than of the code.
@@ -48,7 +44,7 @@ class _ByEngine(LoadScopeScheduling):
     """What needs the one Docker engine is one process's, all else the other's."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "docker" if nodeid.startswith("tests/docker/") else "others"
+        return "docker" if nodeid.startswith("tests/real/docker/") else "others"
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Scheduling | None:

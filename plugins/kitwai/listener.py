@@ -43,7 +43,7 @@ def _set_note(dag_run: DagRun) -> None:
     """Unless a person has written one."""
     if dag_run.dag_id not in _DAGS or not (dag_run.note or _MARK).startswith(_MARK):
         return
-    from kitwai.config import store_url
+    from kitwai.config.options import store_url
     from kitwai.store.store import Store
     from kitwai.store.training import TrainingStore
 
@@ -71,7 +71,7 @@ def _end_waiting(dag_run: DagRun) -> None:
     from airflow.utils.state import TaskInstanceState
     from sqlalchemy.orm import joinedload, object_session
 
-    from kitwai.approvals import ASK_TASK, DAG_ID
+    from kitwai.actions.approve import ASK_TASK, DAG_ID
 
     session = object_session(dag_run)
     if session is None:
@@ -107,7 +107,7 @@ def _end_waiting(dag_run: DagRun) -> None:
 
 
 def _closed_questions(run_ids: list[str]) -> list[str]:
-    from kitwai.config import store_url
+    from kitwai.config.options import store_url
     from kitwai.store.approvals import ApprovalStore
     from kitwai.store.store import Store
 

@@ -64,7 +64,7 @@ def _views() -> list[dict[str, Any]]:
 
 
 def _dag_tab() -> bool:
-    from kitwai.config import dag_tab
+    from kitwai.config.options import dag_tab
     from kitwai.errors import InvalidInputError
 
     try:

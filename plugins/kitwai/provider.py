@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kitwai import __version__
-from kitwai.config import OPTIONS, SECTION
+from kitwai.config.options import OPTIONS, SECTION
 
 
 def get_provider_info() -> dict[str, Any]:

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from kitwai.observe.event_log import EventLog, Task, read_event_log
-from kitwai.observe.event_warmup import first_tasks
+from kitwai.event_log.reader import EventLog, Task, read_event_log
+from kitwai.event_log.warmup import first_tasks
 from kitwai_lab.bench.spark_run import Asked, Change, RealRun, machine, real_cluster
 
 Samples = dict[str, list[float]]

@@ -19,13 +19,13 @@ from typing import Any
 
 import numpy as np
 
+from kitwai.core.records.profile import ApplicationProfile
 from kitwai.errors import InvalidInputError
-from kitwai.observe.event_log import EventLog, read_event_log
-from kitwai.observe.event_profile import profile_of
-from kitwai.observe.event_warmup import first_task_cost_ms
+from kitwai.event_log.reader import EventLog, read_event_log
+from kitwai.event_log.to_profile import profile_of
+from kitwai.event_log.warmup import first_task_cost_ms
 from kitwai.sim.constants import MEASURED, constants, spark_config
 from kitwai.sim.library import Library
-from kitwai.sim.profile import ApplicationProfile
 from kitwai.sim.simulator import Simulator, SimulatorConfig
 from kitwai_lab.bench.spark_run import Change, RealCluster, machine, real_cluster
 

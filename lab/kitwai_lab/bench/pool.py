@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kitwai.core.observation import Observation
+from kitwai.core.records.observation import Observation
 from kitwai.errors import KitwaiError
-from kitwai.pools.scaler import reach
+from kitwai.pools.reach import reach
 from kitwai_lab.bench.losses import Losses, read_losses
 from kitwai_lab.bench.pool_cluster import Job, PoolCluster
 

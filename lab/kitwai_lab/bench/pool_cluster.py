@@ -13,12 +13,12 @@ from typing import Protocol
 
 import psutil
 
-from kitwai.connection import ContainerConfig, container_memory_mb
-from kitwai.core.observation import Observation, Past, PoolWorker
+from kitwai.config.connection import ContainerConfig, container_memory_mb
+from kitwai.core.records.observation import Observation, Past, PoolWorker
 from kitwai.errors import KitwaiError
-from kitwai.observe.observer import observe
+from kitwai.observe.look import observe
 from kitwai.pools.base import WorkerPool
-from kitwai.pools.local import LocalWorkerPool
+from kitwai.pools.local.local_pool import LocalWorkerPool
 from kitwai.pools.processes import stop_trees
 from kitwai.pools.spark_options import SHUFFLE_SERVICE, write_auth
 from kitwai_lab.local.shuffle_service import running_shuffle_service
@@ -123,9 +123,9 @@ def container_cluster(
     :param kind: ``docker`` or ``swarm``; ``shuffle_service``: jobs use that of the workers.
     :raises PoolError: the engine, the image or the network is missing.
     """
-    from kitwai.pools.docker import DockerWorkerPool
-    from kitwai.pools.engine import Engine
-    from kitwai.pools.swarm import SwarmWorkerPool
+    from kitwai.pools.docker.client import Engine
+    from kitwai.pools.docker.docker_pool import DockerWorkerPool
+    from kitwai.pools.swarm.swarm_pool import SwarmWorkerPool
     from kitwai_lab.local.containers import ContainerSpark
 
     engine = Engine(engine_url)

@@ -15,11 +15,11 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import TypeAdapter
 
-from kitwai.core.constraint import Constraint
-from kitwai.core.decide import decide
-from kitwai.core.decision import ClusterSettings, Decision, Mode
-from kitwai.core.live import with_counts
-from kitwai.core.observation import (
+from kitwai.core.decide.cluster import decide
+from kitwai.core.forecast.from_observation import with_counts
+from kitwai.core.records.constraint import Constraint
+from kitwai.core.records.decision import ClusterSettings, Decision, Mode
+from kitwai.core.records.observation import (
     Application,
     Executor,
     HostMetrics,
@@ -31,7 +31,7 @@ from kitwai.core.observation import (
     Worker,
     WorkerState,
 )
-from kitwai.store.champion import load_champion
+from kitwai.registry.champion import load_champion
 from kitwai.store.store import Store
 from kitwai.store.tables import DecisionRow, ObservationRow, ScalingRow
 

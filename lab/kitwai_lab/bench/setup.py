@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import kitwai
-from kitwai.pools.local import LocalWorkerPool
+from kitwai.pools.local.local_pool import LocalWorkerPool
 from kitwai_lab.demo.claim import claim
 from kitwai_lab.local.airflow import AirflowStandalone
 from kitwai_lab.local.spark import SparkMaster

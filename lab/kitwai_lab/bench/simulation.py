@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from kitwai.core.policy import AnalyticPolicy, NetworkPolicy, Policy, array_shapes
-from kitwai.core.prior import Prior
-from kitwai.core.state import build_state
-from kitwai.core.view import Ints, View
+from kitwai.core.forecast.arrays import Ints, View
+from kitwai.core.forecast.prior import Prior
+from kitwai.core.policy.policy import AnalyticPolicy, NetworkPolicy, Policy, array_shapes
+from kitwai.core.policy.state import build_state
 from kitwai.learning.experience import Pool
 from kitwai.learning.train import DQNConfig
 from kitwai.sim.library import Library

@@ -16,9 +16,9 @@ from typing import Any
 import httpx
 import psutil
 
-from kitwai.core.observation import PoolWorker
+from kitwai.core.records.observation import PoolWorker
 from kitwai.errors import KitwaiError
-from kitwai.pools.local import LocalWorkerPool
+from kitwai.pools.local.local_pool import LocalWorkerPool
 from kitwai.pools.processes import stop_trees
 from kitwai.pools.spark_options import QUICK_JVM
 from kitwai_lab.demo.claim import claim

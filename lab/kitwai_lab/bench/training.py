@@ -19,16 +19,16 @@ from typing import Any
 
 import numpy as np
 
-from kitwai.core.policy import AnalyticPolicy
-from kitwai.core.view import Ints, View
+from kitwai.core.forecast.arrays import Ints, View
+from kitwai.core.policy.policy import AnalyticPolicy
+from kitwai.core.records.profile import ApplicationProfile
 from kitwai.learning.experience import Collector, Pool
 from kitwai.learning.train import DQNConfig, train
-from kitwai.sim.agent import PolicyController
 from kitwai.sim.env import PENALTY, SparkScalingEnv, raw_features
 from kitwai.sim.episodes import Episodes, grid_episodes
 from kitwai.sim.judging import Controller, Judge, Outcome
 from kitwai.sim.library import NONE, Library
-from kitwai.sim.profile import ApplicationProfile
+from kitwai.sim.policy_controller import PolicyController
 from kitwai.sim.simulator import SimulatorConfig
 from kitwai.sim.synthetic import HELD_OUT_SEED, synthetic_profiles
 from kitwai_lab.bench.original import train_original

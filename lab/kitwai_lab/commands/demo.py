@@ -45,7 +45,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return 0
 
     from kitwai.cli.output import make_folder
-    from kitwai.core.constraint import Constraint, parse_duration
+    from kitwai.core.records.constraint import Constraint, parse_duration
     from kitwai_lab.demo.run import Options, run_demo
 
     constraint = Constraint(arguments.max_workers, parse_duration(arguments.limit))

@@ -15,9 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from kitwai.core.observation import Observation, Past
-from kitwai.observe.observer import observe
-from kitwai.pools.local import LocalWorkerPool
+from kitwai.core.records.observation import Observation, Past
+from kitwai.observe.look import observe
+from kitwai.pools.local.local_pool import LocalWorkerPool
 from kitwai.pools.processes import stop_trees
 from kitwai.pools.spark_options import write_auth
 from kitwai_lab.demo import application

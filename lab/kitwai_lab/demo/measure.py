@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kitwai.core.observation import Observation, PoolWorker
+from kitwai.core.records.observation import Observation, PoolWorker
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import kitwai
-from kitwai.core.decision import Decision
-from kitwai.core.observation import Observation
+from kitwai.core.records.decision import Decision
+from kitwai.core.records.observation import Observation
 from kitwai.store.store import Store
 from kitwai_lab.demo.claim import DemoError, claim, end_all, keep
 from kitwai_lab.demo.cluster import CLUSTER, DemoCluster, Workload

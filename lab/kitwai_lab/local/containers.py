@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 
 from kitwai.errors import PoolError
-from kitwai.pools.container import AUTH_FILE, HOME, archive
+from kitwai.pools.containers import AUTH_FILE, HOME, archive
 from kitwai.pools.spark_options import (
     APPLICATION,
     MASTER_DECOMMISSIONS,

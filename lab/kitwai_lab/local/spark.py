@@ -1,6 +1,6 @@
 """Spark standalone on this machine: a master and applications.
 
-Workers are the pool's (`kitwai.pools.local`).
+Workers are the pool's (`kitwai.pools.local.local_pool`).
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ def cluster_hook(conn_id: str, **asked: object) -> SparkClusterHook:
 
 
 def _observe(arguments: argparse.Namespace) -> tuple[Any, bool]:
-    from kitwai.config import store_url
+    from kitwai.config.options import store_url
     from kitwai.store.store import Store
 
     hook = cluster_hook(arguments.cluster)
@@ -99,10 +99,10 @@ def _observe(arguments: argparse.Namespace) -> tuple[Any, bool]:
 
 
 def _decide(arguments: argparse.Namespace) -> tuple[Any, bool]:
-    from kitwai.config import store_url
-    from kitwai.core.decide import decide
-    from kitwai.settings import settings_in_force
-    from kitwai.store.champion import load_champion
+    from kitwai.actions.settings import settings_in_force
+    from kitwai.config.options import store_url
+    from kitwai.core.decide.cluster import decide
+    from kitwai.registry.champion import load_champion
     from kitwai.store.store import Store
 
     hook = cluster_hook(arguments.cluster, max_workers=arguments.max_workers, limit=arguments.limit)
@@ -122,8 +122,8 @@ def _decide(arguments: argparse.Namespace) -> tuple[Any, bool]:
 
 
 def _scale(arguments: argparse.Namespace) -> tuple[Any, bool]:
-    from kitwai.config import store_url
-    from kitwai.scaling import scale_cluster
+    from kitwai.actions.scale import scale_cluster
+    from kitwai.config.options import store_url
     from kitwai.store.store import Store
 
     # A person who names a target has decided: the connection's mode guards the DAG, not the hand.

@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kitwai.cli.agents import AGENTS, CHAMPION, agent_controller
 from kitwai.cli.output import check_writable, write_json
+from kitwai.cli.policies import AGENTS, CHAMPION, agent_controller
 from kitwai.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -74,9 +74,9 @@ def _day(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from kitwai.core.records.profile import load_profiles
     from kitwai.sim.day import DayConfig, best_constant, constant_day, draw_day, run_day
     from kitwai.sim.library import Library
-    from kitwai.sim.profile import load_profiles
 
     config = DayConfig(
         cluster_workers=arguments.workers,

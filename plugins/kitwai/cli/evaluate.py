@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kitwai.cli.agents import AGENTS, CHAMPION, agent_controller
 from kitwai.cli.output import check_writable, write_json
-from kitwai.core.grid import parse_grid
+from kitwai.cli.policies import AGENTS, CHAMPION, agent_controller
+from kitwai.core.records.grid import parse_grid
 from kitwai.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -96,11 +96,11 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from kitwai.core.records.profile import load_profiles
     from kitwai.sim.episodes import grid_episodes
     from kitwai.sim.frontier import dominates
     from kitwai.sim.judging import Judge
     from kitwai.sim.library import Library
-    from kitwai.sim.profile import load_profiles
 
     library = Library(load_profiles(arguments.profiles), max_workers=max(workers))
     controllers = _controllers(arguments, library, max(workers))

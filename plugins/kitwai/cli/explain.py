@@ -27,9 +27,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _explain(arguments: argparse.Namespace) -> int:
     """Exit code 0 when the decision made again is the same to the last bit."""
+    from kitwai.actions.explain import explain, explanation_text
     from kitwai.cli.cluster import cluster_hook
-    from kitwai.config import models_root, store_url
-    from kitwai.explain import explain, explanation_text
+    from kitwai.config.options import models_root, store_url
     from kitwai.store.store import Store
     from kitwai.store.tables import MOST_ID
 

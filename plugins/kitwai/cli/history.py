@@ -20,10 +20,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _history(arguments: argparse.Namespace) -> int:
     from kitwai.cli.output import check_writable, make_folder, write_text
+    from kitwai.core.records.profile import load_profiles
+    from kitwai.registry.history_file import history_text
     from kitwai.sim.library import Library
-    from kitwai.sim.profile import load_profiles
-    from kitwai.sim.records import history_of
-    from kitwai.store.history import history_text
+    from kitwai.sim.past_runs import history_of
 
     library = Library(load_profiles(arguments.profiles))
     make_folder(arguments.out.parent)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from kitwai.errors import CheckpointError, InvalidInputError, StoreError
 
 if TYPE_CHECKING:
-    from kitwai.promotion import Change
-    from kitwai.shadow import ShadowFigures
+    from kitwai.actions.promote import Change
+    from kitwai.actions.shadow import ShadowFigures
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -50,13 +50,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _root(arguments: argparse.Namespace) -> Path:
     if arguments.models is not None:
         return Path(arguments.models)
-    from kitwai.config import models_root
+    from kitwai.config.options import models_root
 
     return models_root()
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from kitwai.store.registry import champion, read_manifest, versions
+    from kitwai.registry.versions import champion, read_manifest, versions
 
     root = _root(arguments)
     if arguments.models is not None and not root.is_dir():
@@ -93,8 +93,8 @@ def _shadows() -> dict[str, list[ShadowFigures]]:
     """By version, what the store tells of it; nothing where the store cannot be opened: a list of
     versions does not need one.
     """
-    from kitwai.config import store_url
-    from kitwai.shadow import all_figures
+    from kitwai.actions.shadow import all_figures
+    from kitwai.config.options import store_url
     from kitwai.store.store import Store
 
     found: dict[str, list[ShadowFigures]] = {}
@@ -109,7 +109,7 @@ def _shadows() -> dict[str, list[ShadowFigures]]:
 def _shadow(arguments: argparse.Namespace) -> int:
     from kitwai.cli.output import check_writable, write_json
     from kitwai.cli.replay import moment, shadow_text
-    from kitwai.config import store_url
+    from kitwai.config.options import store_url
     from kitwai.store.store import Store
     from kitwai.web.replays import shadow_views
 
@@ -132,7 +132,7 @@ def _shadow(arguments: argparse.Namespace) -> int:
 
 
 def _promote(arguments: argparse.Namespace) -> int:
-    from kitwai.promotion import promotion
+    from kitwai.actions.promote import promotion
 
     root = _root(arguments)
     _change(root, promotion(root, arguments.version))
@@ -141,7 +141,7 @@ def _promote(arguments: argparse.Namespace) -> int:
 
 
 def _rollback(arguments: argparse.Namespace) -> int:
-    from kitwai.promotion import return_to_former
+    from kitwai.actions.promote import return_to_former
 
     root = _root(arguments)
     change = return_to_former(root)
@@ -152,8 +152,8 @@ def _rollback(arguments: argparse.Namespace) -> int:
 
 def _change(root: Path, change: Change) -> None:
     """Move the champion. A registry is of use without a store, so that one that fails is told."""
-    from kitwai.config import store_url
-    from kitwai.promotion import change_champion
+    from kitwai.actions.promote import change_champion
+    from kitwai.config.options import store_url
     from kitwai.store.store import Store
 
     untold = change_champion(root, change, lambda: Store(store_url()).engine, by="the command line")
@@ -162,7 +162,7 @@ def _change(root: Path, change: Change) -> None:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from kitwai.store.registry import champion, verify
+    from kitwai.registry.versions import champion, verify
 
     root = _root(arguments)
     version = arguments.version or champion(root)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kitwai.observe.event_files import LogFiles
+    from kitwai.event_log.files import LogFiles
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -36,7 +36,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _profile(arguments: argparse.Namespace) -> int:
     from kitwai.cli.output import make_folder, write_json
-    from kitwai.observe.event_logs import read_log
+    from kitwai.event_log.folder import read_log
 
     make_folder(arguments.out)
     taken: set[str] = set()
@@ -57,7 +57,7 @@ def _profile(arguments: argparse.Namespace) -> int:
 
 
 def _logs(paths: list[Path]) -> Iterator[LogFiles]:
-    from kitwai.observe.event_files import files_of, find_logs
+    from kitwai.event_log.files import files_of, find_logs
 
     for path in paths:
         if path.is_dir():

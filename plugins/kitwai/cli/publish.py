@@ -56,16 +56,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _store() -> Store:
-    from kitwai.config import store_url
+    from kitwai.config.options import store_url
     from kitwai.store.store import Store
 
     return Store(store_url())
 
 
 def _metrics(arguments: argparse.Namespace) -> int:
-    from kitwai.config import clusters, metrics_port
-    from kitwai.publish.prometheus_text import prometheus_text
-    from kitwai.publish.scrape import scrape_server
+    from kitwai.config.options import clusters, metrics_port
+    from kitwai.metrics.prometheus_text import prometheus_text
+    from kitwai.metrics.scrape import scrape_server
 
     names, store = clusters(), _store()
     port = metrics_port() if arguments.port is None else arguments.port
@@ -86,8 +86,8 @@ def _export(arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from kitwai.cli.output import check_writable, write_text
-    from kitwai.core.constraint import parse_duration
-    from kitwai.publish.original_csv import rows, to_csv
+    from kitwai.core.records.constraint import parse_duration
+    from kitwai.metrics.original_csv import rows, to_csv
 
     check_writable(arguments.out)
     since = time.time() - parse_duration(arguments.since)
@@ -113,8 +113,8 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _import(arguments: argparse.Namespace) -> int:
-    from kitwai.config import clusters
-    from kitwai.publish.original_csv import MAX_BYTES, from_csv, to_observations
+    from kitwai.config.options import clusters
+    from kitwai.metrics.original_csv import MAX_BYTES, from_csv, to_observations
 
     if arguments.cluster in clusters():
         raise InvalidInputError(

@@ -12,7 +12,7 @@ from kitwai.cli.output import check_writable, write_json
 from kitwai.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from kitwai.core.compare import Seen
+    from kitwai.core.decide.comparison import Seen
     from kitwai.web.schemas import Replay, ReplayPolicy, ShadowView
 
 
@@ -53,8 +53,8 @@ def _replay(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import Progress
 
-    from kitwai.config import models_root, store_url
-    from kitwai.store.known import own_runs
+    from kitwai.config.options import models_root, store_url
+    from kitwai.registry.known_runs import own_runs
     from kitwai.store.store import Store
     from kitwai.web.replays import replay_view
     from kitwai.web.schemas import ReplayRequest

@@ -10,8 +10,8 @@ from kitwai.cli.output import check_writable, make_folder
 from kitwai.errors import CheckpointError, InvalidInputError, KitwaiError
 
 if TYPE_CHECKING:
+    from kitwai.core.records.profile import ApplicationProfile
     from kitwai.learning.selection import Selection
-    from kitwai.sim.profile import ApplicationProfile
 
 _TRAIN_PROFILES, _JUDGE_PROFILES = 600, 120
 _TABLE_PROFILES = 24
@@ -57,12 +57,12 @@ def _train(arguments: argparse.Namespace) -> int:
     from kitwai.learning.export import Network, export
     from kitwai.learning.selection import select
     from kitwai.learning.train import DQNConfig, train
-    from kitwai.sim.agent import PolicyController
+    from kitwai.registry.history_file import history_text
     from kitwai.sim.episodes import LIMIT_GRID_S, WORKER_GRID
     from kitwai.sim.library import Library
-    from kitwai.sim.records import history_of
+    from kitwai.sim.past_runs import history_of
+    from kitwai.sim.policy_controller import PolicyController
     from kitwai.sim.synthetic import HELD_OUT_SEED
-    from kitwai.store.history import history_text
 
     config = DQNConfig(seed=arguments.seed)
     if arguments.rounds is not None:
@@ -142,7 +142,7 @@ def _profiles(
     folder: Path | None, seed: int
 ) -> tuple[tuple[ApplicationProfile, ...], tuple[ApplicationProfile, ...], dict[str, Any]]:
     """Profiles to train on, profiles to judge on (of other families), and what they are."""
-    from kitwai.sim.profile import load_profiles
+    from kitwai.core.records.profile import load_profiles
     from kitwai.sim.synthetic import HELD_OUT_SEED, synthetic_profiles
 
     if folder is None:
@@ -200,7 +200,7 @@ def _print(console: Any, selection: Selection) -> None:
 
 
 def _champion(root: Path) -> str | None:
-    from kitwai.store.registry import champion
+    from kitwai.registry.versions import champion
 
     try:
         return champion(root)

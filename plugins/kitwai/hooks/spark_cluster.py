@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
 
-from kitwai.connection import ClusterConfig, cluster_config
-from kitwai.core.observation import Past
+from kitwai.config.connection import ClusterConfig, cluster_config
+from kitwai.core.records.observation import Past
 from kitwai.errors import KitwaiError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from kitwai.core.history import Record
-    from kitwai.core.observation import Observation
+    from kitwai.core.forecast.past_runs import Record
+    from kitwai.core.records.observation import Observation
     from kitwai.pools.base import WorkerPool
-    from kitwai.store.known import OwnRuns
+    from kitwai.registry.known_runs import OwnRuns
 
 
 class SparkClusterHook(BaseHook):
@@ -102,7 +102,7 @@ class SparkClusterHook(BaseHook):
 
     @cached_property
     def _own_runs(self) -> OwnRuns | None:
-        from kitwai.store.known import own_runs
+        from kitwai.registry.known_runs import own_runs
 
         return own_runs(self.config.history)
 
@@ -114,7 +114,9 @@ class SparkClusterHook(BaseHook):
 
     @property
     def asked(self) -> frozenset[str]:
-        """Names of what a run asks for itself, as `kitwai.core.controls.NAMES` has them."""
+        """Names of what a run asks for itself, as `kitwai.core.records.overrides.NAMES` has
+        them.
+        """
         return frozenset(name for name, value in self._asked.items() if value is not None)
 
     def observe(
@@ -125,8 +127,8 @@ class SparkClusterHook(BaseHook):
         :param previous: the look before this one, None if there was none.
         :param logs: read the drivers' logs as well, where the connection says where they are.
         """
-        from kitwai.observe.metric_source import make_source
-        from kitwai.observe.observer import Sources, observe
+        from kitwai.observe.look import Sources, observe
+        from kitwai.observe.metrics.source import make_source
 
         config = self.config
         sources = Sources(

@@ -9,11 +9,11 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kitwai.sim.agent import PolicyController
+from kitwai.registry.versions import CARD
 from kitwai.sim.episodes import grid_episodes
 from kitwai.sim.judging import Judge
 from kitwai.sim.library import Library
-from kitwai.store.registry import CARD
+from kitwai.sim.policy_controller import PolicyController
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kitwai.core.policy import AnalyticPolicy
+from kitwai.core.policy.policy import AnalyticPolicy
+from kitwai.core.records.profile import ApplicationProfile
 from kitwai.learning.experience import Collector, Labelled, Pool
-from kitwai.learning.plan import Plan, scaled
+from kitwai.learning.partition import Plan, scaled
 from kitwai.learning.shards import nothing
 from kitwai.sim.library import Library
-from kitwai.sim.profile import ApplicationProfile
 from kitwai.sim.simulator import SimulatorConfig
 from kitwai.sim.synthetic import synthetic_profiles
 

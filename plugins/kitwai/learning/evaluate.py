@@ -13,24 +13,30 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from kitwai.core.grid import parse_grid
-from kitwai.core.history import Record
-from kitwai.core.policy import AnalyticPolicy, NetworkPolicy
+from kitwai.core.forecast.past_runs import Record
+from kitwai.core.policy.policy import AnalyticPolicy, NetworkPolicy
+from kitwai.core.records.grid import parse_grid
 from kitwai.errors import CheckpointError
 from kitwai.learning.card import grid_table
 from kitwai.learning.export import Network, export
 from kitwai.learning.gate import Candidate, Comparison, compare, gate
-from kitwai.learning.plan import Plan, scaled
+from kitwai.learning.partition import Plan, scaled
 from kitwai.learning.selection import select
-from kitwai.sim.agent import PolicyController
+from kitwai.registry.history_file import history_text
+from kitwai.registry.versions import (
+    load_policy,
+    load_runs,
+    present_champion,
+    read_manifest,
+    versions,
+)
 from kitwai.sim.baselines import make
 from kitwai.sim.episodes import REGIMES, grid_episodes
 from kitwai.sim.judging import Controller, Judge
 from kitwai.sim.library import Library
-from kitwai.sim.records import history_of
+from kitwai.sim.past_runs import history_of
+from kitwai.sim.policy_controller import PolicyController
 from kitwai.sim.synthetic import GATE_SEED, HELD_OUT_SEED, synthetic_profiles
-from kitwai.store.history import history_text
-from kitwai.store.registry import load_policy, load_runs, present_champion, read_manifest, versions
 from kitwai.store.training import Run
 
 BASELINES = ("always-N", "remaining-work@0.80", "hpa-backlog")

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kitwai.core.policy import Policy
-from kitwai.core.prior import Prior
-from kitwai.core.state import TARGETS, State, build_state, encode
-from kitwai.core.view import Bools, Floats, Ints
+from kitwai.core.forecast.arrays import Bools, Floats, Ints
+from kitwai.core.forecast.prior import Prior
+from kitwai.core.policy.policy import Policy
+from kitwai.core.policy.state import TARGETS, State, build_state, encode
 from kitwai.learning.network import share_of_allowed
 from kitwai.sim.episodes import LIMIT_GRID_S, WORKER_GRID, Episodes, calm, disturbed
 from kitwai.sim.library import Library
-from kitwai.sim.records import prior_for, priors_of
+from kitwai.sim.past_runs import prior_for, priors_of
 from kitwai.sim.simulator import Realisation, Simulator, SimulatorConfig
 
 GRID = tuple((n, t) for n in WORKER_GRID for t in LIMIT_GRID_S)
@@ -78,9 +78,9 @@ class Pool:
 class Labelled:
     """K states and what came of each target; arrays [K, ...].
 
-    ``global_``, ``of_target``, ``mask`` as `kitwai.core.state` gives them; ``z`` [K, 10] of the
-    forecast; ``missed`` [K, 10]: 1 where the limit was missed, 0 where it was met or the target was
-    not tried; ``weight`` [K, 10]: how much each target counts, 0 where it was not tried.
+    ``global_``, ``of_target``, ``mask`` as `kitwai.core.policy.state` gives them; ``z`` [K, 10] of
+    the forecast; ``missed`` [K, 10]: 1 where the limit was missed, 0 where it was met or the
+    target was not tried; ``weight`` [K, 10]: how much each target counts, 0 where it was not tried.
     """
 
     global_: np.ndarray

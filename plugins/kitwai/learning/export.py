@@ -21,14 +21,14 @@ from typing import Any
 import numpy as np
 
 from kitwai import __version__
-from kitwai.core.policy import PRIOR
-from kitwai.core.state import FEATURE_NAMES, TARGETS
+from kitwai.core.policy.policy import PRIOR
+from kitwai.core.policy.state import FEATURE_NAMES, TARGETS
 from kitwai.errors import CheckpointError
 from kitwai.learning.card import card
 from kitwai.learning.network import weights_of
 from kitwai.learning.selection import Selection
 from kitwai.learning.train import DQNConfig, Trained
-from kitwai.store.registry import MODEL, RUNS, WEIGHTS, read_manifest, save_version, versions
+from kitwai.registry.versions import MODEL, RUNS, WEIGHTS, read_manifest, save_version, versions
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kitwai.core.history import Record
-from kitwai.core.policy import Policy
-from kitwai.core.view import Floats
+from kitwai.core.forecast.arrays import Floats
+from kitwai.core.forecast.past_runs import Record
+from kitwai.core.policy.policy import Policy
 from kitwai.learning.selection import FEWEST, interval
-from kitwai.sim.agent import PolicyController
 from kitwai.sim.episodes import grid_episodes
 from kitwai.sim.judging import Judge
 from kitwai.sim.library import Library
+from kitwai.sim.policy_controller import PolicyController
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from kitwai.observe.event_logs import read_logs
+from kitwai.event_log.folder import read_logs
 from kitwai.store.training import Run, TrainingStore
 
 _FAILED = "The application's last job failed: the log may hold only a part of its work."

@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kitwai.core.policy import ARRAYS, OUTPUTS
-from kitwai.core.state import GLOBAL_FEATURES, TARGET_FEATURES, TARGETS
+from kitwai.core.policy.policy import ARRAYS, OUTPUTS
+from kitwai.core.policy.state import GLOBAL_FEATURES, TARGET_FEATURES, TARGETS
 
 if TYPE_CHECKING:
     import keras
 
 
 def build_network(hidden: int) -> keras.Model:
-    """Features and mask as `kitwai.core.state` gives them -> corrections [B, 10, 2].
+    """Features and mask as `kitwai.core.policy.state` gives them -> corrections [B, 10, 2].
 
-    The layers of `kitwai.core.policy.NetworkPolicy.correct`; at first the corrections are zero.
+    The layers of `kitwai.core.policy.policy.NetworkPolicy.correct`; at first the corrections are
+    zero.
 
     :param hidden: width of both ReLU layers.
     """
@@ -46,7 +47,7 @@ def share_of_allowed(mask: np.ndarray) -> np.ndarray:
 
 
 def weights_of(model: keras.Model) -> dict[str, Any]:
-    """The network's arrays by the names of `kitwai.core.policy.ARRAYS`, copied."""
+    """The network's arrays by the names of `kitwai.core.policy.policy.ARRAYS`, copied."""
     layers = {layer.name: layer for layer in model.layers}
     arrays = {
         "global_kernel": layers["from_global"].kernel,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kitwai.errors import InvalidInputError
-from kitwai.learning.plan import MOST_RUNS, Partition, Plan
+from kitwai.learning.partition import MOST_RUNS, Partition, Plan
 from kitwai.learning.shards import nothing, read_shard, write_shard
 from kitwai.store.files import replace_bytes, replace_text
 from kitwai.store.training import TrainingStore
@@ -50,7 +50,7 @@ def collect_part(partition: Partition, part: int) -> dict[str, Any]:
 
 def collect_real(partition: Partition, store: TrainingStore) -> dict[str, Any]:
     """Turn what the autoscale DAG stored in the interval into the shard of real states."""
-    from kitwai.learning.real import real_states
+    from kitwai.learning.recorded_steps import real_states
 
     plan = partition.plan
     states, counts = real_states(store, partition.runs(), plan.since, plan.until)

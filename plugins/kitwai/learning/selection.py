@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from kitwai.core.policy import KNOWLEDGE, PRICES, AnalyticPolicy, NetworkPolicy, price_of
-from kitwai.core.view import Floats
-from kitwai.sim.agent import PolicyController
+from kitwai.core.forecast.arrays import Floats
+from kitwai.core.policy.policy import KNOWLEDGE, PRICES, AnalyticPolicy, NetworkPolicy, price_of
 from kitwai.sim.episodes import DEFAULT_MISS, REGIMES, grid_episodes
 from kitwai.sim.judging import Judge, Outcome
 from kitwai.sim.library import Library
+from kitwai.sim.policy_controller import PolicyController
 
 _WORKERS, _LIMITS_S = (2, 4, 7, 10), (300.0, 420.0, 600.0)
 _RESAMPLES = 2000
@@ -26,8 +26,9 @@ _REGIMES_OF = {"informed": ("recurring", "disturbed"), "uninformed": ("new",)}
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """``trusted``: for `kitwai.core.policy.NetworkPolicy`, with a sentence each in ``reasons``;
-    ``prices``: of a missed limit; ``metrics``: regime -> policy -> row of `kitwai.sim.judging`.
+    """``trusted``: for `kitwai.core.policy.policy.NetworkPolicy`, with a sentence each in
+    ``reasons``; ``prices``: of a missed limit; ``metrics``: regime -> policy -> row of
+    `kitwai.sim.judging`.
     """
 
     trusted: dict[str, bool]

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from kitwai.core.policy import PRIOR
-from kitwai.core.state import FEATURE_NAMES, GLOBAL_FEATURES, TARGET_FEATURES, TARGETS
+from kitwai.core.policy.policy import PRIOR
+from kitwai.core.policy.state import FEATURE_NAMES, GLOBAL_FEATURES, TARGET_FEATURES, TARGETS
 from kitwai.errors import InvalidInputError
 from kitwai.learning.experience import Labelled
 from kitwai.store.files import replace_bytes, replace_text

@@ -1,8 +1,9 @@
 """Training: a Q-network learns from forked episodes what the forecast is wrong by.
 
 The Q-value of a target is minus its predicted cost and the price of a missed limit times its
-chance (`kitwai.core.policy`). The network corrects that chance: how sharp the forecast is, and
-which way it errs. Before the first update the policy is the analytic one, and no teacher is needed:
+chance (`kitwai.core.policy.policy`). The network corrects that chance: how sharp the forecast is,
+and which way it errs. Before the first update the policy is the analytic one, and no teacher is
+needed:
 
 - first every target is followed as if it were held to the end, which tells how far to trust the
   forecast;
@@ -28,8 +29,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kitwai.core.policy import AnalyticPolicy, NetworkPolicy, Policy
-from kitwai.core.recourse import LOGISTIC
+from kitwai.core.policy.policy import AnalyticPolicy, NetworkPolicy, Policy
+from kitwai.core.policy.replanning import LOGISTIC
 from kitwai.errors import CheckpointError
 from kitwai.learning.experience import Collector, Labelled, Pool
 from kitwai.learning.network import build_network, share_of_allowed, weights_of

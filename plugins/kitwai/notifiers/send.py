@@ -15,8 +15,8 @@ from typing import Any
 
 from airflow.sdk import BaseNotifier
 
-from kitwai.config import notifiers
-from kitwai.core.notices import Notice
+from kitwai.config.options import notifiers
+from kitwai.core.decide.notices import Notice
 from kitwai.errors import InvalidInputError
 
 log = logging.getLogger(__name__)

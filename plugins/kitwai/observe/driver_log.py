@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from kitwai.core.observation import DriverLog
+from kitwai.core.records.observation import DriverLog
 from kitwai.errors import InvalidInputError, KitwaiError, SourceError
 from kitwai.observe.log_lines import ACTION, TRANSFORMATION, LogCounts, count_lines
 

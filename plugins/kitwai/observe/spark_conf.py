@@ -11,7 +11,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import FailFast, TypeAdapter
 
-from kitwai.core.constraint import parse_duration
+from kitwai.core.records.constraint import parse_duration
 from kitwai.errors import InvalidInputError
 from kitwai.observe.http import Answer, decode
 from kitwai.observe.spark_json import SparkModel

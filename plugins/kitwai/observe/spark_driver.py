@@ -14,7 +14,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import FailFast, Field, TypeAdapter
 
-from kitwai.core.observation import Application, Executor, Stage
+from kitwai.core.records.observation import Application, Executor, Stage
 from kitwai.errors import SourceError
 from kitwai.observe.http import Answer, decode, get
 from kitwai.observe.spark_conf import parse_properties

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 import httpx
 from pydantic import FailFast, TypeAdapter
 
-from kitwai.core.observation import Worker, WorkerState
+from kitwai.core.records.observation import Worker, WorkerState
 from kitwai.errors import SourceError
 from kitwai.observe.http import Answer, decode, get
 from kitwai.observe.spark_json import Count, SparkModel

@@ -19,7 +19,7 @@ from kitwai.operators.scale import STEP, noticed
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from kitwai.core.notices import Notice
+    from kitwai.core.decide.notices import Notice
     from kitwai.hooks.spark_cluster import SparkClusterHook
 
 
@@ -39,9 +39,9 @@ class AskOperator(ApprovalOperator):
 
     def execute(self, context: Context) -> Any:
         """Put the question, unless it has been closed before anybody could see it."""
-        from kitwai.core.notices import APPROVAL, ONCE, Notice
+        from kitwai.actions.question import question
+        from kitwai.core.decide.notices import APPROVAL, ONCE, Notice
         from kitwai.notifiers.send import send
-        from kitwai.publish.question import question
         from kitwai.store.approvals import Answer, ApprovalStore
 
         store, now = open_store(), time.time()
@@ -88,7 +88,7 @@ class AskOperator(ApprovalOperator):
 
 
 class ScaleApprovedOperator(ClusterOperator):
-    """Carries out what was approved, as far as it is still wanted (`kitwai.core.approval`).
+    """Carries out what was approved, as far as it is still wanted (`kitwai.core.decide.approval`).
 
     :param cluster: connection id of the cluster. (templated)
     :param approval: id of the `kitwai.store.approvals.Approval`. (templated)
@@ -117,10 +117,10 @@ class ScaleApprovedOperator(ClusterOperator):
 
     def step(self, hook: SparkClusterHook) -> dict[str, Any]:
         """Reach the approved target."""
-        from kitwai.core.approval import approved_target
-        from kitwai.scaling import scale_cluster, scaling_notices
-        from kitwai.settings import settings_in_force
-        from kitwai.step import scaled
+        from kitwai.actions.scale import scale_cluster, scaling_notices
+        from kitwai.actions.settings import settings_in_force
+        from kitwai.actions.step import scaled
+        from kitwai.core.decide.approval import approved_target
         from kitwai.store.approvals import Answer, ApprovalStore
 
         store, now = self.store(), time.time()

@@ -83,7 +83,7 @@ def hook_of(cluster: str, params: dict[str, Any]) -> SparkClusterHook:
 
 def open_store() -> Store:
     """The store of this Airflow."""
-    from kitwai.config import store_url
+    from kitwai.config.options import store_url
     from kitwai.store.store import Store
 
     return Store(store_url())

@@ -30,6 +30,6 @@ class DecideOperator(ClusterOperator):
 
     def step(self, hook: SparkClusterHook) -> dict[str, Any]:
         """Decide on the stored observation."""
-        from kitwai.step import decide_cluster
+        from kitwai.actions.step import decide_cluster
 
         return decide_cluster(self.store(), hook, int(self.observation["observation_id"]), self.log)

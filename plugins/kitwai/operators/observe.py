@@ -22,6 +22,6 @@ class ObserveOperator(ClusterOperator):
 
     def step(self, hook: SparkClusterHook) -> dict[str, Any]:
         """Observe; a source that fails is named, and the observation is kept without it."""
-        from kitwai.step import observe_cluster
+        from kitwai.actions.step import observe_cluster
 
         return observe_cluster(self.store(), hook, self.log)

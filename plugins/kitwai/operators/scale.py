@@ -14,14 +14,14 @@ from kitwai.operators.base import ClusterOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from kitwai.core.notices import Notice
+    from kitwai.core.decide.notices import Notice
     from kitwai.hooks.spark_cluster import SparkClusterHook
     from kitwai.store.store import Store, StoredDecision
 
 STEP = Asset("kitwai_step")
 """Has an event for every step that ended, and for every approved change. Its extra: ``cluster``,
 ``decision_id``, ``present``, ``target``, ``mode``, ``reason``, ``done``, and ``notices`` where
-there are any (`kitwai.core.notices.Notice`).
+there are any (`kitwai.core.decide.notices.Notice`).
 """
 
 
@@ -67,7 +67,7 @@ class ScaleOperator(ClusterOperator):
 
     def step(self, hook: SparkClusterHook) -> dict[str, Any]:
         """Reach the target of the stored decision."""
-        from kitwai.step import carry_out
+        from kitwai.actions.step import carry_out
 
         outcome, self.scaling_notices = carry_out(
             self.store(),
@@ -88,9 +88,11 @@ class ScaleOperator(ClusterOperator):
 def open_question(
     store: Store, stored: StoredDecision, hook: SparkClusterHook, now: float, log: Any
 ) -> dict[str, Any]:
-    """What `kitwai.step.ask_person` makes of what Airflow knows of the DAG that asks people."""
-    from kitwai.approvals import DAG_ID
-    from kitwai.step import ask_person
+    """What `kitwai.actions.step.ask_person` makes of what Airflow knows of the DAG that asks
+    people.
+    """
+    from kitwai.actions.approve import DAG_ID
+    from kitwai.actions.step import ask_person
 
     airflow = get_current_context()["ti"]
     try:
@@ -110,7 +112,7 @@ def open_question(
 
 def decided_notices(decision: dict[str, Any] | None) -> list[Notice]:
     """What people are to be told of a decision, as it came with it."""
-    from kitwai.core.notices import Notice
+    from kitwai.core.decide.notices import Notice
 
     return [Notice(**one) for one in (decision or {}).get("notices", [])]
 
@@ -129,7 +131,7 @@ def noticed(notices: Sequence[Notice]) -> dict[str, Any]:
 
 def asking(outcome: dict[str, Any]) -> DagRunTriggerException:
     """Ends a task so that Airflow triggers the run that puts the question."""
-    from kitwai.approvals import DAG_ID
+    from kitwai.actions.approve import DAG_ID
 
     return DagRunTriggerException(
         trigger_dag_id=DAG_ID,

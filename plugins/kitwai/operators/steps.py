@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from kitwai.hooks.spark_cluster import SparkClusterHook
-    from kitwai.store.champion import Champion
+    from kitwai.registry.champion import Champion
     from kitwai.store.store import Store, StoredDecision
 
 STEPS = AssetAlias("kitwai_steps")
@@ -60,7 +60,7 @@ class StepsOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Do all steps, then say what was done, what failed, and whom to ask."""
-        from kitwai.store.champion import load_champion
+        from kitwai.registry.champion import load_champion
 
         params: dict[str, Any] = dict(context.get("params") or {})
         clusters = wanted(self.clusters, params)
@@ -109,7 +109,7 @@ class _Batch:
             self.failed[hook.conn_id] = f"{type(error).__name__}: {error}"
 
     def _step(self, hook: SparkClusterHook, log: Any) -> None:
-        from kitwai.step import carry_out, decide_cluster, observe_cluster
+        from kitwai.actions.step import carry_out, decide_cluster, observe_cluster
 
         seen = observe_cluster(self.store, hook, log)
         decision = decide_cluster(self.store, hook, seen["observation_id"], log, self.champion)

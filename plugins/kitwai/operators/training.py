@@ -20,7 +20,7 @@ from kitwai.errors import InvalidInputError, KitwaiError, PromotionError
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from kitwai.learning.plan import Partition, Plan
+    from kitwai.learning.partition import Partition, Plan
     from kitwai.store.training import TrainingStore
 
 CHAMPION = Asset("kitwai_champion")
@@ -52,7 +52,7 @@ class TrainingOperator(BaseOperator):
 
     def store(self) -> TrainingStore:
         """The store of this Airflow."""
-        from kitwai.config import store_url
+        from kitwai.config.options import store_url
         from kitwai.store.store import Store
         from kitwai.store.training import TrainingStore
 
@@ -68,7 +68,7 @@ class IngestOperator(TrainingOperator):
 
     def work(self, context: Context) -> list[dict[str, Any]]:
         """Read, plan, and write the partition."""
-        from kitwai.config import event_logs, training_root
+        from kitwai.config.options import event_logs, training_root
         from kitwai.learning.ingest import ingest
         from kitwai.learning.pipeline import plan_partition
 
@@ -95,8 +95,8 @@ def plan_of(context: Context) -> Plan:
 
     :raises InvalidInputError: a value cannot be used.
     """
-    from kitwai.config import option
-    from kitwai.learning.plan import Plan
+    from kitwai.config.options import option
+    from kitwai.learning.partition import Plan
 
     params: dict[str, Any] = dict(context.get("params") or {})
     run = context["dag_run"]
@@ -183,7 +183,7 @@ class EvaluateOperator(_AfterIngest):
 
     def work(self, context: Context) -> dict[str, Any]:
         """Add the version to the registry."""
-        from kitwai.config import models_root
+        from kitwai.config.options import models_root
         from kitwai.learning.pipeline import evaluate_partition
 
         partition = _partition(self.parts[0])
@@ -209,9 +209,9 @@ class PromoteOperator(TrainingOperator):
 
     def work(self, context: Context) -> dict[str, Any]:
         """Promote or refuse."""
-        from kitwai.config import models_root
-        from kitwai.shadow import all_figures
-        from kitwai.store.registry import promote
+        from kitwai.actions.shadow import all_figures
+        from kitwai.config.options import models_root
+        from kitwai.registry.versions import promote
 
         judged: dict[str, Any] = self.judged
         version, champion, reason = judged["version"], judged["champion"], judged["reason"]
@@ -229,7 +229,7 @@ class PromoteOperator(TrainingOperator):
             version, champion, verdict, reason, run_id=run_id_of(context), body=judged
         )
         if verdict == "refused":
-            from kitwai.core.notices import GATE, ONCE, Notice
+            from kitwai.core.decide.notices import GATE, ONCE, Notice
             from kitwai.notifiers.send import send
 
             text = f"The champion stays {champion}. {version}: {reason}"
@@ -248,6 +248,6 @@ def run_id_of(context: Context) -> str:
 
 
 def _partition(chunk: dict[str, Any]) -> Partition:
-    from kitwai.learning.plan import Partition
+    from kitwai.learning.partition import Partition
 
     return Partition(Path(chunk["partition"]))

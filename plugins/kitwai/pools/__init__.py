@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kitwai.connection import PoolConfig
+    from kitwai.config.connection import PoolConfig
     from kitwai.pools.base import WorkerPool
 
 
 def make_pool(config: PoolConfig) -> WorkerPool:
     """The pool that ``config`` asks for."""
     if config.kind == "local":
-        from kitwai.pools.local import LocalWorkerPool
+        from kitwai.pools.local.local_pool import LocalWorkerPool
 
         return LocalWorkerPool(
             config.master,
@@ -23,7 +23,7 @@ def make_pool(config: PoolConfig) -> WorkerPool:
             spark_home=config.spark_home,
         )
     if config.kind == "docker":
-        from kitwai.pools.docker import DockerWorkerPool
+        from kitwai.pools.docker.docker_pool import DockerWorkerPool
 
         return DockerWorkerPool(
             config.master,
@@ -34,7 +34,7 @@ def make_pool(config: PoolConfig) -> WorkerPool:
             secret=config.secret,
         )
     if config.kind == "swarm":
-        from kitwai.pools.swarm import SwarmWorkerPool
+        from kitwai.pools.swarm.swarm_pool import SwarmWorkerPool
 
         return SwarmWorkerPool(
             config.master,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from kitwai.core.observation import PoolWorker
+from kitwai.core.records.observation import PoolWorker
 from kitwai.errors import PoolError
 
 Each = Callable[[PoolWorker], None]

@@ -21,7 +21,7 @@ from enum import Enum
 
 import numpy as np
 
-from kitwai.core.view import Bools, Floats, Ints
+from kitwai.core.forecast.arrays import Bools, Floats, Ints
 from kitwai.errors import InvalidInputError
 from kitwai.sim.episodes import DEFAULT_MISS, LIMIT_GRID_S, REGIMES, Episodes, calm, disturbed
 from kitwai.sim.judging import Constant, Controller, Judge

@@ -24,11 +24,11 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from kitwai.core.view import Bools, Floats, Ints, View
+from kitwai.core.forecast.arrays import Bools, Floats, Ints, View
+from kitwai.core.records.profile import ApplicationProfile
 from kitwai.errors import InvalidInputError
 from kitwai.sim.episodes import LIMIT_GRID_S, REGIMES, WORKER_GRID, calm, disturbed
 from kitwai.sim.library import NONE, Library
-from kitwai.sim.profile import ApplicationProfile
 from kitwai.sim.simulator import Simulator, SimulatorConfig
 from kitwai.sim.synthetic import synthetic_profiles
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kitwai.core.view import Floats, Ints
+from kitwai.core.forecast.arrays import Floats, Ints
+from kitwai.core.records.profile import ApplicationProfile
 from kitwai.errors import InvalidInputError
 from kitwai.sim.library import Library
-from kitwai.sim.profile import ApplicationProfile
 from kitwai.sim.simulator import Realisation
 
 WORKER_GRID: tuple[int, ...] = tuple(range(1, 11))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kitwai.core.view import Bools
+from kitwai.core.forecast.arrays import Bools
 from kitwai.sim.judging import Judge, Outcome
 
 CONFIDENCE = 0.95

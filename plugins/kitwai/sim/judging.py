@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from kitwai.core.view import Bools, Floats, Ints, View
+from kitwai.core.forecast.arrays import Bools, Floats, Ints, View
 from kitwai.sim.episodes import Episodes
 from kitwai.sim.library import Library
 from kitwai.sim.simulator import Simulator, SimulatorConfig

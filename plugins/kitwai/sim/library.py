@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from kitwai.core.view import Floats
-from kitwai.sim.profile import ApplicationProfile, StageProfile
+from kitwai.core.forecast.arrays import Floats
+from kitwai.core.records.profile import ApplicationProfile, StageProfile
 
 Ints = NDArray[np.int64]
 

@@ -1,6 +1,6 @@
 """The simulator: B applications at once, each on its own workers under its own limit.
 
-Task-level and event-driven (`kitwai.sim.engine`). A worker brings ``cores`` slots. A stage may
+Task-level and event-driven (`kitwai.sim.inner_loop`). A worker brings ``cores`` slots. A stage may
 start when its parents have ended and the driver's gap has passed; free slots take the tasks of the
 earliest such stage in launch order. Times are seconds since the application's start.
 
@@ -20,8 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kitwai.core.view import Bools, Floats, View
-from kitwai.sim import engine
+from kitwai.core.forecast.arrays import Bools, Floats, View
+from kitwai.sim import inner_loop as engine
 from kitwai.sim.library import NONE, Ints, Library
 
 

@@ -29,8 +29,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kitwai.core.view import Floats
-from kitwai.sim.profile import ApplicationProfile, StageProfile
+from kitwai.core.forecast.arrays import Floats
+from kitwai.core.records.profile import ApplicationProfile, StageProfile
 
 FAMILY = "synthetic"
 

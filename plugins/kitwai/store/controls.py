@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
-from kitwai.core.controls import Control
+from kitwai.core.records.overrides import Control
 from kitwai.store.tables import ControlRow
 
 

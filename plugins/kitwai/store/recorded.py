@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from statistics import median
 
-from kitwai.core.constraint import Constraint
-from kitwai.core.decision import ApplicationDecision, ClusterSettings, Decision, Mode
-from kitwai.core.observation import Application, Observation
-from kitwai.core.replay import Step, paid_worker_s
+from kitwai.core.decide.again import Step, paid_worker_s
+from kitwai.core.records.constraint import Constraint
+from kitwai.core.records.decision import ApplicationDecision, ClusterSettings, Decision, Mode
+from kitwai.core.records.observation import Application, Observation
 from kitwai.errors import InvalidInputError
-from kitwai.sim.replay import Outcome
+from kitwai.sim.outcome import Outcome
 from kitwai.store.training import Run, TrainingStore
 
 MOST_S = 240 * 3600.0

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
-from kitwai.core.decision import Decision
+from kitwai.core.records.decision import Decision
 from kitwai.store.tables import DecisionRow, ShadowRow
 
 _DECISION = TypeAdapter(Decision)

@@ -20,8 +20,8 @@ from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
 
-from kitwai.core.decision import ClusterSettings, Decision
-from kitwai.core.observation import Observation, Past
+from kitwai.core.records.decision import ClusterSettings, Decision
+from kitwai.core.records.observation import Observation, Past
 from kitwai.errors import StoreError
 from kitwai.store.lease import StoreLease, under_way
 from kitwai.store.schema import ensure_schema

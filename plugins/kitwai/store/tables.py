@@ -27,7 +27,7 @@ class Base(DeclarativeBase):
 
 
 class ObservationRow(Base):
-    """One `kitwai.core.observation.Observation`."""
+    """One `kitwai.core.records.observation.Observation`."""
 
     __tablename__ = "kitwai_observation"
     __table_args__ = (Index(None, "cluster", "at"),)
@@ -40,7 +40,7 @@ class ObservationRow(Base):
 
 
 class DecisionRow(Base):
-    """One `kitwai.core.decision.Decision`, made from one observation."""
+    """One `kitwai.core.records.decision.Decision`, made from one observation."""
 
     __tablename__ = "kitwai_decision"
     __table_args__ = (
@@ -130,7 +130,7 @@ class VerdictRow(Base):
 class ControlRow(Base):
     """What a person set on a cluster, and when. Rows are only added: they are the record too.
 
-    ``name`` is one of `kitwai.core.controls.NAMES`; the newest row of a name counts until
+    ``name`` is one of `kitwai.core.records.overrides.NAMES`; the newest row of a name counts until
     ``until`` (None: until it is lifted). ``value`` None lifts what was set before.
     """
 

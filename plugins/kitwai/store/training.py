@@ -14,9 +14,9 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from kitwai.core.decision import ClusterSettings, Decision
-from kitwai.core.observation import Observation
-from kitwai.sim.profile import ApplicationProfile
+from kitwai.core.records.decision import ClusterSettings, Decision
+from kitwai.core.records.observation import Observation
+from kitwai.core.records.profile import ApplicationProfile
 from kitwai.store.tables import DecisionRow, EventLogRow, ObservationRow, VerdictRow
 
 _DECISION = TypeAdapter(Decision)

@@ -11,7 +11,7 @@ from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
 from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
 from fastapi import HTTPException
 
-from kitwai.approvals import ASK_TASK, DAG_ID
+from kitwai.actions.approve import ASK_TASK, DAG_ID
 from kitwai.web.audit import audited
 from kitwai.web.schemas import ApprovalView
 from kitwai.web.security import may_answer

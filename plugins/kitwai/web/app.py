@@ -11,8 +11,9 @@ from typing import Any
 from fastapi import APIRouter, Depends, FastAPI
 
 from kitwai import __version__
-from kitwai.web.guard import Guard, add_error_handlers
-from kitwai.web.routes import approvals, clusters, decisions, me, models, page, replay
+from kitwai.web.middleware import Guard, add_error_handlers
+from kitwai.web.routes import approvals, clusters, decisions, me, models, page
+from kitwai.web.routes import replays as replay
 from kitwai.web.security import reader
 
 API = "/api/v1"

@@ -7,9 +7,9 @@ from contextlib import suppress
 
 from sqlalchemy.engine import Engine
 
-from kitwai.core.controls import Control, override_usable
-from kitwai.core.decision import ApplicationDecision, ClusterSettings
-from kitwai.core.observation import Application, Observation
+from kitwai.core.records.decision import ApplicationDecision, ClusterSettings
+from kitwai.core.records.observation import Application, Observation
+from kitwai.core.records.overrides import Control, override_usable
 from kitwai.errors import InvalidInputError
 from kitwai.store.controls import ControlStore, control_of
 from kitwai.store.store import Store

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel, TypeAdapter
 from sqlalchemy.engine import Connection, Engine
 
-from kitwai.core.decision import ApplicationDecision
+from kitwai.core.records.decision import ApplicationDecision
 from kitwai.store.store import Store
 from kitwai.store.tables import DecisionRow, ScalingRow
 from kitwai.web.paging import part

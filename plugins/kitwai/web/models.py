@@ -10,7 +10,7 @@ from fastapi import HTTPException
 from sqlalchemy.engine import Engine
 
 from kitwai.errors import CheckpointError
-from kitwai.store.registry import (
+from kitwai.registry.versions import (
     CARD,
     present_champion,
     read_file,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Path, Query
 
-from kitwai.core.controls import LATEST
+from kitwai.core.records.overrides import LATEST
 from kitwai.store.tables import MOST_ID
 
 DAY_S = 24 * 3600.0

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from kitwai.actions.replay import Other, replay
+from kitwai.actions.shadow import ShadowFigures, all_figures, kinship
 from kitwai.errors import KitwaiError
-from kitwai.replay import Other, replay
-from kitwai.shadow import ShadowFigures, all_figures, kinship
-from kitwai.sim.replay import Outcome
-from kitwai.store.known import OwnRuns
+from kitwai.registry.known_runs import OwnRuns
+from kitwai.sim.outcome import Outcome
 from kitwai.store.store import Store
 from kitwai.web.schemas import Replay, ReplayPolicy, ReplayRequest, ShadowView
 
@@ -27,7 +27,8 @@ def replay_view(
 ) -> Replay:
     """Recorded days decided again; it takes seconds to a minute, and as much of a processor.
 
-    :param own: the cluster's own file of past runs; ``progress``: see `kitwai.replay.replay`.
+    :param own: the cluster's own file of past runs; ``progress``: see
+        `kitwai.actions.replay.replay`.
     :raises KitwaiError: the request cannot be fulfilled.
     """
     other = Other(checkpoint=request.checkpoint, policy=request.policy)

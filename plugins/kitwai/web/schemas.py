@@ -1,7 +1,7 @@
 """What the API answers and accepts. Moments are epoch seconds, times seconds; None is not known.
 
-A decision in full is `kitwai.core.decision.Decision` itself, an observation
-`kitwai.core.observation.Observation`: the API adds nothing to them and leaves nothing out.
+A decision in full is `kitwai.core.records.decision.Decision` itself, an observation
+`kitwai.core.records.observation.Observation`: the API adds nothing to them and leaves nothing out.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
-from kitwai.core.compare import Comparison
-from kitwai.core.controls import LATEST
-from kitwai.core.decision import ClusterSettings, Decision
+from kitwai.core.decide.comparison import Comparison
+from kitwai.core.records.decision import ClusterSettings, Decision
+from kitwai.core.records.overrides import LATEST
 
 Item = TypeVar("Item")
 EpochSeconds = Annotated[float, Field(ge=0, le=LATEST, allow_inf_nan=False)]
@@ -210,7 +210,7 @@ class WhatIf(Answer):
 
 class DecisionDetail(Answer):
     """A decision with all that it was made from. ``what_if`` by application id. ``scalings``: how
-    it was carried out (`kitwai.pools.scaler.ScalingOutcome`).
+    it was carried out (`kitwai.pools.reach.ScalingOutcome`).
     """
 
     id: int
@@ -318,8 +318,8 @@ class ShadowView(Answer):
     target less that of the champion's, as the champion's forecast sees it; ``regret_challenger``:
     mean loss of the champion's target less that of the challenger's, as the challenger's sees it.
     A loss is an expected cost plus price x miss probability, in costs of the whole run on the best
-    static cluster (`kitwai.core.compare`), its mean over ``comparison.judged`` decisions on
-    applications. ``kinship``: what the two have in common. ``outcome``: what both come to in the
+    static cluster (`kitwai.core.decide.comparison`), its mean over ``comparison.judged`` decisions
+    on applications. ``kinship``: what the two have in common. ``outcome``: what both come to in the
     simulator, the champion first; None where it was not asked for, ``notes`` as in `Replay`.
     """
 

@@ -26,7 +26,7 @@ from airflow.models.dag import DagModel
 from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials
 
-from kitwai.approvals import DAG_ID
+from kitwai.actions.approve import DAG_ID
 
 AUTOSCALE_DAG = "kitwai_autoscale"
 MODELS_DAG = "kitwai_models"

@@ -8,10 +8,10 @@ from typing import Annotated
 
 from fastapi import Depends, HTTPException
 
-from kitwai.config import clusters, models_root, store_url
-from kitwai.connection import ClusterConfig
+from kitwai.config.connection import ClusterConfig
+from kitwai.config.options import clusters, models_root, store_url
 from kitwai.errors import InvalidInputError
-from kitwai.store.known import OwnRuns, own_runs
+from kitwai.registry.known_runs import OwnRuns, own_runs
 from kitwai.store.store import Store
 from kitwai.web.timeline import Points
 

@@ -2,8 +2,8 @@
 
 Six real runs on Spark's local master, all at once, as on a busy machine. What they say of the
 machine that ran them (paths, properties, classpath) is left out. What the gate says of a version
-that knows six small runs depends on what their tasks took: with others, `tests/airflow` may find
-that the third day's version is refused.
+that knows six small runs depends on what their tasks took: with others, `tests/real/airflow` may
+find that the third day's version is refused.
 """
 
 from __future__ import annotations

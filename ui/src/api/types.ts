@@ -145,14 +145,14 @@ export interface WhatIf {
   allowed: boolean;
 }
 
-/** kitwai.core.constraint.Constraint */
+/** kitwai.core.records.constraint.Constraint */
 export interface Constraint {
   max_workers: number;
   limit_s: number;
   miss: number;
 }
 
-/** kitwai.core.decision.GuardrailNote */
+/** kitwai.core.records.decision.GuardrailNote */
 export interface GuardrailNote {
   name: string;
   before: number;
@@ -160,7 +160,7 @@ export interface GuardrailNote {
   reason: string;
 }
 
-/** kitwai.core.decision.ApplicationDecision */
+/** kitwai.core.records.decision.ApplicationDecision */
 export interface ApplicationDecision {
   id: string;
   name: string;
@@ -178,7 +178,7 @@ export interface ApplicationDecision {
   guardrails: GuardrailNote[];
 }
 
-/** kitwai.core.decision.Decision */
+/** kitwai.core.records.decision.Decision */
 export interface Decision {
   cluster: string;
   at: number;
@@ -197,7 +197,7 @@ export interface Decision {
   history: string | null;
 }
 
-/** kitwai.pools.scaler.ScalingOutcome, as far as the page shows it. */
+/** kitwai.pools.reach.ScalingOutcome, as far as the page shows it. */
 export interface Scaling {
   /** null: it is under way, or its process died. */
   ended_at?: number | null;
@@ -265,7 +265,7 @@ export interface ReplayPolicy {
   worker_s: number | null;
 }
 
-/** kitwai.core.compare.Seen: the second policy's targets less the first's. */
+/** kitwai.core.decide.comparison.Seen: the second policy's targets less the first's. */
 export interface Seen {
   loss: number | null;
   cost_s: number | null;
@@ -273,7 +273,7 @@ export interface Seen {
   miss: number | null;
 }
 
-/** kitwai.core.compare.Comparison */
+/** kitwai.core.decide.comparison.Comparison */
 export interface Comparison {
   decisions: number;
   differs: number;

@@ -13,10 +13,10 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from kitwai.core.view import Bools, Floats, Ints
+from kitwai.core.forecast.arrays import Bools, Floats, Ints
+from kitwai.core.records.profile import ApplicationProfile
 from kitwai.sim.episodes import history_of
 from kitwai.sim.library import NONE, Library
-from kitwai.sim.profile import ApplicationProfile
 from kitwai.sim.simulator import Simulator, SimulatorConfig
 
 _RIDGE = 0.01

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit, prange
 
-from kitwai.core.view import Floats, Ints, View
+from kitwai.core.forecast.arrays import Floats, Ints, View
 from kitwai.sim.baselines.fits import fits_of, true_work_s
 from kitwai.sim.episodes import Episodes
 from kitwai.sim.library import NONE, Library

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import nnls
 
-from kitwai.core.view import Bools, Floats, Ints, View
+from kitwai.core.forecast.arrays import Bools, Floats, Ints, View
 from kitwai.sim.baselines.fits import fits_of, past_runs, size_of
 from kitwai.sim.episodes import Episodes
 from kitwai.sim.library import Library

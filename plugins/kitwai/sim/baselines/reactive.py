@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kitwai.core.view import Floats, Ints, View
+from kitwai.core.forecast.arrays import Floats, Ints, View
 from kitwai.sim.episodes import Episodes
 from kitwai.sim.library import Library
 from kitwai.sim.simulator import SimulatorConfig

@@ -7,20 +7,20 @@ from dataclasses import replace
 
 import numpy as np
 
-from kitwai.core.decision import ApplicationDecision, ClusterSettings, Decision
-from kitwai.core.guardrails import guard_cluster
-from kitwai.core.live import view_of
-from kitwai.core.observation import Application, Observation
-from kitwai.core.past_runs import PastRuns
-from kitwai.core.replay import Step, decide_again
-from kitwai.core.shares import Share, cluster_target, workers_of
-from kitwai.core.state import TARGETS
-from kitwai.core.view import View
+from kitwai.core.decide.again import Step, decide_again
+from kitwai.core.decide.guardrails import guard_cluster
+from kitwai.core.decide.sharing import Share, cluster_target, workers_of
+from kitwai.core.forecast.arrays import View
+from kitwai.core.forecast.ended_runs import PastRuns
+from kitwai.core.forecast.from_observation import view_of
+from kitwai.core.policy.state import TARGETS
+from kitwai.core.records.decision import ApplicationDecision, ClusterSettings, Decision
+from kitwai.core.records.observation import Application, Observation
+from kitwai.core.records.profile import ApplicationProfile
 from kitwai.errors import InvalidInputError
 from kitwai.sim.baselines import CHEATING, make
 from kitwai.sim.baselines.single import Announced, SingleBaseline
 from kitwai.sim.judging import Controller
-from kitwai.sim.profile import ApplicationProfile
 from kitwai.sim.simulator import SimulatorConfig
 
 PastProfiles = Callable[[str, float], Sequence[ApplicationProfile]]

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kitwai.core.constraint import Constraint
-from kitwai.core.view import View
+from kitwai.core.forecast.arrays import View
+from kitwai.core.records.constraint import Constraint
+from kitwai.core.records.profile import MAX_STAGES, ApplicationProfile, StageProfile
 from kitwai.sim.episodes import Episodes
 from kitwai.sim.judging import Controller
 from kitwai.sim.library import Library
-from kitwai.sim.profile import MAX_STAGES, ApplicationProfile, StageProfile
 from kitwai.sim.simulator import Realisation, SimulatorConfig
 
 MOST_RUNS = 20

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from kitwai.config import clusters
-from kitwai.core.controls import Control, check_control
+from kitwai.config.options import clusters
+from kitwai.core.records.overrides import Control, check_control
 from kitwai.errors import InvalidInputError
 from kitwai.store.controls import ControlStore
 from kitwai.web.audit import audited

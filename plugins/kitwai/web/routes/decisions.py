@@ -10,8 +10,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, HTTPException, Query
 from fastapi.responses import StreamingResponse
 
-from kitwai.core.decision import Mode
-from kitwai.core.observation import Observation
+from kitwai.core.records.decision import Mode
+from kitwai.core.records.observation import Observation
 from kitwai.errors import InvalidInputError, StoreError
 from kitwai.web.decisions import COLUMNS, Filter, Line, all_decisions, decisions, detail
 from kitwai.web.parameters import Before, Limit, Moment, RowId

@@ -7,7 +7,7 @@ from pathlib import Path
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from fastapi import APIRouter, Response
 
-from kitwai.promotion import Change, change_champion, promotion, return_to_former
+from kitwai.actions.promote import Change, change_champion, promotion, return_to_former
 from kitwai.store.store import Store
 from kitwai.web.audit import audited
 from kitwai.web.models import model, models, picture, require_version, verdicts

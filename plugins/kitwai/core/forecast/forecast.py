@@ -1,0 +1,210 @@
+"""What is believed of the time that is left, as a function of the worker count: a distribution.
+
+The model. A task of stage s, with n workers serving, takes exp(l_n + h_s + e_s) seconds on average:
+``l`` is the level at each worker count (work and slowdown together), ``h`` the known weight of the
+stage, ``e`` what makes the stage differ from it. Before the run ``l`` is Gaussian: mean and
+covariance come from the runs of the family (`kitwai.core.forecast.past_runs`), or, where nothing
+is known, are `kitwai.core.forecast.prior.unknown`. Every finished task then tells of ``l`` at the
+count it ran at and of its stage; through the covariance it tells of the other counts too
+(`kitwai.core.forecast.task_times`).
+
+All arrays carry a leading batch axis B, so that the simulator asks the same function as the live
+cluster. W is the number of worker counts, index i stands for i + 1 workers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kitwai.core.forecast.arrays import Bools, Floats, Ints, View
+from kitwai.core.forecast.prior import Prior
+from kitwai.core.forecast.stage_times import cells, gaps, gaps_left, makespan
+from kitwai.core.forecast.stragglers import learn_tails, tails_left
+from kitwai.core.forecast.task_times import learn_levels
+
+FORECAST_SIGMA = 0.005
+"""Sigma of the log of a forecast whose rates and tails are all known."""
+
+TROUBLED = 0.1
+"""What else befalls runs whose tasks straggle, as hosts that fail: sigma of the log of their time
+left."""
+
+SHUFFLE_PARTITIONS = 200
+"""Spark's default of spark.sql.shuffle.partitions."""
+
+SHUFFLE_WEIGHT = (-2.5, 1.2)
+"""Log of the time of a shuffle partition's task over that of another of the application, where
+nothing is known of the family: mean and sigma. However little data there is, Spark cuts it into so
+many pieces."""
+
+MORE_STAGES = (-0.5, 1.0)
+"""Log of the share of a stage that no run of the family had, over that of one of its stages: mean
+and sigma, so that one more is expected to take as long as they do on average."""
+
+MORE_JOBS = (0.6, 0.5)
+"""Jobs still to come after those shown, of an application of unknown family that has submitted more
+than one: mean and sigma. One that has submitted a single one is not expected to submit another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """The time left of B applications, if n workers were held from now on.
+
+    ``left_s`` [B, W]: its median in seconds; ``sigma`` [B, W]: standard deviation of its log;
+    ``progress`` [B]: share of the believed work that is done; ``tasks_left`` [B]: of the stages
+    shown or planned; ``task_s`` [B]: mean time of those at the present count;
+    ``level`` [B, W] and ``cov`` [B, W, W]: the posterior of l;
+    ``tail`` [B] and ``tail_sigma`` [B]: believed calm tail of a stage in mean task times, and
+    ``straggling`` [B]: the chance that the run has stragglers (`kitwai.core.forecast.stragglers`);
+    ``spread`` [B]: sigma of e; ``surprise`` [B]: how far the run has moved l at the present count;
+    ``stages_ended`` [B]: how many; ``known`` [B]: whether there is work to forecast; ``told`` [B]:
+    whether a finished task or a past run tells of it, and not only what applications in general
+    need.
+    """
+
+    left_s: Floats
+    sigma: Floats
+    progress: Floats
+    tasks_left: Floats
+    task_s: Floats
+    level: Floats
+    cov: Floats
+    tail: Floats
+    tail_sigma: Floats
+    straggling: Floats
+    spread: Floats
+    surprise: Floats
+    stages_ended: Ints
+    known: Bools
+    told: Bools
+
+
+def forecast(view: View, prior: Prior, start_delay_s: float) -> Forecast:
+    """What is believed now.
+
+    A target above the workers that serve helps only after ``start_delay_s`` (half of it for those
+    that are starting already); until then those that serve work alone.
+    """
+    counts = prior.level.shape[1]
+    stages = view.tasks.shape[1]
+    shown = view.tasks > 0
+    planned = _fit(prior.tasks, stages)
+    tasks = np.where(shown, view.tasks, planned)
+    # Nothing is known of the family: a stage of Spark's default count is a shuffle's.
+    shuffle = ~prior.informed[:, None] & (tasks == SHUFFLE_PARTITIONS)
+    more = prior.informed[:, None] & (planned == 0)
+    usual = np.log(np.maximum((prior.tasks > 0).sum(axis=1), 1))[:, None]
+    share = np.where(more, MORE_STAGES[0] - usual, _fit(prior.share, stages))
+    weight = np.where(
+        prior.informed[:, None],
+        share - np.log(np.maximum(tasks, 1.0)),
+        np.where(shuffle, SHUFFLE_WEIGHT[0], 0.0),
+    )
+    weight_var = np.where(shuffle, SHUFFLE_WEIGHT[1] ** 2, 0.0)
+    weight_var = np.where(more, MORE_STAGES[1] ** 2, weight_var)
+
+    finished = cells(view, counts)
+    level, cov, own, own_var, gain, spread = learn_levels(view, prior, finished, weight, weight_var)
+
+    left = np.maximum(tasks - view.complete - 0.5 * view.active, 0.0)
+    left = np.where(view.ended, 0.0, left)
+    task_s = np.exp(weight + own + 0.5 * np.minimum(own_var, 1.0))
+
+    slots: Floats = np.arange(1.0, counts + 1.0) * view.cores[:, None].astype(np.float64)
+    loss = np.exp(prior.loss)
+    present = np.clip(view.serving, 1, counts)[:, None] - 1
+    scale = np.exp(np.take_along_axis(level, present, 1)[:, 0])
+    gap_s, here_s = gaps(view), task_s * scale[:, None]
+    tails = learn_tails(view, finished, gap_s, slots, loss, here_s, prior.informed)
+    waves = makespan(left, slots)
+    # Tails below zero (stages that overlap fill each other's last waves) spare no more than the
+    # slots' idle time.
+    late, late_var = tails_left(tails, left, slots, task_s)
+    rate = np.exp(level)
+    at = (task_s[:, None, :] @ waves)[:, 0] * loss
+    full = np.minimum((left * task_s).sum(axis=1)[:, None] / slots, at)
+    at = np.maximum(at + late, full)
+    at = at * rate + gaps_left(view, gap_s, _fit(prior.gap_s, stages), left)[:, None]
+    job_s, job_share = _job_to_come(view, prior, task_s, slots, rate, gap_s)
+    at += MORE_JOBS[0] * job_s
+    left_s = _with_start_up(at, view, start_delay_s)
+    work = left * task_s
+    total = work.sum(axis=1)
+    share = np.divide(work, total[:, None], out=np.zeros_like(work), where=total[:, None] > 0)
+    of_stages = (share**2 * own_var).sum(axis=1)
+    of_tails = late_var * rate**2 / np.maximum(at, 1e-3) ** 2
+    of_tails += (MORE_JOBS[1] * job_s / np.maximum(at, 1e-3)) ** 2
+    of_tails += (tails.straggling * TROUBLED**2)[:, None]
+    of_level = _of_level(cov, present[:, 0], (share * gain).sum(axis=1))
+    sigma = of_level + of_stages[:, None] + of_tails
+    sigma = np.sqrt(np.minimum(sigma, 4.0) + FORECAST_SIGMA**2)
+    done = (np.where(view.ended, tasks, tasks - left) * task_s).sum(axis=1)
+    whole = (done + total) * (1.0 + MORE_JOBS[0] * job_share)
+    count = left.sum(axis=1)
+    return Forecast(
+        left_s=left_s,
+        sigma=sigma,
+        progress=np.divide(done, whole, out=np.zeros_like(done), where=whole > 0),
+        tasks_left=count,
+        task_s=np.divide(total, count, out=np.zeros_like(total), where=count > 0) * scale,
+        level=level,
+        cov=cov,
+        tail=tails.calm,
+        tail_sigma=np.sqrt(tails.calm_var),
+        straggling=tails.straggling,
+        spread=spread,
+        surprise=np.take_along_axis(level - prior.level, present, 1)[:, 0],
+        stages_ended=view.ended.sum(axis=1),
+        known=count > 0,
+        told=(view.complete.sum(axis=1) > 0) | prior.informed,
+    )
+
+
+def _job_to_come(
+    view: View, prior: Prior, task_s: Floats, slots: Floats, rate: Floats, gap_s: Floats
+) -> tuple[Floats, Floats]:
+    """What one job takes if it is as those shown are on average: [B, W] seconds at every count, and
+    [B] as a share of the work shown. 0 where none is to be expected (`MORE_JOBS`).
+    """
+    job_s, share = np.zeros_like(rate), np.zeros(len(rate))
+    rows = np.flatnonzero(~prior.informed & (view.jobs > 1))
+    if len(rows):
+        share[rows] = 1.0 / view.jobs[rows]
+        waves = makespan(view.tasks[rows].astype(np.float64), slots[rows])
+        shown_s = (task_s[rows, None, :] @ waves)[:, 0] * rate[rows]
+        job_s[rows] = (shown_s + gap_s[rows].sum(axis=1)[:, None]) * share[rows, None]
+    return job_s, share
+
+
+def _of_level(cov: Floats, present: Ints, learnt: Floats) -> Floats:
+    """[B, W] variance that not knowing l makes. The deviation of a stage that was seen is what its
+    tasks took less l: for a share ``learnt`` [B] of the work left, an error of l at the count that
+    was seen is made good by it, and only what l differs by from there remains.
+    """
+    rows = np.arange(len(present))
+    there, towards = cov[rows, present, present], cov[rows, present]
+    variance = np.diagonal(cov, axis1=1, axis2=2) - 2.0 * learnt[:, None] * towards
+    return np.asarray(np.maximum(variance + (learnt**2 * there)[:, None], 0.0))
+
+
+def _with_start_up(at: Floats, view: View, start_delay_s: float) -> Floats:
+    """[B, W] time left at every target, with the start-up of workers that do not serve yet."""
+    counts = at.shape[1]
+    targets = np.arange(1, counts + 1)[None, :]
+    serving = view.serving[:, None]
+    delay = np.where(targets > view.workers[:, None], 1.0, 0.5) * start_delay_s
+    now = np.take_along_axis(at, np.clip(serving, 1, counts) - 1, 1)
+    now = np.where(serving > 0, now, np.inf)
+    with np.errstate(invalid="ignore"):
+        share = np.where(np.isfinite(now), np.minimum(delay / np.maximum(now, 1e-9), 1.0), 0.0)
+        later = np.where(share < 1.0, delay + (1.0 - share) * at, np.where(now < np.inf, now, 0.0))
+    return np.asarray(np.where(targets > serving, later, at), dtype=np.float64)
+
+
+def _fit(array: Floats, stages: int) -> Floats:
+    """The first ``stages`` columns, filled with zeros where there are fewer."""
+    if array.shape[1] >= stages:
+        return array[:, :stages]
+    return np.pad(array, ((0, 0), (0, stages - array.shape[1])))

@@ -1,0 +1,129 @@
+"""How long stages last, given their tasks: waves on a number of slots, tails, the driver's gaps."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kitwai.core.forecast.arrays import Floats, Ints, View
+
+GAP_WEIGHT = 0.5
+"""Weight of the driver times known before, in driver times seen."""
+
+_WAVE_SIGMA = 0.15
+
+_ALIKE = 0.1
+"""Stages whose task counts differ by this share are alike to exp(-1/2)."""
+
+_ALIKE_WEIGHT = 0.5
+"""How many stages alike must be seen for half of their deviation to be believed of another."""
+
+_ALIKE_REST = 0.05
+"""Share of a stage's variance that stages alike, however many, do not explain."""
+
+
+def sums(at: tuple[Ints, Ints], values: Floats, shape: tuple[int, ...]) -> Floats:
+    """Values summed by where they belong.
+
+    :param at: row and column of each; ``shape``: of the result.
+    """
+    where = at[0] * shape[1] + at[1]
+    total = np.bincount(where, weights=values, minlength=shape[0] * shape[1])
+    return total.astype(np.float64).reshape(shape)
+
+
+def makespan(tasks: Floats, slots: Floats) -> Floats:
+    """Time of a stage's tasks on some slots, in mean task times.
+
+    Full waves, then a last one: it starts when the slots that it needs are free (task times vary by
+    `_WAVE_SIGMA`, so some are free early), and ends with the longest of its tasks; but not later
+    than a last wave on all slots, where those that lag behind get fewer tasks. Fitted to list
+    scheduling of lognormal tasks, 10 to 200 of them on 2 to 20 slots.
+
+    :param tasks: [B, S]; ``slots``: [B, W].
+    :returns: [B, S, W], 0 where there are no tasks.
+    """
+    time = np.zeros((*tasks.shape, slots.shape[1]))
+    row, stage = np.nonzero(tasks > 0)
+    time[row, stage] = makespan_of(tasks[row, stage][:, None], slots[row])
+    return time
+
+
+def makespan_of(k: Floats, m: Floats) -> Floats:
+    """`makespan` of ``k`` > 0 tasks on ``m`` slots, element by element."""
+    ratio = k / m
+    waves = np.maximum(np.ceil(ratio - 1e-9) - 1.0, 0.0)
+    part = np.clip(ratio - waves, 0.03, 0.97)
+    # The logistic quantile stands in for the normal one.
+    begins = waves + 0.55 * _WAVE_SIGMA * np.sqrt(waves) * np.log(part / (1.0 - part))
+    longest = 1.0 + 0.7 * _WAVE_SIGMA * np.sqrt(2.0 * np.log(np.maximum(part * m, 1.0)))
+    last = np.maximum(begins, ratio - 0.5) + longest
+    lag = 0.86 * _WAVE_SIGMA * np.sqrt(2.0 * (waves + 1.0) * np.log(np.maximum(m, 1.0)))
+    last = np.minimum(last, waves + 1.0 + lag / (1.0 + 0.78 * lag))
+    return np.asarray(np.where(waves > 0, last, np.minimum(k, 1.0) * longest))
+
+
+def of_stages_alike(
+    tasks: Ints, own: Floats, variance: Floats, before: Floats
+) -> tuple[Floats, Floats]:
+    """What a stage not seen yet has in common with those seen that have about as many tasks: they
+    are often rounds of one loop, or read the same number of shuffle partitions.
+
+    :param tasks: [B, S] task counts; ``own``, ``variance``: [B, S] each stage's deviation as its
+        own tasks tell it; ``before``: [B, S] its variance when nothing was seen.
+    :returns: [B, S] mean and variance with what the others tell.
+    """
+    logs = np.log(np.maximum(tasks, 1))
+    seen = 1.0 - variance / before
+    alike = np.exp(-0.5 * ((logs[:, :, None] - logs[:, None, :]) / _ALIKE) ** 2) * seen[:, None, :]
+    total = alike.sum(axis=2)
+    others = (alike * own[:, None, :]).sum(axis=2) / (total + _ALIKE_WEIGHT)
+    gain = total / (total + _ALIKE_WEIGHT)
+    left = before * (1.0 - (1.0 - _ALIKE_REST) * gain)
+    mean = seen * own + (1.0 - seen) * others
+    return mean, np.minimum(variance, seen * variance + (1.0 - seen) * left)
+
+
+Cells = tuple[Ints, Ints, Ints, Floats, Floats]
+"""Of each cell: row, stage, worker count less one, finished tasks, their run time in seconds."""
+
+
+def cells(view: View, counts: int) -> Cells:
+    """The cells that hold finished tasks. They are few: a sum over them takes a tenth of one over
+    all.
+
+    :param counts: cells of more workers are left out.
+    """
+    at = np.flatnonzero(view.cell_n > 0)
+    row, stage, count = np.unravel_index(at, view.cell_n.shape)
+    inside = (count >= 1) & (count <= counts)
+    row, stage, count = row[inside], stage[inside], count[inside]
+    return row, stage, count - 1, view.cell_n[row, stage, count], view.cell_s[row, stage, count]
+
+
+def gaps(view: View) -> Floats:
+    """[B, S] seconds in which no stage before had tasks left and this one had not begun; 0 where
+    it has not begun.
+    """
+    begun = np.isfinite(view.began_s)
+    # One that has begun and not ended has tasks left all the while.
+    ended = np.where(begun, view.ended_s, 0.0)
+    before = np.maximum.accumulate(ended, axis=1)
+    before = np.concatenate([np.zeros((len(before), 1)), before[:, :-1]], axis=1)
+    gap = np.where(begun, view.began_s, 0.0) - before
+    return np.asarray(np.maximum(gap, 0.0))
+
+
+def gaps_left(view: View, gap_s: Floats, prior_s: Floats, left: Floats) -> Floats:
+    """[B] driver time before the stages that have not begun: the prior's, drawn to what the
+    stages so far had.
+
+    :param gap_s: `gaps`; ``prior_s``: [B, S] driver time before each stage; ``left``: [B, S] its
+        tasks left.
+    """
+    begun = np.isfinite(view.began_s)
+    coming = (left > 0) & ~begun
+    planned = np.where(coming, prior_s, 0.0).sum(axis=1)
+    count = begun.sum(axis=1)
+    seen = gap_s.sum(axis=1) / np.maximum(count, 1)
+    gain = count / (count + GAP_WEIGHT)
+    return np.asarray((1.0 - gain) * planned + gain * seen * coming.sum(axis=1))

@@ -1,0 +1,227 @@
+"""How much longer stages last than their tasks and waves explain: their tails.
+
+Two hypotheses, weighed against each other by what the stages so far took (Bayes' rule). *Calm*:
+every stage ends later or earlier by about the same share of a task, whatever the worker count.
+*Straggling*: some tasks take several times as long as the others, on a bad host or for skewed data.
+How long such a task is waited for depends on the worker count: the fewer waves, the less there is
+to do meanwhile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kitwai.core.forecast.arrays import Bools, Floats, Ints, View
+from kitwai.core.forecast.stage_times import Cells, makespan_of, sums
+
+STAGE_TAIL = 0.12
+"""Sigma of the end of a stage in mean task times: when the last tasks end is chance."""
+
+TAIL_CHANCE = 0.7
+"""How much of a tail beyond that is chance: one stage has a straggler, the next has none."""
+
+TAIL_SIGMA = (0.4, 0.15)
+"""Sigma of the mean calm tail before the run, in mean task times a stage: where nothing is known of
+the family, and where its past runs have told what tails it has."""
+
+STRAGGLING = (0.02, 0.2)
+"""Chance before the run that it has stragglers: where nothing is known of the family, so that some
+tail is to be expected, and where past runs have told of it."""
+
+STRAGGLER = 5.0
+"""Time of a straggling task, in mean task times."""
+
+STRAGGLERS = 0.02
+"""Share of such tasks, in units of which their rate is counted: `RATE` of them."""
+
+RATE = (1.0, 0.5)
+"""Mean and sigma of the rate before the run, where there are stragglers."""
+
+RATE_CHANCE = 1.2
+"""Sigma of what one stage's stragglers add, in what they add on average at rate 1."""
+
+OVERDUE = 0.5
+"""A stage's last tasks are overdue when they end so many mean task times later than waves make one
+expect."""
+
+# How well what waves explain twice is known, as a share of it.
+_TWICE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Tails:
+    """What is believed of the tails of B runs; all arrays [B].
+
+    ``calm``, ``calm_var``: mean and variance of a stage's tail in mean task times; ``rate``,
+    ``rate_var``: of the rate of stragglers; ``straggling``: the chance that there are some.
+    """
+
+    calm: Floats
+    calm_var: Floats
+    rate: Floats
+    rate_var: Floats
+    straggling: Floats
+
+
+def learn_tails(
+    view: View,
+    finished: Cells,
+    gap_s: Floats,
+    slots: Floats,
+    loss: Floats,
+    task_s: Floats,
+    informed: Bools,
+) -> Tails:
+    """What the stages so far tell. One of which only overdue tasks are left counts as if it ended
+    now, so that stragglers are believed in while they are waited for.
+
+    :param finished: `kitwai.core.forecast.stage_times.cells`; ``gap_s``:
+        `kitwai.core.forecast.stage_times.gaps`; ``slots``: [B, W] at every worker count; ``loss``:
+        [B, W] factor on what waves explain; ``task_s``: [B, S] believed mean task times at the
+        present count; ``informed``: [B] whether the family is known.
+    """
+    ended = view.ended & (view.complete > 0) & np.isfinite(view.ended_s)
+    row, stage, count, n, cell_s = finished
+    m, lost = slots[row, count], loss[row, count]
+    k = np.maximum(np.where(ended, view.complete, view.tasks)[row, stage], 1).astype(np.float64)
+    waves = makespan_of(k, m)
+    overdue = _overdue(view, finished, waves * lost)
+    last = np.where(overdue, view.now[:, None], np.where(ended, view.ended_s, 0.0)).max(axis=1)
+    ended |= overdue
+    last = np.minimum(last, view.now)
+    began = np.minimum(view.began_s, view.now[:, None])
+    # Stages under way count by the part of their time that lies before the last end.
+    part = np.clip((last[:, None] - began) / np.maximum(view.now[:, None] - began, 1e-9), 0.0, 1.0)
+    part = np.where(ended, 1.0, np.where(view.active + view.complete > 0, part, 0.0))
+    n, cell_s = n * part[row, stage], cell_s * part[row, stage]
+
+    def of_stages(values: Floats) -> Floats:
+        return sums((row, stage), values, ended.shape)
+
+    whole = ended[row, stage]
+    stretch = np.where(whole, waves * m / k, 1.0)
+    explained = np.bincount(row, weights=cell_s / m * stretch * lost, minlength=len(slots))
+    idle = np.where(began < last[:, None], gap_s, 0.0).sum(axis=1)
+    twice = _twice_explained(view, slots, row, count, n, cell_s)
+    over = last - idle - explained + twice.sum(axis=1)
+
+    tasks = of_stages(np.where(whole, n, 0.0))
+    mean_s = _divide(of_stages(np.where(whole, cell_s, 0.0)), tasks)
+    per_tail = mean_s.sum(axis=1)
+    some = per_tail > 0
+    # The stages' weight: a sum of tails of very unequal stages tells as much as its longest.
+    chance = mean_s.max(axis=1) * per_tail
+    # What stages under way have used is known to about half a task.
+    under_way = (0.5 * np.where((part > 0) & ~ended, task_s, 0.0).max(axis=1)) ** 2
+    under_way += _TWICE**2 * (twice**2).sum(axis=1)
+    seen = _divide(over, per_tail)
+    prior2 = np.where(informed, TAIL_SIGMA[1], TAIL_SIGMA[0]) ** 2
+    spread2 = (STAGE_TAIL + TAIL_CHANCE * np.maximum(seen, 0.0)) ** 2
+    error = np.where(some, _divide(spread2 * chance + under_way, per_tail**2), np.inf)
+    gain = prior2 / (prior2 + error)
+
+    added = np.where(whole, n * _added(k, m), 0.0)
+    added_s = _divide(of_stages(added), tasks) * mean_s
+    total_s = added_s.sum(axis=1)
+    least = STAGE_TAIL**2 * chance + under_way
+    noise = least + RATE_CHANCE**2 * (added_s**2).sum(axis=1)
+    mean, sigma = RATE
+    rate_gain = np.where(some, _divide(sigma**2 * total_s, sigma**2 * total_s**2 + noise), 0.0)
+    odds = np.where(
+        some,
+        _log_density(over - mean * total_s, sigma**2 * total_s**2 + noise)
+        - _log_density(over, prior2 * per_tail**2 + least),
+        0.0,
+    )
+    expected = np.where(informed, STRAGGLING[1], STRAGGLING[0])
+    odds += np.log(expected / (1.0 - expected))
+    return Tails(
+        calm=gain * seen,
+        calm_var=prior2 * (1.0 - gain),
+        rate=np.maximum(mean + rate_gain * (over - mean * total_s), 0.0),
+        rate_var=sigma**2 * (1.0 - rate_gain * total_s),
+        straggling=1.0 / (1.0 + np.exp(-np.clip(odds, -30.0, 30.0))),
+    )
+
+
+def tails_left(tails: Tails, left: Floats, slots: Floats, task_s: Floats) -> tuple[Floats, Floats]:
+    """Mean and variance, [B, W], of the tails still to come, in seconds at the level l = 0.
+
+    :param left: [B, S] tasks left; ``slots``: [B, W]; ``task_s``: [B, S] their mean time.
+    """
+    tail_s = np.where(left > 0, task_s, 0.0)
+    total = tail_s.sum(axis=1)
+    noise = STAGE_TAIL + TAIL_CHANCE * np.maximum(tails.calm, 0.0)
+    calm = (tails.calm * total)[:, None]
+    calm_var = (noise**2 * (tail_s**2).sum(axis=1) + tails.calm_var * total**2)[:, None]
+    added = np.zeros((*left.shape, slots.shape[1]))
+    row, stage = np.nonzero((left > 0) & (tails.straggling > 0.001)[:, None])
+    added[row, stage] = _added(left[row, stage][:, None], slots[row]) * task_s[row, stage][:, None]
+    added_s = added.sum(axis=1)
+    rate = tails.rate[:, None]
+    rough = rate * added_s
+    rough_var = tails.rate_var[:, None] * added_s**2 + RATE_CHANCE**2 * rate * (added**2).sum(
+        axis=1
+    )
+    p = tails.straggling[:, None]
+    mean = (1.0 - p) * calm + p * rough
+    variance = (1.0 - p) * (calm_var + (calm - mean) ** 2) + p * (rough_var + (rough - mean) ** 2)
+    return mean, variance
+
+
+def _added(k: Floats, m: Floats) -> Floats:
+    """What stragglers at rate 1 add to a stage of ``k`` tasks on ``m`` slots, in mean task times:
+    the chance that there is one, times how much later it ends than the rest, where it is as likely
+    to begin in the first wave as in the last.
+    """
+    waves = np.maximum(k / m, 1.0)
+    longer = np.where(
+        waves <= STRAGGLER,
+        STRAGGLER - 0.5 * (waves + 1.0),
+        0.5 * (STRAGGLER - 1.0) ** 2 / np.maximum(waves - 1.0, 1.0),
+    )
+    return np.asarray(-np.expm1(-STRAGGLERS * k) * longer)
+
+
+def _overdue(view: View, finished: Cells, waves: Floats) -> Bools:
+    """[B, S] where no task waits, some have ended, and those under way are overdue (`OVERDUE`) by
+    what the ended ones took.
+
+    :param waves: for each cell what its stage lasts at that count, in mean task times.
+    """
+    last = (view.active > 0) & (view.complete > 0) & (view.active + view.complete >= view.tasks)
+    if not last.any():
+        return last
+    row, stage, _, n, cell_s = finished
+    tasks = sums((row, stage), n, last.shape)
+    expected_s = _divide(sums((row, stage), cell_s * (waves + OVERDUE), last.shape), tasks)
+    return np.asarray(last & (tasks > 0) & (view.now[:, None] - view.began_s > expected_s))
+
+
+def _twice_explained(
+    view: View, slots: Floats, row: Ints, count: Ints, n: Floats, cell_s: Floats
+) -> Floats:
+    """[B, W] seconds that waves explain twice: where workers have come, the tasks of the fewer ones
+    run on beside the first tasks of the new ones, half of their time on average.
+
+    :param n: tasks of each cell, ``cell_s`` their run time.
+    """
+    tasks = sums((row, count), n, slots.shape)
+    more = np.where(tasks > 0, slots, np.inf)
+    more = np.minimum.accumulate(more[:, ::-1], axis=1)[:, ::-1]
+    more = np.concatenate([more[:, 1:], np.full((len(slots), 1), np.inf)], axis=1)
+    more = np.minimum(more, np.maximum(view.serving * view.cores, 1)[:, None])
+    beside = np.clip(1.0 - slots / more, 0.0, 1.0) * np.minimum(tasks / slots, 1.0)
+    return np.asarray(0.5 * _divide(sums((row, count), cell_s, slots.shape), tasks) * beside)
+
+
+def _log_density(x: Floats, variance: Floats) -> Floats:
+    variance = np.maximum(variance, 1e-12)
+    return np.asarray(-0.5 * (x**2 / variance + np.log(variance)))
+
+
+def _divide(a: Floats, b: Floats) -> Floats:
+    """a / b, 0 where b is; of one shape."""
+    return np.divide(a, b, out=np.zeros_like(b), where=b > 0)

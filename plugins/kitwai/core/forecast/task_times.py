@@ -1,0 +1,218 @@
+"""What a run's tasks tell of the level l at every worker count, and of e, what makes its stages
+differ from it (`kitwai.core.forecast.forecast` has the model).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from kitwai.core.forecast.arrays import Floats, Ints, View
+from kitwai.core.forecast.prior import Prior
+from kitwai.core.forecast.stage_times import Cells, of_stages_alike, sums
+
+TASK_SIGMA = 0.2
+"""Sigma of the log of one task's time within its stage, assumed."""
+
+CENSORED = 0.5
+"""While tasks of a stage run, the finished ones are the short ones: extra sigma of their mean when
+all started ones still run."""
+
+SPREAD_WEIGHT = 2.0
+"""Weight of a known family's deviation of stages, in stages seen; of an unknown one's: 1."""
+
+SURPRISE = 3.0
+"""A stage that is waited for longer than so many sigmas is of another kind than those before: its
+deviation is then taken to be known so badly that this is all the surprise. A normal distribution
+would rather doubt the tasks that are seen to run."""
+
+_WAITED_S = 0.5
+
+_FAR = 5.0
+"""From so many sigmas on the normal distribution's tail is a continued fraction."""
+
+
+def learn_levels(
+    view: View, prior: Prior, finished: Cells, weight: Floats, weight_var: Floats
+) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats]:
+    """Posterior of l, [B, W] and [B, W, W], of e: mean, variance and how much of it has been learnt
+    (0..1), [B, S], and its sigma, [B].
+
+    :param finished: `kitwai.core.forecast.stage_times.cells`.
+    :param weight: [B, S] h, and ``weight_var`` how well it is known.
+    """
+    shape = weight.shape
+    row, stage, count, n, cell_s = finished
+    of_stage = (row, stage)
+    y = np.log(np.maximum(cell_s / n, 1e-6)) - weight[row, stage]
+    active, complete = view.active[row, stage], view.complete[row, stage]
+    # Tasks of a lost worker run again, so that fewer may be complete than have finished.
+    running = active / np.maximum(active + complete, 1)
+    noise = TASK_SIGMA**2 / n + (CENSORED * running) ** 2
+    # Only whole stages tell how stages differ: the first tasks that finish are the short ones.
+    whole = np.where(view.ended[row, stage], n, 0.0)
+    beyond = y - prior.level[row, count]
+    spread2 = _spread2(sums(of_stage, beyond * whole, shape), sums(of_stage, whole, shape), prior)
+    before = spread2[:, None] + weight_var
+    level, cov = _levels(prior, finished, y, noise, before)
+    _wait(view, weight, weight_var, level, cov)
+    inside = 1.0 / noise
+    own_var = 1.0 / (sums(of_stage, inside, shape) + 1.0 / before)
+    own = sums(of_stage, inside * (y - level[row, count]), shape) * own_var
+    new = np.flatnonzero(~prior.informed)
+    if len(new):
+        own[new], own_var[new] = of_stages_alike(
+            view.tasks[new], own[new], own_var[new], before[new]
+        )
+    _wait_for_stages(view, weight, level, cov, own, own_var)
+    # A surprise may leave a deviation less known than before any task of its stage.
+    learnt = np.maximum(1.0 - own_var / before, 0.0)
+    return level, cov, own, own_var, learnt, np.sqrt(spread2)
+
+
+def _levels(
+    prior: Prior, finished: Cells, y: Floats, noise: Floats, before: Floats
+) -> tuple[Floats, Floats]:
+    """Posterior of l before anything is waited for: one scalar update a count, as if a stage's
+    deviation were another at every count; where that would mislead, `_together`.
+
+    :param y: of each cell, what it tells of l, with variance ``noise``; ``before``: [B, S] variance
+        of the stages' deviation.
+    """
+    row, stage, count, _, _ = finished
+    precision = 1.0 / (noise + before[row, stage])
+    shape = prior.level.shape
+    total = sums((row, count), precision, shape)
+    observed = sums((row, count), precision * y, shape)
+    observed = np.divide(observed, total, out=np.zeros_like(total), where=total > 0)
+    level, cov = prior.level.copy(), prior.cov.copy()
+    together = _at_several_counts(prior, finished, before.shape)
+    total[together] = 0.0
+    for i in np.flatnonzero((total > 0).any(axis=0)):
+        told = np.flatnonzero(total[:, i] > 0)
+        its = cov[told]
+        gain = its[:, :, i] / (its[:, i, i] + 1.0 / total[told, i])[:, None]
+        level[told] += gain * (observed[told, i] - level[told, i])[:, None]
+        cov[told] = its - gain[:, :, None] * its[:, None, i, :]
+    if len(together):
+        level[together], cov[together] = _together(prior, together, finished, y, noise, before)
+    return level, cov
+
+
+def _at_several_counts(prior: Prior, finished: Cells, shape: tuple[int, ...]) -> Ints:
+    """The rows of unknown families in which a stage's tasks ran at more than one count. Then a
+    stage of long tasks would make the count to which the workers grew seem slow.
+
+    Stages of known families keep a deviation for every count: what differs from a plan that names
+    the stage is mostly not the stage, but how it scales.
+    """
+    row, stage, _, _, _ = finished
+    # Each cell is one count of one stage.
+    several = sums((row, stage), np.ones(len(row)), shape).max(axis=1, initial=0.0) > 1
+    return np.flatnonzero(several & ~prior.informed)
+
+
+def _together(
+    prior: Prior, rows: Ints, finished: Cells, y: Floats, noise: Floats, before: Floats
+) -> tuple[Floats, Floats]:
+    """Posterior of l for ``rows``, a stage's deviation being the same at all counts.
+
+    With e_s integrated out, the observations of a stage have covariance D + v 11', whose inverse is
+    D^-1 - D^-1 11' D^-1 v / (1 + v 1'D^-1 1) (Sherman and Morrison, 1950).
+    """
+    counts = prior.level.shape[1]
+    place = np.full(len(prior.level), -1)
+    place[rows] = np.arange(len(rows))
+    row, stage, count, _, _ = finished
+    inside = np.flatnonzero(place[row] >= 0)
+    row, stage, count = place[row[inside]], stage[inside], count[inside]
+    weight, y = 1.0 / noise[inside], y[inside]
+    # [B, S, W]: D^-1 and D^-1 y by stage and count.
+    shape = (len(rows) * before.shape[1], counts)
+    at = (row * before.shape[1] + stage, count)
+    own = sums(at, weight, shape).reshape(len(rows), -1, counts)
+    own_y = sums(at, weight * y, shape).reshape(own.shape)
+    total, total_y = own.sum(axis=2), own_y.sum(axis=2)
+    v = before[rows]
+    shared = v / (1.0 + v * total)
+    told = -np.einsum("bsi,bs,bsj->bij", own, shared, own)
+    told[:, np.arange(counts), np.arange(counts)] += own.sum(axis=1)
+    told_y = own_y.sum(axis=1) - np.einsum("bsi,bs->bi", own, shared * total_y)
+    level, cov = prior.level[rows], prior.cov[rows]
+    after = np.linalg.solve(np.eye(counts) + cov @ told, cov)
+    moved = told_y - np.einsum("bij,bj->bi", told, level)
+    return level + np.einsum("bij,bj->bi", after, moved), after
+
+
+def _wait(view: View, weight: Floats, weight_var: Floats, level: Floats, cov: Floats) -> None:
+    """Where no task has ended yet, those under way tell that they take longer than they have run.
+    Changes ``level`` and ``cov``.
+    """
+    began = np.where(view.active > 0, view.began_s, np.inf)
+    ran = view.now - began.min(axis=1)
+    rows = np.flatnonzero((view.complete.sum(axis=1) == 0) & (ran > _WAITED_S))
+    if not len(rows):
+        return
+    ran, stage = ran[rows], began[rows].argmin(axis=1)
+    at = np.clip(view.serving[rows], 1, level.shape[1]) - 1
+    sigma = np.sqrt(cov[rows, at, at] + weight_var[rows, stage] + TASK_SIGMA**2)
+    cut = (np.log(ran) - weight[rows, stage] - level[rows, at]) / sigma
+    mean, less = truncated(cut)
+    gain = cov[rows, at] / sigma[:, None]
+    level[rows] += gain * mean[:, None]
+    cov[rows] -= less[:, None, None] * gain[:, :, None] * gain[:, None, :]
+
+
+def _wait_for_stages(
+    view: View, weight: Floats, level: Floats, cov: Floats, own: Floats, own_var: Floats
+) -> None:
+    """Where others have ended, but none of a stage's own tasks, those under way tell of the stage.
+    Changes ``own`` and ``own_var``.
+    """
+    ran = view.now[:, None] - view.began_s
+    waited = (view.active > 0) & (view.complete == 0) & (ran > _WAITED_S)
+    waited &= (view.complete.sum(axis=1) > 0)[:, None]
+    row, stage = np.nonzero(waited)
+    if not len(row):
+        return
+    at = np.clip(view.serving[row], 1, level.shape[1]) - 1
+    # The mean of several tasks is known better than one.
+    noise = TASK_SIGMA**2 / view.active[row, stage]
+    expected = weight[row, stage] + level[row, at] + own[row, stage]
+    over = np.log(ran[row, stage]) - expected
+    variance = np.maximum(own_var[row, stage], (np.maximum(over, 0.0) / SURPRISE) ** 2)
+    sigma = np.sqrt(variance + cov[row, at, at] + noise)
+    mean, less = truncated(over / sigma)
+    gain = variance / sigma
+    own[row, stage] += gain * mean
+    own_var[row, stage] = variance - less * gain**2
+
+
+def truncated(cut: Floats) -> tuple[Floats, Floats]:
+    """Mean of a standard normal variable known to be above ``cut``, and by how much its variance is
+    less than 1 (Johnson, Kotz and Balakrishnan, "Continuous Univariate Distributions", 1994,
+    section 13.10.1).
+    """
+    above = np.array([0.5 * math.erfc(min(one, _FAR) / math.sqrt(2.0)) for one in cut])
+    mean = np.exp(-0.5 * cut**2) / math.sqrt(2.0 * math.pi) / above
+    far = np.maximum(cut, _FAR)
+    # Mills' ratio, as Laplace's continued fraction.
+    mean = np.where(cut > _FAR, far + 1.0 / (far + 2.0 / (far + 3.0 / (far + 4.0 / far))), mean)
+    return mean, np.clip(mean * (mean - cut), 0.0, 0.98)
+
+
+def _spread2(y_sum: Floats, n: Floats, prior: Prior) -> Floats:
+    """[B] variance of e: the prior's, drawn to how the stages seen differ.
+
+    :param y_sum: [B, S] sum over a stage's tasks of y less l as believed before the run, so that
+        tasks at other worker counts do not make a difference; ``n``: [B, S] how many.
+    """
+    seen = n > 0
+    stage_y = np.divide(y_sum, n, out=np.zeros_like(n), where=seen)
+    count = seen.sum(axis=1)
+    mean = stage_y.sum(axis=1) / np.maximum(count, 1)
+    squares = (np.where(seen, stage_y - mean[:, None], 0.0) ** 2).sum(axis=1)
+    known = np.where(prior.informed, SPREAD_WEIGHT, 1.0)
+    pooled = (known * prior.spread**2 + squares) / (known + np.maximum(count - 1, 0))
+    return np.asarray(pooled + 1e-4)

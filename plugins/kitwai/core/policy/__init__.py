@@ -1,0 +1,1 @@
+"""What each target is worth: the state, its features, the Q-values."""

@@ -1,0 +1,1 @@
+"""The records that cross the borders of the core: observations, decisions, settings, profiles."""

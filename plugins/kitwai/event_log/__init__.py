@@ -1,0 +1,1 @@
+"""From the files of a Spark event log to an application profile."""

@@ -1,0 +1,127 @@
+"""What it costs an executor to begin, and how many tasks it runs at once.
+
+The tasks with which an executor begins are slower (its JVM compiles, its classes load), and so, by
+less, are those with which it begins a stage (the stage's code is compiled, broadcasts come). The
+first is a cost of the executor, which the simulator knows as ``first_task_s``; the second is paid
+once a slot and stage, and the profile tells it. Neither is work that another slot could do instead.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kitwai.event_log.reader import EventLog
+
+_MOST_COMPARED = 200
+_SURE = 2.5
+"""Standard deviations of the rank sum by which the first tasks of a stage must stand out."""
+
+_ALIKE = 1.05
+_WHEN = ("executor", "launch_ms", "finish_ms")
+
+
+def first_task_cost_ms(log: EventLog) -> float | None:
+    """How much longer an executor's first tasks ran than its later ones; None: the log can't tell.
+
+    Median of the differences between the first tasks and the others of a stage (Hodges and
+    Lehmann's estimator, which a few slow tasks do not move), over the stages that have both, each
+    by the number of its first tasks.
+    """
+    first = first_tasks(log)
+    costs: list[float] = []
+    for stage in log.ran:
+        run_ms, slow = stage.table["run_ms"], first[stage.id]
+        if slow.any() and not slow.all():
+            pairs = _spread(run_ms[slow])[:, None] - _spread(run_ms[~slow])
+            costs += [float(np.median(pairs))] * int(slow.sum())
+    return max(0.0, float(np.median(costs))) if costs else None
+
+
+def first_tasks(log: EventLog) -> dict[int, NDArray[np.bool_]]:
+    """By stage, which of its tasks are those with which each slot of an executor began: launched
+    there before any other had ended.
+    """
+    executor, launch, finish = columns(log, *_WHEN)
+    first = _beginnings(executor, launch, finish, slots_of_an_executor(log))
+    ends = np.cumsum([len(stage.table) for stage in log.ran])
+    parts = np.split(first, ends[:-1])
+    return {stage.id: part for stage, part in zip(log.ran, parts, strict=True)}
+
+
+def stage_beginnings(log: EventLog) -> dict[int, tuple[NDArray[np.bool_], float]]:
+    """By stage, the tasks with which slots began the stage, and how much longer these ran (in ms).
+
+    Those that are a slot's first of all do not count. The others are compared as in
+    `first_task_cost_ms`; the difference is 0 unless a rank-sum test (Mann and Whitney) is sure of
+    it and the tasks did not just have more to read: Spark hands out large files first.
+    """
+    slots, first = slots_of_an_executor(log), first_tasks(log)
+    found = {}
+    for stage in log.ran:
+        executor, launch, finish = (stage.table[name] for name in _WHEN)
+        began = _beginnings(executor, launch, finish, slots)
+        own = began & ~first[stage.id]
+        rest = ~(began | first[stage.id])
+        found[stage.id] = own, _extra_ms(stage.table[own], stage.table[rest])
+    return found
+
+
+def _extra_ms(slow: NDArray[Any], rest: NDArray[Any]) -> float:
+    """How much longer the first tasks of a stage ran than its others; 0 where that is not sure."""
+    if not len(slow) or not len(rest):
+        return 0.0
+    read = [np.median(one["input_bytes"] + one["shuffle_read_bytes"]) for one in (slow, rest)]
+    if read[0] > _ALIKE * read[1]:
+        return 0.0
+    pairs = _spread(slow["run_ms"])[:, None] - _spread(rest["run_ms"])
+    longer = float((pairs > 0).mean() + 0.5 * (pairs == 0).mean())
+    sigma = np.sqrt((sum(pairs.shape) + 1) / (12 * pairs.size))
+    return float(np.median(pairs)) if longer > 0.5 + _SURE * sigma else 0.0
+
+
+def slots_of_an_executor(log: EventLog) -> int:
+    """Task slots of a worker: an executor's, or what the tasks of the busiest show."""
+    slots = [executor.slots for executor in log.executors.values()]
+    if slots:
+        return max(1, round(float(np.median(slots))))
+    executor, launch, finish = columns(log, *_WHEN)
+    return max(_most_at_once(launch[mine], finish[mine]) for mine in _by_executor(executor, launch))
+
+
+def columns(log: EventLog, *names: str) -> list[NDArray[Any]]:
+    """Fields of all tasks, stage after stage."""
+    return [np.concatenate([stage.table[name] for stage in log.ran]) for name in names]
+
+
+def _by_executor(executor: NDArray[Any], launch_ms: NDArray[Any]) -> list[NDArray[np.intp]]:
+    """The positions of each executor's tasks, in the order of their launch."""
+    order = np.lexsort((launch_ms, executor))
+    return np.split(order, np.flatnonzero(np.diff(executor[order])) + 1)
+
+
+def _most_at_once(launch_ms: NDArray[Any], finish_ms: NDArray[Any]) -> int:
+    """How many tasks ran at the same time, at most; ``launch_ms`` ascends."""
+    ended = np.searchsorted(np.sort(finish_ms), launch_ms, "right")
+    return max(1, int((np.arange(1, len(launch_ms) + 1) - ended).max()))
+
+
+def _beginnings(
+    executor: NDArray[Any], launch_ms: NDArray[Any], finish_ms: NDArray[Any], slots: int
+) -> NDArray[np.bool_]:
+    """Which of the tasks each executor began with: before any had ended, at most one a slot."""
+    first = np.zeros(len(executor), dtype=np.bool_)
+    for mine in _by_executor(executor, launch_ms):
+        began = mine[:slots]
+        first[began[launch_ms[began] < finish_ms[mine].min()]] = True
+    return first
+
+
+def _spread(values: NDArray[Any]) -> NDArray[np.float64]:
+    """At most `_MOST_COMPARED` of the values, evenly spread over their order."""
+    ordered: NDArray[np.float64] = np.sort(values).astype(np.float64)
+    step = max(1.0, len(ordered) / _MOST_COMPARED)
+    at = np.arange(int(len(ordered) / step)) * step
+    return ordered[at.astype(np.int64)]

@@ -1,0 +1,136 @@
+"""What a real cluster showed: the steps of the autoscale DAG as labelled states.
+
+The store keeps what was observed, not features, so that a state is computed anew with today's. Of
+a step only the target that was really followed is labelled, by whether its application met its
+limit in the end; what was followed afterwards is the policy of that time, so that these states
+belong to the played ones (`kitwai.learning.shards`). A step that does not fit is counted, not used:
+one that nobody followed for certain tells nothing of its target.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from kitwai.core.decide.cluster import state_of
+from kitwai.core.forecast.past_runs import Record
+from kitwai.core.policy.policy import AnalyticPolicy
+from kitwai.core.policy.state import TARGETS
+from kitwai.core.records.decision import ClusterSettings, Decision, Mode
+from kitwai.core.records.observation import Application, Observation
+from kitwai.learning.experience import Labelled
+from kitwai.learning.shards import nothing
+from kitwai.sim.library import Library
+from kitwai.sim.past_runs import records_of
+from kitwai.store.recorded import SAME_START_S
+from kitwai.store.training import Run, TrainingStore
+
+MOST = 5000
+"""Of all steps that fit, the newest that are used."""
+
+MOST_READ = 4 * MOST
+"""Of all steps, the newest that are read."""
+
+USED = "used"
+
+
+def real_states(
+    store: TrainingStore, runs: Sequence[Run], since: float, until: float
+) -> tuple[Labelled, dict[str, int]]:
+    """The newest steps of the interval as labelled states, oldest first, and how many were used or
+    why not.
+
+    :param runs: finished applications; one of them tells how the application of a step ended.
+    """
+    records = records_of(Library([run.profile for run in runs])) if runs else ()
+    by_app: dict[str, list[Run]] = {}
+    for run in runs:
+        by_app.setdefault(run.profile.app, []).append(run)
+    parts: list[Labelled] = []
+    counts: Counter[str] = Counter()
+    for step in store.steps(since, until, newest=MOST_READ):
+        if step is None:
+            counts["written by another version of Kitwai"] += 1
+            continue
+        labelled = _labelled(*step, runs, records, by_app)
+        if isinstance(labelled, str):
+            counts[labelled] += 1
+            continue
+        counts[USED] += 1
+        parts.append(labelled)
+        if len(parts) == MOST:
+            break
+    return Labelled.join([nothing(), *parts[::-1]]), dict(sorted(counts.items()))
+
+
+def _labelled(
+    observation: Observation,
+    decision: Decision,
+    settings: ClusterSettings,
+    runs: Sequence[Run],
+    records: Sequence[Record],
+    by_app: Mapping[str, Sequence[Run]],
+) -> Labelled | str:
+    """One step as a labelled state, or why it does not fit."""
+    applications, decided = observation.applications or (), decision.applications
+    if len(applications) != 1 or len(decided) != 1 or decision.present is None:
+        return "not of exactly one application"
+    application, constraint = applications[0], decided[0].constraint
+    if application.stages is None or application.idle_s is not None:
+        return "nothing of its work was seen"
+    if decided[0].limit_source == "none":
+        return "its application has no limit"
+    run = _run_of(application, observation.at, by_app.get(application.id, ()))
+    if run is None:
+        return "its application's end is not known"
+    if run.profile.cores_per_worker != settings.cores_per_worker:
+        return "of another worker shape"
+    if decision.held or decided[0].policy is None:
+        return "too little was known to decide"
+    if settings.pause is not None:
+        return "the cluster was paused"
+    # A person's own target is carried out without a question.
+    asks = decision.mode is Mode.APPROVE and settings.pin is None
+    if asks and decision.target != decision.present:
+        return "a person was asked first"
+    followed = decision.present if decision.mode is Mode.SUGGEST else decision.target
+    if followed is None or not 1 <= followed <= TARGETS:
+        return "its target is none of the network's"
+    past = [
+        record
+        for record, other in zip(records, runs, strict=True)
+        if other.profile.family == run.profile.family and other.ended_at <= run.started_at
+    ]
+    state = state_of(
+        application,
+        constraint,
+        settings,
+        AnalyticPolicy(),
+        past,
+        present=decision.present,
+        starting=len(observation.starting),
+    )
+    if not (state.forecast.known[0] and state.mask[0, followed - 1]):
+        return "its target is not allowed today"
+    missed, weight = np.zeros((2, 1, TARGETS))
+    missed[0, followed - 1] = run.ended_at - run.started_at > constraint.limit_s
+    weight[0, followed - 1] = 1.0
+    return Labelled.of(state, missed, weight)
+
+
+def _run_of(application: Application, at: float, runs: Sequence[Run]) -> Run | None:
+    """The finished run, of those with the application's id, that was seen at ``at``. A master that
+    starts anew gives ids again, so that the name and the start must be the same too.
+    """
+    began = at - application.elapsed_s
+    return next(
+        (
+            run
+            for run in runs
+            if run.profile.family == application.name
+            and abs(run.started_at - began) <= SAME_START_S
+        ),
+        None,
+    )

@@ -1,0 +1,230 @@
+"""Carrying out a target: look, plan, act, until the pool has reached it or time is up.
+
+Owns the order of things; what to do is `kitwai.core.decide.scaling_plan`'s, how is the pool's.
+Nothing is remembered between calls: what one call leaves unfinished, the next one sees and
+continues.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from kitwai.core.decide.scaling_plan import ScalingPlan, foreign_workers, loads, plan_scaling
+from kitwai.core.records.observation import Observation, PoolWorker
+from kitwai.errors import InvalidInputError, PoolError
+from kitwai.pools.base import Lease, WorkerPool
+from kitwai.pools.worker import DRAIN_TIMEOUT_S
+
+SURE_S = 10.0
+"""So long it is asked again who may leave, where a driver gives no answer; then it is chosen."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingOutcome:
+    """What one call of `reach` did, by worker name, and what it left.
+
+    ``drained``: told to leave; ``stopped``: ended, those that drained before this call included.
+    ``settled``: the target is reached and nothing is under way; else ``waiting`` says what is, and
+    ``failed`` what went wrong, in plain sentences.
+    """
+
+    target: int
+    started: tuple[str, ...]
+    drained: tuple[str, ...]
+    stopped: tuple[str, ...]
+    settled: bool
+    waiting: tuple[str, ...]
+    failed: tuple[str, ...]
+    seconds: float
+
+
+@dataclass
+class Done:
+    """What a scaling has done to the pool so far, by worker name.
+
+    Whoever calls `reach` keeps it, so that it is known also when the call breaks off. ``drained``
+    were asked to leave, ``stopped`` ended.
+    """
+
+    # Insertion-ordered: a worker may be told twice and counts once.
+    started: dict[str, PoolWorker] = field(default_factory=dict)
+    drained: dict[str, PoolWorker] = field(default_factory=dict)
+    stopped: dict[str, PoolWorker] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+
+    def outcome(
+        self, target: int, *, settled: bool, waiting: tuple[str, ...], seconds: float
+    ) -> ScalingOutcome:
+        """What has become of a call for ``target`` that did this."""
+        return ScalingOutcome(
+            target=target,
+            started=tuple(self.started),
+            drained=tuple(self.drained),
+            stopped=tuple(self.stopped),
+            settled=settled,
+            waiting=waiting,
+            failed=tuple(self.failed),
+            seconds=seconds,
+        )
+
+
+def _no_note() -> None:
+    pass
+
+
+def reach(
+    target: int,
+    pool: WorkerPool,
+    look: Callable[[], Observation],
+    lease: Lease,
+    *,
+    done: Done | None = None,
+    note: Callable[[], None] = _no_note,
+    wait_s: float = 30.0,
+    drain_timeout_s: float = DRAIN_TIMEOUT_S,
+    poll_s: float = 0.5,
+    clock: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
+) -> ScalingOutcome:
+    """Make ``pool`` reach ``target`` workers, those that others run on the cluster included.
+
+    Calling it again changes nothing more: the target is absolute, and what is under way counts.
+    While the master or the pool cannot be read, nothing is touched. A fault of the pool ends the
+    call and is named in the outcome.
+
+    :param look: reads the cluster anew: master, drivers and pool.
+    :param lease: renewed before every action, and after every started worker.
+    :param done: is filled with what is done, also when the call raises.
+    :param note: called whenever ``done`` has grown: nothing else outlives a killed process.
+    :param wait_s: seconds after which what is unfinished is left to the next call.
+    :param drain_timeout_s: seconds after which a draining worker is ended with what it has.
+    :param clock: epoch seconds.
+    :raises InvalidInputError: the target is below 1.
+    :raises LeaseLostError: what was done before is in ``done``, nothing more was.
+    """
+    if target < 1:
+        raise InvalidInputError(f"A cluster keeps at least 1 worker; the target was {target}.")
+    begun = clock()
+    done = Done() if done is None else done
+    actions = _Actions(pool, lease, done, note)
+    while True:
+        seen = look()
+        unregistered: tuple[PoolWorker, ...] = ()
+        if seen.pool is None or seen.workers is None:
+            settled, waiting = False, _unreadable(seen)
+        else:
+            plan = plan_scaling(
+                target,
+                seen.pool,
+                loads(seen),
+                now=clock(),
+                drain_timeout_s=drain_timeout_s,
+                foreign=foreign_workers(seen),
+                patient=clock() - begun < min(SURE_S, wait_s),
+            )
+            settled, waiting, unregistered = plan.settled, plan.waiting, plan.unregistered
+            actions.carry_out(plan, seen.pool)
+        if settled or done.failed or clock() - begun >= wait_s:
+            break
+        sleep(poll_s)
+    if not settled:
+        waiting = (*waiting, *actions.last_words(seen, unregistered))
+    return done.outcome(target, settled=settled, waiting=waiting, seconds=clock() - begun)
+
+
+@dataclass
+class _Actions:
+    """What one call does to the pool."""
+
+    pool: WorkerPool
+    lease: Lease
+    done: Done
+    note: Callable[[], None]
+    replaced: bool = False
+
+    def carry_out(self, plan: ScalingPlan, seen: tuple[PoolWorker, ...]) -> None:
+        """Act on ``plan``, or say in ``done.failed`` why not.
+
+        A worker that cannot be told or ended keeps no other one from it.
+        """
+        if plan.start and not self._keep_dying(seen):
+            self.lease.renew()
+            with self._failing():
+                self.pool.start(plan.start, self._started)
+        undrained = set()
+        for worker in plan.drain:
+            self.lease.renew()
+            undrained.add(worker.name)
+            with self._failing():
+                self.pool.drain(worker)
+                undrained.remove(worker.name)
+                self.done.drained[worker.name] = worker
+                self.note()
+        for worker in plan.stop:
+            if worker.name in undrained:
+                continue
+            self.lease.renew()
+            with self._failing():
+                self.pool.stop(worker)
+                self.done.stopped[worker.name] = worker
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
+        except PoolError as error:
+            self.done.failed.append(str(error))
+
+    def _started(self, worker: PoolWorker) -> None:
+        self.done.started[worker.name] = worker
+        self.note()
+        self.lease.renew()
+
+    def _keep_dying(self, seen: tuple[PoolWorker, ...]) -> bool:
+        """Whether started workers died again after they had been replaced once."""
+        done = self.done
+        dead = [
+            w
+            for w in seen
+            if not w.alive and w.name in done.started.keys() - {*done.drained, *done.stopped}
+        ]
+        if dead and self.replaced:
+            done.failed += [
+                f"{w.name} ended soon after its start: {self._last_words(w)}" for w in dead
+            ]
+            return True
+        self.replaced = bool(dead)
+        return False
+
+    def last_words(self, seen: Observation, unregistered: tuple[PoolWorker, ...]) -> list[str]:
+        """Why workers that this call started, or that should long have registered, may not have."""
+        silent = [
+            worker
+            for worker in seen.starting
+            if worker.name in self.done.started or worker in unregistered
+        ]
+        return [
+            f"{worker.name} has not registered; its log ends: {self._last_words(worker)}"
+            for worker in silent
+        ]
+
+    def _last_words(self, worker: PoolWorker) -> str:
+        try:
+            return self.pool.last_words(worker)
+        except PoolError as error:
+            return str(error)
+
+
+def _unreadable(seen: Observation) -> tuple[str, ...]:
+    """Why nothing can be done now."""
+    missing = [
+        name for name, part in (("master", seen.workers), ("pool", seen.pool)) if part is None
+    ]
+    why = {part.name: part.error for part in seen.parts}
+    return tuple(
+        f"Nothing was touched, because the {name} gave no answer: {why.get(name) or 'no reason'}"
+        for name in missing
+    )

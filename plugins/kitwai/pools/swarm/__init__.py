@@ -1,0 +1,1 @@
+"""Workers as services of a Docker Swarm."""

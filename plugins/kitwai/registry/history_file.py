@@ -1,0 +1,87 @@
+"""Past runs of applications in a file, made by ``kitwai history`` and read by decisions."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kitwai.core.forecast.past_runs import Record
+from kitwai.errors import InvalidInputError
+
+MAX_BYTES = 256 * 2**20
+_ARRAYS = ("stage_work_s", "stage_tasks", "gap_s", "level", "loss")
+
+
+def history_text(history: Mapping[str, Sequence[Record]]) -> str:
+    """The runs of each application as JSON: the same runs give the same text."""
+    families = {
+        name: [
+            {"app": run.app, "inputs": dict(run.inputs), "cores": run.cores}
+            | {array: np.round(getattr(run, array), 6).tolist() for array in _ARRAYS}
+            for run in runs
+        ]
+        for name, runs in sorted(history.items())
+    }
+    return json.dumps({"format": 1, "families": families}, allow_nan=False)
+
+
+def read_history(path: Path) -> bytes:
+    """The content of a history, for `parse_history`.
+
+    :raises InvalidInputError: the file is missing or too large.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise InvalidInputError(f"The history {path} is larger than {MAX_BYTES // 2**20} MiB.")
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidInputError(
+            f"The history {path} cannot be read: {error.strerror or error}."
+        ) from error
+
+
+def parse_history(content: bytes, path: Path) -> dict[str, tuple[Record, ...]]:
+    """What `history_text` has made. ``path`` is for the message.
+
+    :raises InvalidInputError: it is something else.
+    """
+    try:
+        families = json.loads(content)["families"]
+        return {str(name): tuple(_record(run) for run in runs) for name, runs in families.items()}
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
+        raise InvalidInputError(
+            f"{path} is not a history: make one with `kitwai history`."
+        ) from error
+
+
+def _record(data: dict[str, Any]) -> Record:
+    arrays = {name: np.asarray(data[name], dtype=np.float64) for name in _ARRAYS}
+    stages, counts = arrays["stage_work_s"].shape, arrays["level"].shape
+    inputs = {str(name): float(value) for name, value in data["inputs"].items()}
+    sound = (
+        len(stages) == len(counts) == 1
+        and stages[0] > 0
+        and counts[0] > 0
+        and arrays["stage_tasks"].shape == arrays["gap_s"].shape == stages
+        and arrays["loss"].shape == counts
+        and all(np.isfinite(array).all() for array in arrays.values())
+        and all(math.isfinite(value) for value in inputs.values())
+        and (arrays["stage_work_s"] > 0).all()
+        and (arrays["stage_tasks"] >= 1).all()
+        and (arrays["gap_s"] >= 0).all()
+    )
+    if not sound:
+        raise ValueError("a run does not fit together")
+    return Record(inputs=inputs, cores=int(data["cores"]), app=str(data.get("app", "")), **arrays)

@@ -1,0 +1,423 @@
+"""The checkpoint registry: versions of the agent in a folder, and which of them is champion.
+
+Layout::
+
+    <root>/<version>/weights.npz     the network's arrays (`policy.ARRAYS`; NumPy, no pickle)
+    <root>/<version>/model.keras     the same network for Keras
+    <root>/<version>/runs.json       past runs of applications (`registry.history_file`), if any
+    <root>/<version>/card.md         the model card, and its pictures (`kitwai.learning.card`)
+    <root>/<version>/manifest.json   what it is, and the SHA-256 of the other files
+    <root>/champion                  one line: the version in use
+    <root>/history                   one line a former champion, the latest last
+
+A version is whole or absent: it is written beside its place and renamed. Nothing is loaded whose
+hash, feature names, shapes or numbers differ from what they must be; every such case raises
+`CheckpointError` with one sentence. All I/O is in the functions at the end of this module, so that
+another storage needs to replace those alone. TensorFlow is not imported.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import io
+import json
+import math
+import os
+import re
+import shutil
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kitwai.core.forecast.past_runs import Record
+from kitwai.core.policy.policy import ARRAYS, KNOWLEDGE, PRIOR, NetworkPolicy, array_shapes
+from kitwai.core.policy.state import FEATURE_NAMES
+from kitwai.errors import CheckpointError, InvalidInputError, PromotionError
+from kitwai.registry.history_file import parse_history
+from kitwai.store.files import replace_text, sync
+
+WEIGHTS = "weights.npz"
+MODEL = "model.keras"
+RUNS = "runs.json"
+CARD = "card.md"
+MANIFEST = "manifest.json"
+_CHAMPION = "champion"
+_HISTORY = "history"
+_VERSION = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
+_MAX_BYTES = 64 * 2**20
+_ABANDONED_S = 24 * 3600.0
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+
+def load_policy(root: Path, version: str | None = None) -> NetworkPolicy:
+    """The policy of a version, of the champion when None.
+
+    :raises CheckpointError: it is missing, incomplete, altered, or made for other features.
+    """
+    version = champion(root) if version is None else version
+    manifest = read_manifest(root, version)
+    path = _folder(root, version) / WEIGHTS
+    prices = _prices(manifest, path.with_name(MANIFEST))
+    weights = _weights(_checked(root, version, manifest, WEIGHTS), path)
+    trusted = _trusted(manifest, path.with_name(MANIFEST))
+    return NetworkPolicy(version, weights, prices=prices, trusted=trusted)
+
+
+def load_runs(root: Path, version: str | None = None) -> dict[str, tuple[Record, ...]]:
+    """The past runs that a version knows, by the name of the application; of the champion when
+    None. A version without the file knows none.
+
+    :raises CheckpointError: the file is missing, altered, or holds something else.
+    """
+    version = champion(root) if version is None else version
+    manifest = read_manifest(root, version)
+    if RUNS not in manifest["files"]:
+        return {}
+    content = _checked(root, version, manifest, RUNS)
+    try:
+        return parse_history(content, _folder(root, version) / RUNS)
+    except InvalidInputError as error:
+        raise CheckpointError(str(error)) from error
+
+
+def champion(root: Path) -> str:
+    """The version in use.
+
+    :raises CheckpointError: there is none, or the file does not name a version.
+    """
+    path = root / _CHAMPION
+    if not path.exists():
+        raise CheckpointError(
+            f"There is no champion in {root}: promote a version with `kitwai models promote`."
+        )
+    lines = _lines(path)
+    if len(lines) != 1 or not _is_version(lines[0]):
+        raise CheckpointError(f"The file {path} must hold one line, the version of the champion.")
+    return lines[0]
+
+
+def present_champion(root: Path) -> str | None:
+    """The version in use, None where there is none yet.
+
+    :raises CheckpointError: the file does not name a version.
+    """
+    return champion(root) if (root / _CHAMPION).exists() else None
+
+
+def versions(root: Path) -> list[str]:
+    """All versions with a manifest, in alphabetical order.
+
+    :raises CheckpointError: the folder cannot be listed.
+    """
+    if not root.is_dir():
+        return []
+    try:
+        return sorted(
+            path.name
+            for path in root.iterdir()
+            if _is_version(path.name) and (path / MANIFEST).is_file()
+        )
+    except OSError as error:
+        raise CheckpointError(
+            f"The registry {root} cannot be read: {error.strerror or error}."
+        ) from error
+
+
+def newest(root: Path, besides: str | None = None) -> str | None:
+    """The version that was saved last, other than ``besides``; None where there is none."""
+    found = [version for version in versions(root) if version != besides]
+    return max(
+        found, key=lambda one: ((root / one / MANIFEST).stat().st_mtime_ns, one), default=None
+    )
+
+
+def verify(root: Path, version: str) -> dict[str, Any]:
+    """Check every file of a version as loading would; returns its manifest.
+
+    :raises CheckpointError: naming the file and the fault.
+    """
+    manifest = read_manifest(root, version)
+    for name in manifest["files"]:
+        _checked(root, version, manifest, name)
+    load_policy(root, version)
+    load_runs(root, version)
+    return manifest
+
+
+def promote(root: Path, version: str, instead_of: str | None) -> None:
+    """Make a version that passes `verify` the champion; the one before can be restored.
+
+    :param instead_of: the champion that the caller has seen, None for none: of two promotions at
+        once one wins, and the other is told.
+    :raises PromotionError: another is champion by now.
+    :raises CheckpointError: the version is not whole.
+    """
+    verify(root, version)
+    with _locked(root):
+        before = present_champion(root)
+        if before == version:
+            return
+        if before != instead_of:
+            raise PromotionError(
+                f"{version} was not promoted: the champion is {before} by now, no longer "
+                f"{instead_of}. Look at it and ask again."
+            )
+        # History first: a crash in between leaves the champion as its own last entry, which
+        # `rollback` skips. The other way round the former champion would be forgotten.
+        if before is not None:
+            _write(root / _HISTORY, "".join(f"{v}\n" for v in [*_lines(root / _HISTORY), before]))
+        _write(root / _CHAMPION, f"{version}\n")
+
+
+def champion_before(root: Path) -> tuple[str, str]:
+    """The champion before the present one, and the present one.
+
+    :raises CheckpointError: there is none, or it does not pass `verify`.
+    """
+    present, history = _former(root)
+    verify(root, history[-1])
+    return history[-1], present
+
+
+def rollback(root: Path, instead_of: str | None = None) -> str:
+    """Restore the champion before the present one; returns its version.
+
+    :param instead_of: the champion that the caller has seen; None: whichever it is.
+    :raises PromotionError: another is champion by now.
+    :raises CheckpointError: there is none before, or it does not pass `verify`.
+    """
+    with _locked(root):
+        present, history = _former(root)
+        if instead_of not in (None, present):
+            raise PromotionError(
+                f"Nothing was rolled back: the champion is {present} by now, no longer "
+                f"{instead_of}. Look at it and ask again."
+            )
+        version = history.pop()
+        verify(root, version)
+        _write(root / _CHAMPION, f"{version}\n")
+        _write(root / _HISTORY, "".join(f"{v}\n" for v in history))
+        return version
+
+
+def _former(root: Path) -> tuple[str, list[str]]:
+    """The champion, and those before it, oldest first: one at least."""
+    present, history = champion(root), _lines(root / _HISTORY)
+    while history and history[-1] == present:
+        history.pop()
+    if not history:
+        raise CheckpointError(f"There is no champion before {present} in {root}.")
+    return present, history
+
+
+def save_version(
+    root: Path, version: str, manifest: dict[str, Any], write_files: Callable[[Path], None]
+) -> None:
+    """Add a version to the registry, whole or not at all.
+
+    :param manifest: everything but ``version`` and ``files``, which are filled in here.
+    :param write_files: called with an empty folder, writes all other files there.
+    :raises CheckpointError: the version exists, or what was written does not pass `verify`.
+    """
+    folder = _folder(root, version)
+    if folder.exists():
+        raise CheckpointError(f"The version {version} exists already in {root}.")
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(root)
+        # A name that no version can have, so that a crash leaves nothing that looks like one.
+        stage = Path(tempfile.mkdtemp(prefix=".new-", dir=root))
+    except OSError as error:
+        raise _unsaved(root, version, error) from error
+    try:
+        new = stage / version
+        new.mkdir()
+        write_files(new)
+        hashes = {path.name: _sha256(path.read_bytes()) for path in sorted(new.iterdir())}
+        whole = {"version": version, **manifest, "files": hashes}
+        _write(new / MANIFEST, json.dumps(whole, indent=1, allow_nan=False) + "\n")
+        for path in new.iterdir():
+            sync(path)
+        verify(stage, version)
+        new.rename(folder)
+        sync(root)
+    except OSError as error:
+        raise _unsaved(root, version, error) from error
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def _remove_abandoned(root: Path) -> None:
+    """What writers that were killed have left."""
+    for path in root.glob(".new-*"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _ABANDONED_S:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _unsaved(root: Path, version: str, error: OSError) -> CheckpointError:
+    return CheckpointError(
+        f"The version {version} cannot be saved in {root}: {error.strerror or error}."
+    )
+
+
+def read_manifest(root: Path, version: str) -> dict[str, Any]:
+    """The manifest of a version, its names and hashes checked for form.
+
+    :raises CheckpointError: it is missing, unreadable, or of another version or features.
+    """
+    path = _inside(root, _folder(root, version) / MANIFEST)
+    try:
+        manifest = json.loads(_read(path))
+        files, features = manifest["files"], [one["name"] for one in manifest["features"]]
+        named = manifest["version"]
+        well_formed = WEIGHTS in files and all(
+            Path(name).name == name and name.isprintable() and isinstance(hash_, str)
+            for name, hash_ in files.items()
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CheckpointError(f"{path} is not the manifest of a checkpoint.") from error
+    if not well_formed:
+        raise CheckpointError(f"{path} does not list the SHA-256 of {WEIGHTS}.")
+    if named != version:
+        raise CheckpointError(f"{path} belongs to version {named!r}, not {version!r}.")
+    if features != list(FEATURE_NAMES):
+        raise CheckpointError(
+            f"{path} was trained on other features than this version of Kitwai computes."
+        )
+    if manifest.get("prior") != PRIOR:
+        raise CheckpointError(
+            f"{path} was trained to correct another prediction than this version of Kitwai makes."
+        )
+    return dict(manifest)
+
+
+def read_file(root: Path, version: str, name: str) -> bytes:
+    """A file that the manifest of a version names, its hash checked.
+
+    :raises CheckpointError: it is missing, altered, or not in the manifest.
+    """
+    manifest = read_manifest(root, version)
+    if name not in manifest["files"]:
+        raise CheckpointError(f"The manifest of {version} names no file {name!r}.")
+    return _checked(root, version, manifest, name)
+
+
+def _prices(manifest: dict[str, Any], path: Path) -> dict[float, float]:
+    """Price of a missed limit by stated miss probability."""
+    try:
+        prices = {float(miss): float(price) for miss, price in manifest["prices"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise CheckpointError(f"{path} holds no prices of a missed limit.") from error
+    if not prices or not all(0 < m < 1 and 0 < p < math.inf for m, p in prices.items()):
+        raise CheckpointError(f"{path} holds prices that are not finite and positive.")
+    return prices
+
+
+def _trusted(manifest: dict[str, Any], path: Path) -> dict[str, bool]:
+    """Where the network was found better than the forecast alone."""
+    trusted = manifest.get("trusted")
+    if not isinstance(trusted, dict) or set(trusted) != set(KNOWLEDGE):
+        raise CheckpointError(f"{path} does not say where the network is trusted.")
+    if not all(isinstance(value, bool) for value in trusted.values()):
+        raise CheckpointError(f"{path} does not say where the network is trusted.")
+    return trusted
+
+
+def _weights(content: bytes, path: Path) -> dict[str, np.ndarray]:
+    """The network's arrays: features in, two outputs a target."""
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            weights = {name: arrays[name] for name in arrays.files}
+    except (ValueError, TypeError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f"{path} is not a NumPy archive of plain numbers.") from error
+    if set(weights) != set(ARRAYS):
+        raise CheckpointError(f"{path} does not hold {', '.join(ARRAYS)} alone.")
+    for array in weights.values():
+        # The policy computes in float32, where a larger number is infinite.
+        if array.dtype.kind != "f" or not (np.abs(array) <= _FLOAT32_MAX).all():
+            raise CheckpointError(f"{path} holds weights that are not finite numbers.")
+    width = weights["hidden_kernel"].shape[-1] if weights["hidden_kernel"].ndim else 0
+    if width == 0 or any(
+        weights[name].shape != shape for name, shape in array_shapes(width).items()
+    ):
+        raise CheckpointError(f"{path} holds layers whose shapes do not fit together.")
+    return weights
+
+
+def _is_version(name: str) -> bool:
+    return bool(_VERSION.fullmatch(name)) and name not in (_CHAMPION, _HISTORY)
+
+
+def _folder(root: Path, version: str) -> Path:
+    if not _is_version(version):
+        raise CheckpointError(
+            f"{version!r} is not the name of a version: it consists of at most 64 lower-case "
+            "letters, digits, dots, dashes and underscores, and begins with a letter or digit."
+        )
+    return _inside(root, root / version)
+
+
+def _inside(root: Path, path: Path) -> Path:
+    """The path, unless a link leads out of the registry."""
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise CheckpointError(f"{path} leads out of the registry {root}.")
+    return path
+
+
+def _checked(root: Path, version: str, manifest: dict[str, Any], name: str) -> bytes:
+    """The bytes of a file whose hash is the manifest's."""
+    path = _inside(root, _folder(root, version) / name)
+    content = _read(path)
+    if _sha256(content) != manifest["files"][name]:
+        raise CheckpointError(f"{path} was altered: its SHA-256 is not the one in {MANIFEST}.")
+    return content
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise CheckpointError(f"{path} is larger than {_MAX_BYTES // 2**20} MiB.")
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path} is missing.") from error
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _lines(path: Path) -> list[str]:
+    if not path.exists():
+        return []
+    return _read(path).decode("utf-8", errors="replace").split()
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        replace_text(path, text)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+@contextmanager
+def _locked(root: Path) -> Iterator[None]:
+    """One change of the champion at a time; the system frees the lock when the holder ends."""
+    try:
+        handle = os.open(root, os.O_RDONLY)
+    except OSError as error:
+        raise CheckpointError(f"The registry {root} cannot be opened.") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

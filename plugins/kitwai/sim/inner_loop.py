@@ -1,0 +1,399 @@
+"""The simulator's inner loop: one application on its own workers, event by event, compiled.
+
+Every function works on one row of `Rows`. Random numbers are hashes of the row's seed and of what
+they stand for (the task, the launch), not of a stream: whatever a policy does, the same task is
+slow and the same worker is late, so that policies are compared in the same realisation.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit, prange
+
+from kitwai.core.forecast.arrays import Floats
+from kitwai.sim.library import NONE, Ints
+
+IDLE = -1
+_TASK, _STRAGGLER, _STRAGGLE_BY, _START, _VICTIM = 1, 2, 3, 4, 5
+
+
+class Rows(NamedTuple):
+    """B running applications; P places of workers (twice N, since those that drain keep theirs
+    until they are gone), L slots (places x most cores), S stages, W = N + 1.
+    """
+
+    profile: Ints  # [B] position in the library
+    now: Floats  # [B] seconds since the application's start
+    finish: Floats  # [B] its end, inf while it runs
+    seed: Any  # [B] uint64, of this realisation
+    factor: Floats  # [B] hidden factor on all task times
+    noise: Floats  # [B] sigma of the log of a task's own factor
+    stragglers: Floats  # [B] share of tasks that take 3..8 times as long
+    start_noise: Floats  # [B] sigma of the log of a start-up time
+    death: Floats  # [B] when a worker is lost, inf for never
+    launches: Ints  # [B] workers launched so far
+    operations: Ints  # [B] scaling operations so far
+    busy: Floats  # [B] slot-seconds in use during the last step
+    offered: Floats  # [B] slot-seconds on offer during the last step
+    launch: Floats  # [B, P] launch request, inf for a vacant place
+    ready: Floats  # [B, P] when it takes tasks
+    leave: Floats  # [B, P] when it is gone, inf while it stays
+    slot_end: Floats  # [B, L] end of the task under way
+    slot_run: Floats  # [B, L] its run time
+    slot_stage: Ints  # [B, L] its stage, or IDLE
+    slot_count: Ints  # [B, L] workers serving when it was launched
+    slot_last: Ints  # [B, L] stage of the last task it was given, or IDLE before the first
+    next_task: Ints  # [B, S] first task not launched yet, counted in the stage
+    redo: Ints  # [B, S] tasks to run again because their worker was lost
+    active: Ints  # [B, S] tasks under way
+    complete: Ints  # [B, S] finished tasks
+    run_s: Floats  # [B, S] run time of finished tasks
+    began: Floats  # [B, S] launch of the first task, inf before
+    end_s: Floats  # [B, S] end of the last finished task
+    ready_at: Floats  # [B, S] when its tasks may start, inf while a parent runs
+    submitted: Floats  # [B, S] when Spark shows it
+    cell_n: Floats  # [B, S, W] finished tasks by the workers serving at their launch
+    cell_s: Floats  # [B, S, W] their run time
+    held: Ints  # [B, P, S] finished tasks whose output lies on a worker
+
+
+class Shapes(NamedTuple):
+    """The arrays of `kitwai.sim.library.Library` that the loop reads."""
+
+    task_s: Floats
+    first_task: Ints
+    tasks: Ints
+    gap_s: Floats
+    waits_for: Ints
+    job: Ints
+    stages: Ints
+    cores: Ints
+    slowdown: Floats
+    stage_first_s: Floats
+
+
+class Constants(NamedTuple):
+    """Times of the cluster in seconds (`kitwai.sim.simulator.SimulatorConfig`)."""
+
+    start_delay: float
+    start_stagger: float
+    drain: float
+    first_task: float
+    task_overhead: float
+    stage_overhead: float
+    recompute: bool
+
+
+@njit(cache=True)
+def _hash(seed: Any, kind: Any, number: Any) -> Any:
+    """Uniform in (0, 1) from three whole numbers (splitmix64's finaliser)."""
+    x = np.uint64(seed) + np.uint64(kind) * np.uint64(0x9E3779B97F4A7C15)
+    x += np.uint64(number) * np.uint64(0xD1B54A32D192ED03)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    x ^= x >> np.uint64(31)
+    return (float(x >> np.uint64(11)) + 0.5) / 9007199254740992.0
+
+
+@njit(cache=True)
+def _lognormal(seed: Any, kind: Any, number: Any, sigma: Any) -> Any:
+    """Lognormal with mean 1."""
+    if sigma == 0.0:
+        return 1.0
+    one = _hash(seed, kind, 2 * number)
+    two = _hash(seed, kind, 2 * number + 1)
+    normal = np.sqrt(-2.0 * np.log(one)) * np.cos(2.0 * np.pi * two)
+    return np.exp(sigma * normal - 0.5 * sigma * sigma)
+
+
+@njit(cache=True)
+def enter(b: Any, lib: Any, rows: Any) -> None:
+    """Note which stages may start now that some have ended, and what Spark shows of them."""
+    p = rows.profile[b]
+    for s in range(lib.stages[p]):
+        if rows.ready_at[b, s] < np.inf:
+            continue
+        ended, free = 0.0, True
+        for d in range(lib.waits_for.shape[2]):
+            w = lib.waits_for[p, s, d]
+            if w == NONE:
+                break
+            if rows.complete[b, w] < lib.tasks[p, w]:
+                free = False
+                break
+            ended = max(ended, rows.end_s[b, w])
+        if free:
+            rows.ready_at[b, s] = ended + lib.gap_s[p, s]
+            if rows.submitted[b, s] == np.inf:
+                for other in range(lib.stages[p]):
+                    if lib.job[p, other] == lib.job[p, s]:
+                        rows.submitted[b, other] = rows.ready_at[b, s]
+
+
+@njit(cache=True)
+def scale(b: Any, target: Any, warm: Any, lib: Any, rows: Any, constants: Any) -> None:
+    """Launch workers in free places, or tell some to leave: starting ones, idle ones, others by
+    the number of their running tasks.
+
+    :param warm: so many launches need no start-up (another application has left a worker).
+    """
+    now, cores = rows.now[b], lib.cores[rows.profile[b]]
+    places = rows.launch.shape[1]
+    width = rows.slot_end.shape[1] // places
+    staying = 0
+    for w in range(places):
+        if rows.launch[b, w] < np.inf and rows.leave[b, w] == np.inf:
+            staying += 1
+    if target == staying:
+        return
+    rows.operations[b] += 1
+    started = 0
+    for w in range(places):
+        if staying >= target:
+            break
+        if rows.launch[b, w] < np.inf and rows.leave[b, w] > now:
+            continue
+        if started < warm:
+            delay = 0.0
+        else:
+            delay = constants.start_delay + constants.start_stagger * (started - warm)
+            delay *= _lognormal(rows.seed[b], _START, rows.launches[b], rows.start_noise[b])
+        rows.launches[b] += 1
+        rows.launch[b, w] = now
+        rows.ready[b, w] = now + delay
+        rows.leave[b, w] = np.inf
+        for c in range(width):
+            rows.slot_stage[b, w * width + c] = IDLE
+            rows.slot_last[b, w * width + c] = IDLE
+        for s in range(rows.held.shape[2]):
+            rows.held[b, w, s] = 0
+        started += 1
+        staying += 1
+    while staying > target:
+        best, fewest = -1, np.inf
+        for w in range(places):
+            if rows.launch[b, w] == np.inf or rows.leave[b, w] < np.inf:
+                continue
+            running = 0.0
+            if rows.ready[b, w] > now:
+                running = -1.0
+            else:
+                for c in range(cores):
+                    running += rows.slot_stage[b, w * width + c] != IDLE
+            if running < fewest:
+                best, fewest = w, running
+        gone = now
+        if fewest >= 0.0:
+            for c in range(cores):
+                if rows.slot_stage[b, best * width + c] != IDLE:
+                    gone = max(gone, rows.slot_end[b, best * width + c])
+            gone += constants.drain
+        rows.leave[b, best] = gone
+        staying -= 1
+
+
+@njit(cache=True)
+def _lose_worker(b: Any, now: Any, lib: Any, rows: Any, constants: Any) -> None:
+    """One worker is gone: what it ran is run again, and so are its outputs that are still asked
+    for (Spark finds out by fetch failures; here at once).
+    """
+    p = rows.profile[b]
+    places = rows.launch.shape[1]
+    width = rows.slot_end.shape[1] // places
+    serving = 0
+    for w in range(places):
+        serving += rows.launch[b, w] < np.inf and rows.leave[b, w] == np.inf
+    if serving == 0:
+        return
+    nth = int(_hash(rows.seed[b], _VICTIM, 0) * serving)
+    victim = -1
+    for w in range(places):
+        if rows.launch[b, w] < np.inf and rows.leave[b, w] == np.inf:
+            if nth == 0:
+                victim = w
+                break
+            nth -= 1
+    rows.leave[b, victim] = now
+    for c in range(width):
+        s = rows.slot_stage[b, victim * width + c]
+        if s != IDLE:
+            rows.slot_stage[b, victim * width + c] = IDLE
+            rows.active[b, s] -= 1
+            rows.redo[b, s] += 1
+    if not constants.recompute:
+        return
+    for s in range(lib.stages[p]):
+        lost = rows.held[b, victim, s]
+        if lost == 0:
+            continue
+        needed = rows.complete[b, s] < lib.tasks[p, s]
+        for child in range(lib.stages[p]):
+            if needed or rows.complete[b, child] == lib.tasks[p, child]:
+                continue
+            for d in range(lib.waits_for.shape[2]):
+                # A stage of a later job waits for it too, but asks for no shuffle output of it.
+                if lib.waits_for[p, child, d] == s and lib.job[p, child] == lib.job[p, s]:
+                    needed = True
+        rows.held[b, victim, s] = 0
+        if not needed:
+            continue
+        rows.redo[b, s] += lost
+        rows.complete[b, s] -= lost
+        for child in range(lib.stages[p]):
+            for d in range(lib.waits_for.shape[2]):
+                if lib.waits_for[p, child, d] == s:
+                    rows.ready_at[b, child] = np.inf
+
+
+@njit(cache=True)
+def run(b: Any, until: Any, lib: Any, rows: Any, constants: Any) -> None:
+    """Let one application run until ``until`` or its end."""
+    p = rows.profile[b]
+    stages, cores = lib.stages[p], lib.cores[p]
+    places = rows.launch.shape[1]
+    width = rows.slot_end.shape[1] // places
+    now = rows.now[b]
+    rows.busy[b] = 0.0
+    rows.offered[b] = 0.0
+    first = 0
+    while True:
+        while first < stages and rows.complete[b, first] == lib.tasks[p, first]:
+            first += 1
+        if first == stages:
+            break
+        # Hand out tasks: the earliest stage that may start first, to any idle slot.
+        serving = 0
+        event = until
+        for w in range(places):
+            if rows.launch[b, w] < np.inf and rows.leave[b, w] == np.inf:
+                if rows.ready[b, w] <= now:
+                    serving += 1
+                elif rows.ready[b, w] < event:
+                    event = rows.ready[b, w]
+        s = first
+        running = 0
+        slots = max(1, min(serving * cores, lib.slowdown.shape[1] - 1))
+        for w in range(places):
+            if rows.launch[b, w] == np.inf or rows.leave[b, w] <= now:
+                continue
+            takes = rows.leave[b, w] == np.inf and rows.ready[b, w] <= now
+            for c in range(cores):
+                slot = w * width + c
+                if rows.slot_stage[b, slot] == IDLE and takes:
+                    while s < stages and not (
+                        rows.ready_at[b, s] <= now
+                        and (rows.redo[b, s] > 0 or rows.next_task[b, s] < lib.tasks[p, s])
+                    ):
+                        s += 1
+                    if s < stages:
+                        task = lib.first_task[p, s]
+                        if rows.redo[b, s] > 0:
+                            # Which of the tasks is repeated does not matter: an evenly spread one.
+                            rows.redo[b, s] -= 1
+                            task += (rows.redo[b, s] * 7919) % lib.tasks[p, s]
+                        else:
+                            task += rows.next_task[b, s]
+                            rows.next_task[b, s] += 1
+                            rows.began[b, s] = min(rows.began[b, s], now)
+                        time = lib.task_s[task] * lib.slowdown[p, slots] * rows.factor[b]
+                        seed = rows.seed[b]
+                        time *= _lognormal(seed, _TASK, task, rows.noise[b])
+                        if _hash(seed, _STRAGGLER, task) < rows.stragglers[b]:
+                            time *= 3.0 + 5.0 * _hash(seed, _STRAGGLE_BY, task)
+                        time += constants.task_overhead
+                        if rows.slot_last[b, slot] == IDLE:
+                            time += max(constants.first_task, lib.stage_first_s[p, s])
+                        elif rows.slot_last[b, slot] != s:
+                            time += lib.stage_first_s[p, s]
+                        rows.slot_last[b, slot] = s
+                        rows.slot_stage[b, slot] = s
+                        rows.slot_run[b, slot] = time
+                        rows.slot_end[b, slot] = now + time
+                        rows.slot_count[b, slot] = serving
+                        rows.active[b, s] += 1
+                if rows.slot_stage[b, slot] != IDLE:
+                    running += 1
+                    event = min(event, rows.slot_end[b, slot])
+        for s in range(first, stages):
+            if now < rows.ready_at[b, s] < event:
+                event = rows.ready_at[b, s]
+        if now < rows.death[b] < event:
+            event = rows.death[b]
+        rows.busy[b] += running * (event - now)
+        rows.offered[b] += serving * cores * (event - now)
+        if event >= until:
+            now = until
+            break
+        now = event
+        if now == rows.death[b]:
+            rows.death[b] = np.inf
+            _lose_worker(b, now, lib, rows, constants)
+            first = 0
+        ended = False
+        for w in range(places):
+            if rows.launch[b, w] == np.inf:
+                continue
+            for c in range(cores):
+                slot = w * width + c
+                s = rows.slot_stage[b, slot]
+                if s != IDLE and rows.slot_end[b, slot] <= now:
+                    rows.slot_stage[b, slot] = IDLE
+                    rows.active[b, s] -= 1
+                    rows.complete[b, s] += 1
+                    rows.run_s[b, s] += rows.slot_run[b, slot]
+                    rows.cell_n[b, s, rows.slot_count[b, slot]] += 1.0
+                    rows.cell_s[b, s, rows.slot_count[b, slot]] += rows.slot_run[b, slot]
+                    rows.held[b, w, s] += 1
+                    if rows.complete[b, s] == lib.tasks[p, s]:
+                        rows.end_s[b, s] = now + constants.stage_overhead
+                        ended = True
+        if ended:
+            enter(b, lib, rows)
+            first = 0
+    rows.now[b] = now
+    if first == stages:
+        rows.finish[b] = now
+
+
+@njit(cache=True, parallel=True)
+def step(targets: Ints, warm: Ints, step_s: float, lib: Any, rows: Any, constants: Any) -> None:
+    """Scale and run all rows that have not ended for ``step_s`` seconds."""
+    for b in prange(len(targets)):
+        if rows.finish[b] == np.inf:
+            scale(b, targets[b], warm[b], lib, rows, constants)
+            run(b, rows.now[b] + step_s, lib, rows, constants)
+
+
+@njit(cache=True)
+def start(which: Ints, workers: Ints, lib: Any, rows: Any) -> None:
+    """Begin the rows ``which`` anew, on ``workers`` workers that take tasks at once."""
+    for index in range(len(which)):
+        b = which[index]
+        rows.now[b] = 0.0
+        rows.finish[b] = np.inf
+        rows.launches[b] = 0
+        rows.operations[b] = 0
+        rows.busy[b] = 0.0
+        rows.offered[b] = 0.0
+        rows.launch[b] = np.inf
+        rows.ready[b] = np.inf
+        rows.leave[b] = np.inf
+        rows.slot_stage[b] = IDLE
+        rows.slot_last[b] = IDLE
+        rows.launch[b, : workers[index]] = 0.0
+        rows.ready[b, : workers[index]] = 0.0
+        rows.next_task[b] = 0
+        rows.redo[b] = 0
+        rows.active[b] = 0
+        rows.complete[b] = 0
+        rows.run_s[b] = 0.0
+        rows.began[b] = np.inf
+        rows.end_s[b] = 0.0
+        rows.ready_at[b] = np.inf
+        rows.submitted[b] = np.inf
+        rows.cell_n[b] = 0.0
+        rows.cell_s[b] = 0.0
+        rows.held[b] = 0
+        enter(b, lib, rows)

@@ -1,0 +1,234 @@
+"""Applications that really ran, played again in the simulator under another policy.
+
+Their profiles tell what their tasks took; they begin when they began and have the limit they had,
+on one cluster under its recorded settings (`kitwai.sim.day`). A policy knows of past runs what had
+ended before an application began.
+
+Approximations, besides the simulator's own: a task takes what it took then at any worker count (one
+run does not tell a scale-out curve); the guardrails of each application hold, cooldowns of the
+cluster do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kitwai.core.decide.guardrails import guard_application
+from kitwai.core.forecast.arrays import Floats, Ints, View
+from kitwai.core.forecast.past_runs import Record, comparable, prior_of
+from kitwai.core.forecast.prior import Prior
+from kitwai.core.policy.policy import AnalyticPolicy, Policy, price_of
+from kitwai.core.policy.state import TARGETS, build_state
+from kitwai.core.records.constraint import Constraint
+from kitwai.core.records.decision import ClusterSettings
+from kitwai.core.records.profile import ApplicationProfile
+from kitwai.sim.baselines.recorded import baseline
+from kitwai.sim.baselines.single import Announced, SingleBaseline
+from kitwai.sim.day import Day, DayConfig, run_day
+from kitwai.sim.episodes import Episodes
+from kitwai.sim.judging import Controller, Judge
+from kitwai.sim.library import Library
+from kitwai.sim.simulator import Realisation, SimulatorConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """One application that ran: ``began_s``: seconds since the beginning of what is played."""
+
+    profile: ApplicationProfile
+    began_s: float
+    constraint: Constraint
+
+
+@dataclass(frozen=True, slots=True)
+class Knowing:
+    """A policy and the past runs that it knows of one application's family."""
+
+    policy: Policy
+    records: Sequence[Record]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a policy comes to: ``limits`` applications with a limit, of which ``met`` in time, at
+    ``worker_s`` worker-seconds in all, idle ones included. None: not known.
+    """
+
+    limits: int
+    met: int
+    worker_s: float | None
+
+
+def play(
+    applications: Sequence[Played],
+    controller: Controller,
+    settings: ClusterSettings,
+    *,
+    step_s: float,
+    seconds: float,
+) -> Outcome:
+    """Let a policy run the applications.
+
+    :param seconds: how long the cluster is paid for at least.
+    :raises InvalidInputError: it is longer than `DayConfig` allows.
+    """
+    most = settings.constraint.max_workers
+    order = sorted(applications, key=lambda one: one.began_s)
+    simulator = SimulatorConfig(
+        step_s=step_s,
+        start_workers=most,
+        start_delay_s=settings.start_delay_s,
+        drain_s=settings.drain_s,
+    )
+    library = Library([one.profile for one in order], max(TARGETS, most))
+    count = len(order)
+    episodes = Episodes(
+        profile=np.arange(count),
+        max_workers=np.array([min(one.constraint.max_workers, most) for one in order]),
+        limit_s=np.array([one.constraint.limit_s for one in order]),
+        miss=np.array([one.constraint.miss for one in order]),
+        informed=np.ones(count, dtype=np.bool_),
+        realisation=Realisation.calm(count),
+    )
+    arrival_s = np.ceil(np.array([max(0.0, one.began_s) for one in order]) / step_s) * step_s
+    day = Day(
+        library=library,
+        config=DayConfig(
+            cluster_workers=most,
+            min_workers=settings.min_workers,
+            keep_idle_s=settings.quiet_s,
+            hours=max(seconds, float(arrival_s.max()) + step_s) / 3600.0,
+        ),
+        simulator=simulator,
+        arrival_s=arrival_s,
+        episodes=episodes,
+        feasible=Judge(library, episodes, simulator).feasible,
+    )
+    result = run_day(day, controller)
+    return Outcome(count, result.limits_met, result.worker_hours * 3600.0)
+
+
+class PolicyPlayer:
+    """Kitwai's own policies, each application's with what it knows, and the guardrails."""
+
+    _prior: Prior
+    _price: Floats
+
+    def __init__(self, knowing: Sequence[Knowing], settings: ClusterSettings) -> None:
+        """:param knowing: of each application, in the order in which they begin."""
+        self._settings = settings
+        self._knowing = knowing
+
+    def begin(self, library: Library, episodes: Episodes, config: SimulatorConfig) -> None:
+        """New episodes (`kitwai.sim.judging.Controller`)."""
+        self._episodes = episodes
+        self._policies = [
+            one.policy
+            if one.policy.max_targets is None or most <= one.policy.max_targets
+            else AnalyticPolicy()
+            for one, most in zip(self._knowing, episodes.max_workers, strict=True)
+        ]
+        stages = library.tasks.shape[1]
+        counts = library.max_workers
+        self._prior = Prior.stack(
+            [
+                prior_of(
+                    comparable(one.records, counts, profile.cores_per_worker),
+                    profile.inputs,
+                    counts,
+                    stages,
+                )
+                for one, profile in zip(self._knowing, library.profiles, strict=True)
+            ]
+        )
+        self._price = np.array(
+            [
+                price_of(float(miss), policy.prices)
+                for miss, policy in zip(episodes.miss, self._policies, strict=True)
+            ]
+        )
+
+    def targets(self, view: View) -> Ints:
+        """[B] what each application that runs is to get, the present count for the others."""
+        targets = np.maximum(view.workers, 1)
+        running = running_rows(view)
+        padded = view.padded(self._prior.tasks.shape[1])
+        for policy in {id(one): one for one in self._policies}.values():
+            rows = np.array([row for row in running if self._policies[row] is policy], np.int64)
+            if len(rows):
+                targets[rows] = self._asked(policy, rows, padded.take(rows))
+        return targets
+
+    def _asked(self, policy: Policy, rows: Ints, view: View) -> list[int]:
+        state = build_state(
+            view,
+            self._prior.take(rows),
+            self._price[rows],
+            start_delay_s=self._settings.start_delay_s,
+            drain_s=self._settings.drain_s,
+        )
+        asked = []
+        for at, best in enumerate(policy.values(state).best(state)):
+            most, limit_s = int(view.max_workers[at]), float(view.limit_s[at])
+            target = int(best)
+            if state.forecast.known[at] and state.forecast.told[at]:
+                target, _ = guard_application(
+                    target,
+                    finish_s=[float(one) for one in state.finish_s[at, :most]],
+                    present=int(view.workers[at]),
+                    constraint=Constraint(most, limit_s),
+                    margin=self._settings.margin,
+                )
+            asked.append(target)
+        return asked
+
+
+class BaselinePlayer:
+    """A baseline, asked about each application on its own."""
+
+    def __init__(
+        self, name: str, past: Sequence[Sequence[ApplicationProfile]], settings: ClusterSettings
+    ) -> None:
+        """:param past: of each application, in the order in which they begin, its family's runs
+        that had ended by then.
+        """
+        baseline(name)
+        self._name, self._past, self._settings = name, past, settings
+
+    def begin(self, library: Library, episodes: Episodes, config: SimulatorConfig) -> None:
+        """New episodes (`kitwai.sim.judging.Controller`)."""
+        self._asked = [
+            SingleBaseline(
+                baseline(self._name),
+                Announced(
+                    family=profile.family,
+                    inputs=profile.inputs,
+                    cores=profile.cores_per_worker,
+                    constraint=Constraint(
+                        int(episodes.max_workers[at]),
+                        float(episodes.limit_s[at]),
+                        float(episodes.miss[at]),
+                    ),
+                    past=past,
+                ),
+                config,
+                counts=library.max_workers,
+                stages=library.tasks.shape[1],
+            )
+            for at, (profile, past) in enumerate(zip(library.profiles, self._past, strict=True))
+        ]
+
+    def targets(self, view: View) -> Ints:
+        """[B] what each application that runs is to get, the present count for the others."""
+        targets = np.maximum(view.workers, 1)
+        for row in running_rows(view):
+            targets[row] = self._asked[row].target(view.take(np.array([row])))
+        return targets
+
+
+def running_rows(view: View) -> Ints:
+    """Applications of a day that run: of the others all stages have ended (`run_day`)."""
+    return np.flatnonzero(~view.over & ~view.ended.all(axis=1))

@@ -1,0 +1,241 @@
+"""Mode approve without Airflow: when a person is asked, what an answer comes to, what is shown."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+import kitwai.actions.approve
+from builders import application, observation, settings, stage
+from kitwai.actions.approve import close_outdated
+from kitwai.actions.question import plain, question
+from kitwai.core.decide.approval import approved_target, outdated
+from kitwai.core.decide.cluster import decide
+from kitwai.core.records.constraint import Constraint
+from kitwai.core.records.decision import Decision, Mode, Pause, Pin
+from kitwai.core.records.overrides import Control
+from kitwai.errors import LeaseError, StoreError
+from kitwai.store.approvals import Answer, ApprovalStore
+from kitwai.store.store import Store
+
+SETTINGS = settings(mode=Mode.APPROVE)
+
+ask = partial(kitwai.actions.approve.ask, is_run=lambda run_id: True)
+
+
+def decision(present, target, at=1000.0, **changes) -> Decision:
+    made = Decision(
+        "test", at, Mode.APPROVE, Constraint(10, 300.0), present, target, "Why.", "analytic", None
+    )
+    return replace(made, **changes)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(f"sqlite:///{tmp_path / 'kitwai.db'}")
+
+
+def add(store, made, of=SETTINGS):
+    seen = store.add_observation(observation(made.present or 0, at=made.at))
+    return store.decision(store.add_decision(made, seen, of))
+
+
+@pytest.mark.parametrize(
+    ("asked", "newest", "target"),
+    [
+        ((2, 4), (2, 4), 4),
+        ((2, 4), (2, 8), 4),  # never further than the person allowed
+        ((2, 5), (2, 3), 3),  # never further than is wanted now
+        ((6, 2), (6, 4), 4),
+        ((6, 4), (6, 2), 4),
+        ((6, 4), (5, 4), 4),  # a worker was lost meanwhile
+        ((2, 4), (2, 2), None),
+        ((2, 4), (2, 1), None),
+        ((2, 4), (4, 4), None),
+        ((2, 4), (5, 4), None),  # who allowed more workers did not allow fewer
+        ((2, 4), (3, 2), None),
+    ],
+)
+def test_what_an_approval_comes_to(asked, newest, target):
+    found, why = approved_target(decision(*asked), decision(*newest), SETTINGS)
+    assert found == target, why
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"mode": Mode.SUGGEST}, "mode is suggest"),
+        ({"mode": Mode.AUTO}, "mode is auto"),
+        ({"pause": Pause(2000.0, "ada")}, "ada paused"),
+        ({"pin": Pin(3, 2000.0, "ada")}, "ada pinned"),
+        ({"constraint": Constraint(2, 300.0)}, "At most 2"),
+    ],
+)
+def test_what_people_set_meanwhile_holds(changes, words):
+    found, why = approved_target(decision(2, 4), decision(2, 4), replace(SETTINGS, **changes))
+    assert found is None
+    assert words in why
+
+
+def test_a_lower_n_bounds_the_approved_target():
+    now = replace(SETTINGS, constraint=Constraint(3, 300.0))
+    assert approved_target(decision(2, 5), decision(2, 5), now)[0] == 3
+
+
+def test_without_a_fresh_decision_nothing_is_carried_out():
+    assert approved_target(decision(2, 4), None, SETTINGS)[0] is None
+
+
+def test_a_look_that_knew_too_little_makes_nothing_outdated():
+    assert outdated(decision(2, 4), decision(2, 2, held=True)) is None
+    assert outdated(decision(2, 4), decision(None, None)) is None
+    assert outdated(decision(2, 4), decision(2, 2)) is not None
+
+
+def test_one_question_a_cluster_and_the_first_answer_counts(store):
+    stored = add(store, decision(2, 4))
+    asked, _ = ask(store, stored, 1000.0, 300.0)
+    assert (asked.answer, asked.expires_at) == (None, 1300.0)
+    assert asked.run_id.startswith("test__")
+    assert ask(store, stored, 1001.0, 300.0)[0] is None
+    approvals = ApprovalStore(store.engine)
+    assert approvals.close(asked.id, Answer.APPROVED, 1010.0, by="ada")
+    assert not approvals.close(asked.id, Answer.REJECTED, 1011.0, by="bob")
+    found = approvals.get(asked.id)
+    assert (found.answer, found.answered_at, found.answered_by) == ("approved", 1010.0, "ada")
+    assert approvals.supersede(asked.id)
+    assert approvals.get(asked.id).answered_by == "ada"
+    assert not approvals.supersede(asked.id)
+    with pytest.raises(StoreError, match="no approval 77"):
+        approvals.get(77)
+
+
+def test_a_question_that_was_never_put_is_put_again(store):
+    stored = add(store, decision(2, 4))
+    asked, _ = ask(store, stored, 1000.0, 300.0)
+
+    def again(at, *runs):
+        found, _ = ask(store, stored, at, 300.0, is_run=lambda run_id: run_id in runs)
+        return found
+
+    assert again(1010.0) is None  # the step may be about to end, and Airflow to trigger the run
+    assert again(1040.0, asked.run_id) is None
+    assert again(1040.0) == asked
+
+
+def test_two_processes_open_one_question(store, tmp_path):
+    stored = add(store, decision(2, 4))
+    code = (
+        "import sys; from kitwai.store.approvals import ApprovalStore\n"
+        "from kitwai.errors import LeaseError\n"
+        "from kitwai.store.store import Store\n"
+        "store = Store(sys.argv[1])\n"
+        "for _ in range(20):\n"
+        "    try:\n"
+        "        ApprovalStore(store.engine).ask('test', int(sys.argv[2]), now=1.0, timeout_s=9.0,"
+        " run_id='r')\n"
+        "    except LeaseError:\n"
+        "        pass\n"
+    )
+    command = [sys.executable, "-c", code, str(store.engine.url), str(stored.id)]
+    both = [subprocess.Popen(command, env=os.environ) for _ in range(2)]
+    assert [one.wait(timeout=60) for one in both] == [0, 0]
+    with store.engine.connect() as connection:
+        (count,) = connection.exec_driver_sql("select count(*) from kitwai_approval").one()
+    assert count == 1
+
+
+def test_while_an_operation_is_under_way_nobody_is_asked(store):
+    stored = add(store, decision(2, 4))
+    with store.lease("test"), pytest.raises(LeaseError):
+        ask(store, stored, 1000.0, 300.0)
+
+
+@pytest.mark.parametrize("answer", [Answer.REJECTED, Answer.TIMED_OUT])
+def test_what_was_refused_is_not_asked_again_at_once(store, answer):
+    stored = add(store, decision(2, 4))
+    asked, _ = ask(store, stored, 1000.0, 300.0)
+    ApprovalStore(store.engine).close(asked.id, answer, 1100.0)
+    none, why = ask(store, stored, 1200.0, 300.0)
+    assert none is None
+    assert answer.value in why
+    other, _ = ask(store, add(store, decision(2, 5)), 1200.0, 300.0)
+    assert other is not None
+    ApprovalStore(store.engine).close(other.id, Answer.SUPERSEDED, 1201.0)
+    again, _ = ask(store, stored, 1401.0, 300.0)
+    assert again is not None
+
+
+@pytest.mark.parametrize(
+    ("newest", "of", "controls", "now", "answer"),
+    [
+        (decision(2, 4), SETTINGS, [], 1100.0, None),
+        (decision(2, 9), SETTINGS, [], 1100.0, None),
+        (decision(2, 2), SETTINGS, [], 1100.0, "superseded"),
+        (decision(2, 1), SETTINGS, [], 1100.0, "superseded"),
+        (decision(2, 4), replace(SETTINGS, pin=Pin(4, 9e9, "ada")), [], 1100.0, "superseded"),
+        (decision(2, 4), SETTINGS, [("mode", "auto", 1050.0)], 1100.0, "superseded"),
+        (decision(2, 4), SETTINGS, [("mode", "auto", 950.0)], 1100.0, None),
+        (decision(2, 4), SETTINGS, [("mode", "approve", 1050.0)], 1100.0, None),
+        (decision(2, 4), SETTINGS, [("mode", None, 1050.0)], 1100.0, None),
+        (decision(2, 4), SETTINGS, [], 1350.0, None),  # the scheduler's sweep may still come
+        (decision(2, 4), SETTINGS, [], 1361.0, "timed out"),
+    ],
+)
+def test_a_step_closes_a_question_that_is_outdated(store, newest, of, controls, now, answer):
+    asked, _ = ask(store, add(store, decision(2, 4)), 1000.0, 300.0)
+    set_ = [Control(name, value, at, "ada") for name, value, at in controls]
+    closed = close_outdated(store, add(store, replace(newest, at=now), of), set_, now)
+    assert (closed is None) is (answer is None)
+    assert ApprovalStore(store.engine).get(asked.id).answer == answer
+    assert close_outdated(store, add(store, decision(2, 2)), [], now) is None or answer is None
+
+
+HOSTILE = 'a|b](http://evil.io) <img src=x onerror="alert(1)">`code` **x** www.evil.io\n# h'
+
+
+def test_names_of_applications_are_shown_as_they_are():
+    shown = plain(HOSTILE)
+    for raw in ("|", "](", "<img", "`", "**", "http:", "www.", "# h", "\n"):
+        assert not _unescaped(shown, raw), raw
+    assert len(plain("x" * 500)) == 80
+
+
+def _unescaped(text, part):
+    at = text.find(part)
+    return at >= 0 and (at == 0 or text[at - 1] != "\\")
+
+
+def test_the_question_says_what_why_and_what_else():
+    seen = observation(
+        2, application(stage(tasks=400, complete=40), limit_s=200.0, name=f"sort {HOSTILE}")
+    )
+    made = decide(seen, SETTINGS)
+    subject, body = question(made)
+    assert subject == f"test: 2 -> {made.target} workers"
+    rows = [line for line in body.splitlines() if line.startswith("|")]
+    assert len(rows) == 2 + 10
+    assert rows[3].endswith("| present |")
+    assert rows[1 + made.target].endswith("| asked for |")
+    assert "<img" not in body.replace("\\<", "")
+    assert "\n#" not in body
+
+
+def test_a_question_names_no_limit_of_a_stream():
+    stream = replace(application(stage(tasks=60, complete=4), name="stream"), endless=True)
+    batch = application(stage(tasks=60, complete=4), name="batch", limit_s=200.0)
+    _, body = question(decide(observation(2, stream, batch), SETTINGS))
+    assert "**stream** ran for 30 s; it has no limit; it gets" in body
+    assert "**batch** ran for 30 s of 200 s" in body
+
+
+def test_a_question_about_many_applications_stays_short():
+    many = [application(stage(tasks=40, complete=4), name=f"job {n}") for n in range(200)]
+    _, body = question(decide(observation(4, *many), SETTINGS))
+    assert len(body) < 9000
+    assert body.endswith("More applications run.")

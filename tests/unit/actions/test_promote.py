@@ -1,0 +1,159 @@
+"""The champion moved by hand: every way puts it on record, or says that it could not."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from kitwai.actions.promote import Change, change_champion, promotion, return_to_former
+from kitwai.cli.main import main
+from kitwai.errors import PromotionError, StoreError
+from kitwai.operators.promote import ChangeChampionOperator
+from kitwai.operators.training import CHAMPION
+from kitwai.registry.versions import champion, promote
+from kitwai.store.store import Store
+from kitwai.store.training import TrainingStore
+from recorded_day import past, save_checkpoint
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """Three versions, of which v1 and v2 were champions before v3."""
+    folder = tmp_path / "models"
+    runs = [run.profile for run in past()]
+    for version in ("v1", "v2", "v3"):
+        save_checkpoint(folder, version, runs)
+    promote(folder, "v1", None)
+    promote(folder, "v2", "v1")
+    promote(folder, "v3", "v2")
+    monkeypatch.setenv("AIRFLOW__KITWAI__MODELS", str(folder))
+    return folder
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    made = Store(f"sqlite:///{tmp_path / 'kitwai.db'}")
+    monkeypatch.setenv("AIRFLOW__KITWAI__STORE", str(made.engine.url))
+    return made
+
+
+def told(store):
+    return [
+        (one.version, one.champion, one.verdict, one.reason)
+        for one in TrainingStore(store.engine).verdicts()
+    ]
+
+
+@pytest.fixture
+def broken(monkeypatch):
+    """Lets the store fail when a verdict is to be kept; call it to mend the store."""
+
+    def fail(*args, **kwargs):
+        raise OperationalError("INSERT", {}, Exception("disk full"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingStore, "add_verdict", fail)
+        yield patch.undo
+
+
+def test_a_change_moves_the_champion_and_is_on_record(root, store):
+    change = promotion(root, "v1")
+    assert change_champion(root, change, lambda: store.engine, by="Ann", run_id="run") is None
+    assert champion(root) == "v1"
+    assert told(store) == [("v1", "v3", "promoted", "By hand, instead of v3, by Ann.")]
+    assert change_champion(root, promotion(root, "v1"), lambda: store.engine) is None
+    assert len(told(store)) == 1
+    back = return_to_former(root)
+    assert change_champion(root, back, lambda: store.engine) is None
+    assert told(store)[1:] == [("v3", "v1", "rolled back", "By hand, instead of v1.")]
+
+
+def test_a_change_that_another_overtook_moves_nothing(root, store):
+    back = return_to_former(root)
+    promote(root, "v1", "v3")
+    with pytest.raises(PromotionError, match="the champion is v1 by now, no longer v3"):
+        change_champion(root, back, lambda: store.engine)
+    assert champion(root) == "v1"
+    assert told(store) == []
+
+
+def test_a_change_done_again_is_recorded_only(root, store, broken):
+    back = return_to_former(root)
+    untold = change_champion(root, back, lambda: store.engine)
+    assert "v2 is the champion now, instead of v3, but the store has no record" in str(untold)
+    broken()
+    assert change_champion(root, back, lambda: store.engine) is None
+    assert champion(root) == "v2"
+    assert told(store) == [("v2", "v3", "rolled back", "By hand, instead of v3.")]
+
+
+class KeptState(dict):
+    """What Airflow keeps of a task from one try to the next."""
+
+    set = dict.__setitem__
+
+    def delete(self, key):
+        self.pop(key, None)
+
+
+@pytest.fixture
+def context():
+    return {
+        "dag_run": SimpleNamespace(dag_id="kitwai_models", run_id="one"),
+        "task_state_store": KeptState(),
+        "outlet_events": {CHAMPION: SimpleNamespace(extra=None)},
+    }
+
+
+def test_a_retry_of_the_operator_does_not_roll_back_a_second_time(root, store, context, broken):
+    operator = ChangeChampionOperator(task_id="change", action="rollback")
+    with pytest.raises(StoreError, match="the store has no record"):
+        operator.work(context)
+    assert champion(root) == "v2"
+    broken()
+    assert operator.work(context) == {"version": "v2", "before": "v3"}
+    assert champion(root) == "v2"
+    assert [one[:3] for one in told(store)] == [("v2", "v3", "rolled back")]
+    (verdict,) = TrainingStore(store.engine).verdicts("kitwai_models/one")
+    assert verdict.version == "v2"
+    # The task cleared by a person is another rollback.
+    assert operator.work(context) == {"version": "v1", "before": "v2"}
+
+
+def test_a_retry_of_a_promotion_tells_the_champion_before(root, store, context, broken):
+    operator = ChangeChampionOperator(task_id="change", action="promote", version="v1")
+    with pytest.raises(StoreError):
+        operator.work(context)
+    broken()
+    operator.work(context)
+    assert [one[:3] for one in told(store)] == [("v1", "v3", "promoted")]
+
+
+def test_the_command_puts_its_changes_on_record(root, store, capsys):
+    assert main(["models", "promote", "v1"]) == 0
+    assert main(["models", "rollback"]) == 0
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("v1 is the champion.\nv3 is the champion again.\n", "")
+    by = "by the command line."
+    assert told(store) == [
+        ("v1", "v3", "promoted", f"By hand, instead of v3, {by}"),
+        ("v3", "v1", "rolled back", f"By hand, instead of v1, {by}"),
+    ]
+
+
+@pytest.mark.parametrize("url", ["sqlite:////dev/null/kitwai.db", "no database"])
+def test_the_command_warns_where_the_store_cannot_tell(root, url, monkeypatch, capsys):
+    monkeypatch.setenv("AIRFLOW__KITWAI__STORE", url)
+    assert main(["models", "rollback"]) == 0
+    assert champion(root) == "v2"
+    shown = capsys.readouterr()
+    assert shown.out == "v2 is the champion again.\n"
+    (line,) = shown.err.splitlines()
+    assert line.startswith("kitwai: warning: v2 is the champion now, instead of v3, but the store")
+
+
+def test_a_change_is_named(root):
+    assert promotion(root, "v1") == Change("v1", "v3", "promoted")
+    assert return_to_former(root) == Change("v2", "v3", "rolled back")
