@@ -12,7 +12,14 @@ import numpy as np
 
 from kitwai.core.forecast.arrays import Ints, View
 from kitwai.core.forecast.prior import Prior
-from kitwai.core.policy.policy import AnalyticPolicy, NetworkPolicy, Policy, array_shapes
+from kitwai.core.policy.policy import (
+    FORECAST,
+    NETWORK,
+    ForecastPolicy,
+    NetworkPolicy,
+    Policy,
+    array_shapes,
+)
 from kitwai.core.policy.state import build_state
 from kitwai.learning.experience import Pool
 from kitwai.learning.train import DQNConfig
@@ -70,7 +77,7 @@ def measure_simulation(
     moment = _under_way(simulator, pool)
     running = len(moment.view.now)
     rows = np.arange(batch) % running
-    policies: tuple[Policy, ...] = (AnalyticPolicy(), any_network(seed))
+    policies: dict[str, Policy] = {FORECAST: ForecastPolicy(), NETWORK: any_network(seed)}
     return {
         "threads": threads,
         "episodes": episodes,
@@ -79,13 +86,13 @@ def measure_simulation(
         "decisions": decisions,
         "batch": batch,
         "policies": {
-            policy.name: {
+            name: {
                 "decision_ms": _times(
                     policy, [moment.take(np.array([at % running])) for at in range(decisions)]
                 ),
                 "batch_ms": _times(policy, [moment.take(rows)] * batches),
             }
-            for policy in policies
+            for name, policy in policies.items()
         },
         "wanted": WANTED,
     }

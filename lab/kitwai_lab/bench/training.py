@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from kitwai.core.forecast.arrays import Ints, View
-from kitwai.core.policy.policy import AnalyticPolicy
+from kitwai.core.policy.policy import ForecastPolicy
 from kitwai.core.records.profile import ApplicationProfile
 from kitwai.learning.experience import Collector, Pool
 from kitwai.learning.train import DQNConfig, train
@@ -107,14 +107,14 @@ def measure_training(
     rows[ORIGINAL] = _apart(_original_row, profiles, held_out, seconds, seed)
     judge = task.judge
     progress("yardsticks")
-    analytic = judge.run(PolicyController(AnalyticPolicy()))
+    forecast = judge.run(PolicyController(ForecastPolicy()))
     return {
         "seconds": seconds,
         "seed": seed,
         "regime": REGIME,
         "trainers": rows,
         "yardsticks": {
-            "analytic": _quality(judge, analytic),
+            "forecast": _quality(judge, forecast),
             "always-N": _quality(judge, judge.at_most),
         },
         **compare(rows),
@@ -176,7 +176,7 @@ def targets_of_a_label(library: Library, config: DQNConfig) -> float:
     collector = Collector(library, pool, config.envs, rng, SimulatorConfig())
     counts = []
     for _ in range(10):
-        collector.walk(AnalyticPolicy(), config.epsilon)
+        collector.walk(ForecastPolicy(), config.epsilon)
         counts.append(collector.label(config.envs).mask.sum(axis=1))
     return float(np.concatenate(counts).mean())
 

@@ -11,7 +11,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from kitwai.core.decide.cluster import decide, moment
+from kitwai.core.decide.cluster import NAMES, decide, moment
 from kitwai.core.records.decision import ApplicationDecision, Decision
 from kitwai.core.records.observation import Observation
 from kitwai.errors import CheckpointError, InvalidInputError
@@ -69,12 +69,26 @@ def explain(
         history=champion.history(own),
         history_sha256=made.history,
     )
+    first, second = (made, again) if made.policy in NAMES else (_unnamed(made), _unnamed(again))
     differs = tuple(
         field.name
         for field in dataclasses.fields(Decision)
-        if getattr(made, field.name) != getattr(again, field.name)
+        if getattr(first, field.name) != getattr(second, field.name)
     )
     return Explanation(stored, observation, again, None, differs)
+
+
+def _unnamed(decision: Decision) -> Decision:
+    """The decision without the words that name what decided.
+
+    Earlier versions of Kitwai used other names for it ("dqn", "analytic"), in reasons too.
+    """
+    applications = tuple(
+        dataclasses.replace(made, policy=None, reason="") for made in decision.applications
+    )
+    return dataclasses.replace(
+        decision, policy="", reason="", fallback=None, applications=applications
+    )
 
 
 def _champion(made: Decision, models: Path) -> Champion:

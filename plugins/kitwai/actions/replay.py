@@ -16,7 +16,7 @@ from pathlib import Path
 from kitwai.core.decide.again import Step, decide_again
 from kitwai.core.decide.comparison import Comparison, compare
 from kitwai.core.forecast.ended_runs import PastRuns
-from kitwai.core.policy.policy import AnalyticPolicy, Policy
+from kitwai.core.policy.policy import ForecastPolicy, Policy
 from kitwai.core.records.decision import Decision
 from kitwai.core.records.profile import ApplicationProfile
 from kitwai.errors import CheckpointError, InvalidInputError
@@ -170,7 +170,7 @@ class _Sources:
         :raises CheckpointError: it cannot be used.
         """
         if version not in self._policies:
-            policy = AnalyticPolicy() if version is None else load_policy(self.root, version)
+            policy = ForecastPolicy() if version is None else load_policy(self.root, version)
             self._policies[version] = policy, known_runs(self.root, version, self._ends, self.own)
         return self._policies[version]
 

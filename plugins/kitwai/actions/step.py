@@ -102,7 +102,7 @@ def decide_cluster(
         history_sha256=hook.history_sha256,
     )
     if decision.fallback:
-        log.error("The analytic policy stands in for the champion: %s", decision.fallback)
+        log.error("The forecast stands in for the champion: %s", decision.fallback)
     log.info("%s", decision.reason)
     decision_id = store.add_decision(decision, observation_id, settings)
     notices = _notices(store, decision_id, decision, observation)

@@ -56,6 +56,7 @@ def _root(arguments: argparse.Namespace) -> Path:
 
 
 def _list(arguments: argparse.Namespace) -> int:
+    from kitwai.core.policy.policy import FORECAST, NETWORK
     from kitwai.registry.versions import champion, read_manifest, versions
 
     root = _root(arguments)
@@ -71,8 +72,10 @@ def _list(arguments: argparse.Namespace) -> int:
         try:
             manifest = read_manifest(root, version)
             # Where the network abstains, the forecast alone is what decides.
-            decides = "network" if manifest["trusted"]["informed"] else "analytic"
-            row = manifest["metrics"]["recurring"][decides]
+            decides = NETWORK if manifest["trusted"]["informed"] else FORECAST
+            rows = manifest["metrics"]["recurring"]
+            # Versions of earlier Kitwais call the forecast so.
+            row = rows[decides] if decides in rows else rows["analytic"]
             about = (
                 f"{decides} decides on known families: hit rate {row['hit_rate']:.3f}, "
                 f"static ratio {row['static_ratio']:.3f}"

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from kitwai.sim.policy_controller import PolicyController
 
 CHAMPION = "champion"
-AGENTS = (CHAMPION, "network", "analytic")
+AGENTS = (CHAMPION, "network", "forecast")
 """The checkpoint as it decides; its network trusted everywhere; the forecast alone."""
 
 
@@ -19,12 +19,12 @@ def agent_controller(name: str, models: Path | None, version: str | None) -> Pol
     :param models: the registry, None for the configured one; ``version``: None for its champion.
     :raises CheckpointError: it cannot be loaded.
     """
-    from kitwai.core.policy.policy import TRUSTED, AnalyticPolicy
+    from kitwai.core.policy.policy import TRUSTED, ForecastPolicy
     from kitwai.registry.versions import load_policy
     from kitwai.sim.policy_controller import PolicyController
 
-    if name == "analytic":
-        return PolicyController(AnalyticPolicy())
+    if name == "forecast":
+        return PolicyController(ForecastPolicy())
     if models is None:
         from kitwai.config.options import models_root
 

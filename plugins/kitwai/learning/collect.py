@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kitwai.core.policy.policy import AnalyticPolicy
+from kitwai.core.policy.policy import ForecastPolicy
 from kitwai.core.records.profile import ApplicationProfile
 from kitwai.learning.experience import Collector, Labelled, Pool
 from kitwai.learning.partition import Plan, scaled
@@ -46,7 +46,7 @@ def collect(
     size = scaled(_POOL, min(plan.effort, 1.0) / len(chunks))
     pool = Pool.draw(library, size, rng, chunks[part], weights)
     collector = Collector(library, pool, config.envs, rng, SimulatorConfig())
-    policy = AnalyticPolicy()
+    policy = ForecastPolicy()
 
     def rounds(count: int, states: int, hold: int | None) -> Labelled:
         parts = [nothing()]

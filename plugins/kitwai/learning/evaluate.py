@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from kitwai.core.forecast.past_runs import Record
-from kitwai.core.policy.policy import AnalyticPolicy, NetworkPolicy
+from kitwai.core.policy.policy import ForecastPolicy, NetworkPolicy
 from kitwai.core.records.grid import parse_grid
 from kitwai.errors import CheckpointError
 from kitwai.learning.card import grid_table
@@ -88,7 +88,7 @@ def add_version(
     challenger = PolicyController(policy, history=history)
     controllers: dict[str, Controller] = {
         "this version": challenger,
-        "nothing known": PolicyController(AnalyticPolicy(), history={}),
+        "nothing known": PolicyController(ForecastPolicy(), history={}),
         **make(BASELINES),
     }
     metrics = dict(selection.metrics)
@@ -136,7 +136,7 @@ def against_champion(root: Path, plan: Plan, runs: Sequence[Run], version: str) 
         before = Candidate(load_policy(root, champion), load_runs(root, champion))
     except CheckpointError:
         # What decides in its stead.
-        before = Candidate(AnalyticPolicy(), {})
+        before = Candidate(ForecastPolicy(), {})
     workers, limits_s = parse_grid(plan.grid)
     # Fixed, so that versions trained under another grid meet the same test.
     count = scaled(_GATE, min(plan.effort, 1.0))

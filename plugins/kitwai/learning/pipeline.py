@@ -40,7 +40,7 @@ def collect_part(partition: Partition, part: int) -> dict[str, Any]:
     about = {
         "source": "simulator",
         "constraints": plan.chunks[part],
-        "policy": "the forecast alone (analytic), with random targets",
+        "policy": "the forecast alone, with random targets",
         "seed": [plan.seed, int(plan.until), part],
         "profiles": [run.profile.app for run in runs],
     }

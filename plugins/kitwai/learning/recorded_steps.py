@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from kitwai.core.decide.cluster import state_of
+from kitwai.core.decide.application import Workers, as_arrays
 from kitwai.core.forecast.past_runs import Record
-from kitwai.core.policy.policy import AnalyticPolicy
-from kitwai.core.policy.state import TARGETS
+from kitwai.core.policy.policy import PRICES, price_of
+from kitwai.core.policy.state import TARGETS, build_state
 from kitwai.core.records.decision import ClusterSettings, Decision, Mode
 from kitwai.core.records.observation import Application, Observation
 from kitwai.learning.experience import Labelled
@@ -103,14 +103,14 @@ def _labelled(
         for record, other in zip(records, runs, strict=True)
         if other.profile.family == run.profile.family and other.ended_at <= run.started_at
     ]
-    state = state_of(
-        application,
-        constraint,
-        settings,
-        AnalyticPolicy(),
-        past,
-        present=decision.present,
-        starting=len(observation.starting),
+    workers = Workers(decision.present, len(observation.starting))
+    view, prior = as_arrays(application, constraint, settings, past, workers)
+    state = build_state(
+        view,
+        prior,
+        np.array([price_of(constraint.miss, PRICES)]),
+        start_delay_s=settings.start_delay_s,
+        drain_s=settings.drain_s,
     )
     if not (state.forecast.known[0] and state.mask[0, followed - 1]):
         return "its target is not allowed today"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kitwai.core.forecast.arrays import Floats
-from kitwai.core.policy.policy import KNOWLEDGE, PRICES, AnalyticPolicy, NetworkPolicy, price_of
+from kitwai.core.policy.policy import KNOWLEDGE, PRICES, ForecastPolicy, NetworkPolicy, price_of
 from kitwai.sim.episodes import DEFAULT_MISS, REGIMES, grid_episodes
 from kitwai.sim.judging import Judge, Outcome
 from kitwai.sim.library import Library
@@ -52,13 +52,13 @@ def select(library: Library, policy: NetworkPolicy, seed: int) -> Selection:
         judge = Judge(library, episodes)
         runs = {
             "network": judge.run(PolicyController(policy)),
-            "analytic": judge.run(PolicyController(AnalyticPolicy())),
+            "forecast": judge.run(PolicyController(ForecastPolicy())),
             "always-N": judge.at_most,
         }
         metrics[regime] = {
             name: dataclasses.asdict(judge.judge(outcome)) for name, outcome in runs.items()
         }
-        difference = _loss(judge, runs["network"], price) - _loss(judge, runs["analytic"], price)
+        difference = _loss(judge, runs["network"], price) - _loss(judge, runs["forecast"], price)
         feasible = judge.feasible
         losses[regime] = difference[feasible], library.family[episodes.profile[feasible]]
     trusted: dict[str, bool] = {}

@@ -2,7 +2,7 @@
 
 The Q-value of a target is minus its predicted cost and the price of a missed limit times its
 chance (`kitwai.core.policy.policy`). The network corrects that chance: how sharp the forecast is,
-and which way it errs. Before the first update the policy is the analytic one, and no teacher is
+and which way it errs. Before the first update the forecast decides, and no teacher is
 needed:
 
 - first every target is followed as if it were held to the end, which tells how far to trust the
@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kitwai.core.policy.policy import AnalyticPolicy, NetworkPolicy, Policy
+from kitwai.core.policy.policy import ForecastPolicy, NetworkPolicy, Policy
 from kitwai.core.policy.replanning import LOGISTIC
 from kitwai.errors import CheckpointError
 from kitwai.learning.experience import Collector, Labelled, Pool
@@ -136,7 +136,7 @@ def train(
         library, Pool.draw(library, config.pool, rng), config.envs, rng, simulation
     )
     board = tf.summary.create_file_writer(str(logs)) if logs is not None else None
-    policy: Policy = AnalyticPolicy()
+    policy: Policy = ForecastPolicy()
     memory: list[Labelled] = []
     good = [variable.numpy() for variable in state]
     done, fault = first, None

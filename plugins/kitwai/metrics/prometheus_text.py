@@ -145,10 +145,14 @@ def _add_decision(page: _Page, store: Store, seen: Observation) -> None:
     page.add("decision_timestamp_seconds", "When it was decided last.", newest.at, cluster=cluster)
     page.add(
         "policy_fallback",
-        "1 where the analytic policy stood in for the champion.",
+        "1 where the forecast stood in for the champion.",
         1.0 if newest.fallback else 0.0,
         cluster=cluster,
     )
+    page.add(
+        "decision_info", "What made the newest decision: network, forecast or rules.", 1.0,
+        cluster=cluster, policy=newest.policy, checkpoint=newest.checkpoint or "",
+    )  # fmt: skip
     for one in newest.applications:
         labels = {"cluster": cluster, "application": one.id, "name": one.name}
         page.add("application_target_workers", "Workers decided for it.", one.target, **labels)

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kitwai.core.decide.guardrails import guard_application
+from kitwai.core.decide.targets import Terms, choose_targets
 from kitwai.core.forecast.arrays import Floats, Ints, View
 from kitwai.core.forecast.past_runs import Record, comparable, prior_of
 from kitwai.core.forecast.prior import Prior
-from kitwai.core.policy.policy import AnalyticPolicy, Policy, price_of
-from kitwai.core.policy.state import TARGETS, build_state
+from kitwai.core.policy.policy import Policy
+from kitwai.core.policy.state import TARGETS
 from kitwai.core.records.constraint import Constraint
 from kitwai.core.records.decision import ClusterSettings
 from kitwai.core.records.profile import ApplicationProfile
@@ -112,42 +112,30 @@ def play(
 
 
 class PolicyPlayer:
-    """Kitwai's own policies, each application's with what it knows, and the guardrails."""
+    """Kitwai's own policies, each application's with what it knows, and its guardrails."""
 
     _prior: Prior
-    _price: Floats
+    _miss: Floats
 
     def __init__(self, knowing: Sequence[Knowing], settings: ClusterSettings) -> None:
         """:param knowing: of each application, in the order in which they begin."""
-        self._settings = settings
+        self._terms = Terms(settings.margin, settings.start_delay_s, settings.drain_s)
         self._knowing = knowing
 
     def begin(self, library: Library, episodes: Episodes, config: SimulatorConfig) -> None:
         """New episodes (`kitwai.sim.judging.Controller`)."""
-        self._episodes = episodes
-        self._policies = [
-            one.policy
-            if one.policy.max_targets is None or most <= one.policy.max_targets
-            else AnalyticPolicy()
-            for one, most in zip(self._knowing, episodes.max_workers, strict=True)
-        ]
+        self._miss = episodes.miss
         stages = library.tasks.shape[1]
         counts = library.max_workers
         self._prior = Prior.stack(
             [
                 prior_of(
-                    comparable(one.records, counts, profile.cores_per_worker),
+                    comparable(knowing.records, counts, profile.cores_per_worker),
                     profile.inputs,
                     counts,
                     stages,
                 )
-                for one, profile in zip(self._knowing, library.profiles, strict=True)
-            ]
-        )
-        self._price = np.array(
-            [
-                price_of(float(miss), policy.prices)
-                for miss, policy in zip(episodes.miss, self._policies, strict=True)
+                for knowing, profile in zip(self._knowing, library.profiles, strict=True)
             ]
         )
 
@@ -156,34 +144,18 @@ class PolicyPlayer:
         targets = np.maximum(view.workers, 1)
         running = running_rows(view)
         padded = view.padded(self._prior.tasks.shape[1])
-        for policy in {id(one): one for one in self._policies}.values():
-            rows = np.array([row for row in running if self._policies[row] is policy], np.int64)
+        policies = {id(knowing.policy): knowing.policy for knowing in self._knowing}
+        for policy in policies.values():
+            rows = np.array([at for at in running if self._knowing[at].policy is policy], np.int64)
             if len(rows):
-                targets[rows] = self._asked(policy, rows, padded.take(rows))
+                targets[rows] = choose_targets(
+                    policy,
+                    padded.take(rows),
+                    self._prior.take(rows),
+                    self._miss[rows],
+                    self._terms,
+                ).target
         return targets
-
-    def _asked(self, policy: Policy, rows: Ints, view: View) -> list[int]:
-        state = build_state(
-            view,
-            self._prior.take(rows),
-            self._price[rows],
-            start_delay_s=self._settings.start_delay_s,
-            drain_s=self._settings.drain_s,
-        )
-        asked = []
-        for at, best in enumerate(policy.values(state).best(state)):
-            most, limit_s = int(view.max_workers[at]), float(view.limit_s[at])
-            target = int(best)
-            if state.forecast.known[at] and state.forecast.told[at]:
-                target, _ = guard_application(
-                    target,
-                    finish_s=[float(one) for one in state.finish_s[at, :most]],
-                    present=int(view.workers[at]),
-                    constraint=Constraint(most, limit_s),
-                    margin=self._settings.margin,
-                )
-            asked.append(target)
-        return asked
 
 
 class BaselinePlayer:

@@ -1,31 +1,35 @@
-"""A policy as a controller of simulated episodes."""
+"""A policy as a controller of simulated episodes, with the guardrails of a live cluster."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from kitwai.core.forecast.arrays import Bools, Floats, Ints, View
+from kitwai.core.decide.guardrails import ClusterPast, guard_clusters
+from kitwai.core.decide.targets import Terms, choose_targets
+from kitwai.core.forecast.arrays import Floats, Ints, View
 from kitwai.core.forecast.prior import Prior
-from kitwai.core.policy.policy import AnalyticPolicy, Policy, price_of
-from kitwai.core.policy.state import build_state
+from kitwai.core.policy.policy import Policy
+from kitwai.core.records.constraint import Constraint
+from kitwai.core.records.decision import ClusterSettings
 from kitwai.sim.episodes import Episodes
 from kitwai.sim.library import Library
 from kitwai.sim.past_runs import History, prior_for, priors_of
 from kitwai.sim.simulator import SimulatorConfig
 
-_FORMULA = AnalyticPolicy()
-
 
 class PolicyController:
-    """Asks a policy for every episode that runs, at the price of its stated miss probability. Like
-    a live decision it asks the formula instead where more workers are allowed than the policy
-    knows, or where a number of it is not finite.
+    """Decides every running episode as a live step would: policy, fallback, guardrails.
+
+    Each episode is a cluster of its own with one application. The cluster's guardrails hold with
+    the settings' defaults: cooldowns, and bounds. Nothing else scales it, so no operation of
+    somebody else is ever under way.
     """
 
     _prior: Prior
-    _price: Floats
-    _formula_price: Floats
-    _config: SimulatorConfig
+    _miss: Floats
+    _settings: ClusterSettings
+    _last_out: Floats
+    _last_in: Floats
 
     def __init__(
         self, policy: Policy, price: float | None = None, history: History | None = None
@@ -36,48 +40,58 @@ class PolicyController:
         """
         self.policy = policy
         self._history = history
-        self._fixed = price
+        self._price = price
         self._known: tuple[Library, Prior] | None = None
 
     def begin(self, library: Library, episodes: Episodes, config: SimulatorConfig) -> None:
-        """Gather what is known of each episode's family."""
+        """Gather what is known of each episode's family, and forget what was done."""
         if self._known is None or self._known[0] is not library:
             self._known = library, priors_of(library, self._history)
         self._prior = prior_for(library, self._known[1], episodes.profile, episodes.informed)
-        self._price = self._prices(self.policy, episodes.miss)
-        self._formula_price = self._prices(_FORMULA, episodes.miss)
-        self._config = config
+        self._miss = episodes.miss
+        self._settings = ClusterSettings(
+            "simulated",
+            Constraint(int(episodes.max_workers.max()), float(episodes.limit_s.max())),
+            start_delay_s=config.start_delay_s,
+            drain_s=config.drain_s,
+        )
+        self._last_out = np.full(len(episodes), -np.inf)
+        self._last_in = np.full(len(episodes), -np.inf)
 
     def targets(self, view: View) -> Ints:
-        """[B] the best target of each episode that runs, the present count of the others."""
+        """[B] the target of each episode that runs, the present count of the others."""
         targets = np.maximum(view.workers, 1)
         rows = np.flatnonzero(~view.over)
-        most = self.policy.max_targets
-        known = rows if most is None else rows[view.max_workers[rows] <= most]
-        best, finite = self._asked(self.policy, self._price, view, known)
-        targets[known] = best
-        rest = np.setdiff1d(rows, known[finite])
-        targets[rest], _ = self._asked(_FORMULA, self._formula_price, view, rest)
+        if not len(rows):
+            return targets
+        every = len(rows) == len(targets)
+        seen = view if every else view.take(rows)
+        settings = self._settings
+        choices = choose_targets(
+            self.policy,
+            seen,
+            self._prior if every else self._prior.take(rows),
+            self._miss[rows],
+            Terms(settings.margin, settings.start_delay_s, settings.drain_s),
+            price=self._price,
+        )
+        chosen, _ = guard_clusters(
+            choices.target,
+            present=seen.workers,
+            past=self._past(rows, seen.now),
+            max_workers=seen.max_workers,
+            settings=settings,
+            urgent=choices.late(seen, settings.margin),
+        )
+        self._last_out[rows] = np.where(chosen > seen.workers, seen.now, self._last_out[rows])
+        self._last_in[rows] = np.where(chosen < seen.workers, seen.now, self._last_in[rows])
+        targets[rows] = chosen
         return targets
 
-    def _asked(self, policy: Policy, price: Floats, view: View, rows: Ints) -> tuple[Ints, Bools]:
-        """The best target of each of ``rows``, and whether all numbers behind it are finite."""
-        if len(rows) == 0:
-            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.bool_)
-        state = build_state(
-            view.take(rows),
-            self._prior.take(rows),
-            price[rows],
-            start_delay_s=self._config.start_delay_s,
-            drain_s=self._config.drain_s,
+    def _past(self, rows: Ints, now: Floats) -> ClusterPast:
+        return ClusterPast(
+            since_out_s=now - self._last_out[rows],
+            since_in_s=now - self._last_in[rows],
+            busy=np.zeros(len(rows), dtype=np.bool_),
+            changes=np.full(len(rows), -np.inf),
         )
-        values = policy.values(state)
-        finite: Bools = np.asarray(np.isfinite(values.q).all(axis=1))
-        return values.best(state), finite
-
-    def _prices(self, policy: Policy, miss: Floats) -> Floats:
-        """[B] the policy's price of a missed limit in each episode."""
-        if self._fixed is not None:
-            return np.full(len(miss), self._fixed)
-        stated, inverse = np.unique(miss, return_inverse=True)
-        return np.array([price_of(float(one), policy.prices) for one in stated])[inverse]

@@ -62,7 +62,7 @@ def decided(
     seen = Observation(CLUSTER, at, workers=(), pool=tuple(seen), applications=())
     decision = Decision(
         CLUSTER, at, settings.mode, settings.constraint, present, target, "A test asks.",
-        "analytic", None,
+        "forecast", None,
     )  # fmt: skip
     return store.add_decision(decision, store.add_observation(seen), settings)
 

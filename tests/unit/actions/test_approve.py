@@ -30,7 +30,7 @@ ask = partial(kitwai.actions.approve.ask, is_run=lambda run_id: True)
 
 def decision(present, target, at=1000.0, **changes) -> Decision:
     made = Decision(
-        "test", at, Mode.APPROVE, Constraint(10, 300.0), present, target, "Why.", "analytic", None
+        "test", at, Mode.APPROVE, Constraint(10, 300.0), present, target, "Why.", "forecast", None
     )
     return replace(made, **changes)
 

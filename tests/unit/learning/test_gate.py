@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kitwai.core.policy.policy import AnalyticPolicy
+from kitwai.core.policy.policy import ForecastPolicy
 from kitwai.learning import evaluate
 from kitwai.learning.gate import Candidate, Comparison, compare, gate
 from kitwai.learning.partition import Plan
@@ -65,8 +65,8 @@ def judged(library, challenger, champion, whole_families=False) -> Comparison:
     return compare(
         "a set",
         library,
-        Candidate(AnalyticPolicy(), challenger),
-        Candidate(AnalyticPolicy(), champion),
+        Candidate(ForecastPolicy(), challenger),
+        Candidate(ForecastPolicy(), champion),
         regimes=("recurring", "disturbed"),
         workers=(2, 6),
         limits_s=(120.0, 300.0),
@@ -127,7 +127,7 @@ def test_the_gate_asks_about_applications_on_which_no_network_was_selected(monke
     monkeypatch.setattr(evaluate, "compare", compare)
     monkeypatch.setattr(evaluate, "present_champion", lambda root: "champion")
     monkeypatch.setattr(evaluate, "_newer", lambda *args: None)
-    monkeypatch.setattr(evaluate, "load_policy", lambda *args: AnalyticPolicy())
+    monkeypatch.setattr(evaluate, "load_policy", lambda *args: ForecastPolicy())
     monkeypatch.setattr(evaluate, "load_runs", lambda *args: {})
     real = [Run(profile, 0.0, 60.0) for profile in library.profiles]
     evaluate.against_champion(Path(), Plan(0.0, 100.0, "N=2,T=60s"), real, "version")

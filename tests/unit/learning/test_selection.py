@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kitwai.core.policy.policy import KNOWLEDGE, PRICES, AnalyticPolicy, NetworkPolicy, Values
+from kitwai.core.policy.policy import KNOWLEDGE, PRICES, ForecastPolicy, NetworkPolicy, Values
 from kitwai.core.policy.state import TARGET_FEATURES, TARGETS, State
 from kitwai.learning import selection
 from kitwai.learning.network import build_network, weights_of
@@ -54,16 +54,16 @@ def test_a_network_made_worse_on_purpose_is_not_trusted(worse):
     for sentence in worse.reasons.values():
         assert "and abstains." in sentence
     for rows in worse.metrics.values():
-        assert loss_of(rows["network"]) > loss_of(rows["analytic"])
+        assert loss_of(rows["network"]) > loss_of(rows["forecast"])
 
 
 def test_every_regime_is_judged_on_the_same_episodes(worse):
     assert set(worse.metrics) == set(REGIMES)
     for rows in worse.metrics.values():
-        assert set(rows) == {"network", "analytic", "always-N"}
+        assert set(rows) == {"network", "forecast", "always-N"}
         assert {row["episodes"] for row in rows.values()} == {24 * 4 * 3}
         assert len({row["feasible"] for row in rows.values()}) == 1
-        assert rows["always-N"]["static_ratio"] > rows["analytic"]["static_ratio"]
+        assert rows["always-N"]["static_ratio"] > rows["forecast"]["static_ratio"]
 
 
 def test_a_network_that_was_not_trusted_then_runs_like_the_formula(library, worse):
@@ -71,7 +71,7 @@ def test_a_network_that_was_not_trusted_then_runs_like_the_formula(library, wors
     judge = Judge(library, episodes)
     abstains = wasteful(trusted=worse.trusted)
     ours, formula, heard = (
-        judge.run(PolicyController(policy)) for policy in (abstains, AnalyticPolicy(), wasteful())
+        judge.run(PolicyController(policy)) for policy in (abstains, ForecastPolicy(), wasteful())
     )
     assert (ours.worker_seconds == formula.worker_seconds).all()
     assert (ours.worker_seconds != heard.worker_seconds).any()
@@ -81,7 +81,7 @@ def test_a_network_that_changes_nothing_is_not_trusted(library):
     made = select(library, silent(), seed=1)
     assert made.trusted == {"informed": False, "uninformed": False}
     for rows in made.metrics.values():
-        assert rows["network"] == rows["analytic"]
+        assert rows["network"] == rows["forecast"]
 
 
 @pytest.mark.parametrize("spoilt", [False, True])
@@ -91,7 +91,7 @@ def test_in_episodes_too_the_formula_decides_where_the_network_cannot(spoilt):
     judge = Judge(library, episodes)
     arrays = {name: np.full_like(one, np.nan) for name, one in wasteful()._weights.items()}
     policy = NetworkPolicy("v", arrays) if spoilt else wasteful()
-    ours, formula = (judge.run(PolicyController(one)) for one in (policy, AnalyticPolicy()))
+    ours, formula = (judge.run(PolicyController(one)) for one in (policy, ForecastPolicy()))
     like = np.ones(len(episodes), dtype=bool) if spoilt else episodes.max_workers > 10
     assert (ours.finish_s[like] == formula.finish_s[like]).all()
     assert (ours.worker_seconds[like] == formula.worker_seconds[like]).all()
@@ -102,14 +102,14 @@ def test_in_episodes_too_the_formula_decides_where_the_network_cannot(spoilt):
 class Fewest:
     """Asks for one worker, whatever the limit."""
 
-    name, version, max_targets, prices = "fewest", None, None, AnalyticPolicy.prices
+    name, version, max_targets, prices = "fewest", None, None, ForecastPolicy.prices
 
     def values(self, state: State) -> Values:
         q = np.tile(-np.arange(float(TARGETS)), (len(state.now), 1))
         return Values(-q, 0.0 * q, q)
 
 
-class FewestWhereInformed(AnalyticPolicy):
+class FewestWhereInformed(ForecastPolicy):
     """One worker where the family is known, the formula elsewhere."""
 
     def values(self, state: State) -> Values:
@@ -126,14 +126,14 @@ class FewestWhereInformed(AnalyticPolicy):
     ],
 )
 def test_a_network_is_trusted_where_it_beats_its_rival(library, monkeypatch, rival, trusted):
-    monkeypatch.setattr(selection, "AnalyticPolicy", rival)
+    monkeypatch.setattr(selection, "ForecastPolicy", rival)
     made = select(library, silent(), seed=1)
     assert made.trusted == trusted
     assert "and is trusted." in made.reasons["informed"]
 
 
 def test_too_few_families_prove_nothing(monkeypatch):
-    monkeypatch.setattr(selection, "AnalyticPolicy", Fewest)
+    monkeypatch.setattr(selection, "ForecastPolicy", Fewest)
     made = select(Library(synthetic_profiles(12, seed=8)), silent(), seed=1)
     assert made.trusted == {"informed": False, "uninformed": False}
     for sentence in made.reasons.values():

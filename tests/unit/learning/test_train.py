@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from kitwai.core.policy.policy import KNOWLEDGE, AnalyticPolicy, NetworkPolicy, Values, held
+from kitwai.core.policy.policy import KNOWLEDGE, ForecastPolicy, NetworkPolicy, Values, held
 from kitwai.core.policy.replanning import LOGISTIC
 from kitwai.core.policy.state import (
     GLOBAL_FEATURES,
@@ -119,7 +119,7 @@ def test_a_network_that_abstains_runs_whole_episodes_like_the_formula(library):
     ours = NetworkPolicy("v", weights_of(build_network(8)), trusted=silent)
     episodes = grid_episodes(library, "disturbed", seed=3, workers=(3, 8), limits_s=(300.0,))
     judge = Judge(library, episodes)
-    ours, formula = (judge.run(PolicyController(one)) for one in (ours, AnalyticPolicy()))
+    ours, formula = (judge.run(PolicyController(one)) for one in (ours, ForecastPolicy()))
     assert (ours.finish_s == formula.finish_s).all()
     assert (ours.worker_seconds == formula.worker_seconds).all()
 
@@ -133,7 +133,7 @@ def test_a_network_is_heard_only_where_it_is_trusted(state, informed, uninformed
         arrays["output_bias"][:] = np.nan
     trusted = {"informed": informed, "uninformed": uninformed}
     ours = NetworkPolicy("v", arrays, trusted=trusted).values(state).q
-    formula = AnalyticPolicy().values(state).q
+    formula = ForecastPolicy().values(state).q
     heard = np.where(state.informed, informed, uninformed)
     assert (ours[~heard] == formula[~heard]).all()
     if spoilt:
@@ -190,7 +190,7 @@ def collector() -> Collector:
 class Most:
     """Asks for as many workers as allowed."""
 
-    name, version, max_targets, prices = "most", None, None, AnalyticPolicy.prices
+    name, version, max_targets, prices = "most", None, None, ForecastPolicy.prices
 
     def values(self, state: State) -> Values:
         q = np.tile(np.arange(float(TARGETS)), (len(state.now), 1))
@@ -225,11 +225,11 @@ def test_forks_leave_the_episodes_alone(library, pool):
         Collector(library, pool, 24, np.random.default_rng(2), SimulatorConfig()) for _ in range(2)
     )
     for collector in (first, second):
-        collector.walk(AnalyticPolicy(), 0.0)
+        collector.walk(ForecastPolicy(), 0.0)
     first.label(24)
     for collector in (first, second):
         collector._rng = np.random.default_rng(3)
-        collector.walk(AnalyticPolicy(), 0.5)
+        collector.walk(ForecastPolicy(), 0.5)
     one, other = first.label(24), second.label(24)
     assert len(one) > 5
     assert (one.global_ == other.global_).all()
@@ -240,7 +240,7 @@ def test_collected_states_are_whole(library, pool):
     collector = Collector(library, pool, 48, np.random.default_rng(0), SimulatorConfig())
     parts = []
     for _ in range(40):
-        collector.walk(AnalyticPolicy(), 0.2)
+        collector.walk(ForecastPolicy(), 0.2)
         parts.append(collector.label(12))
     # Ended episodes have been replaced: 40 steps are longer than most limits.
     assert collector.steps > 40 * 48
@@ -267,7 +267,7 @@ def batch_of(made: Labelled, rows: np.ndarray) -> tuple[np.ndarray, ...]:
 def batch(library, pool) -> tuple[np.ndarray, ...]:
     collector = Collector(library, pool, 128, np.random.default_rng(0), SimulatorConfig())
     for _ in range(4):
-        collector.walk(AnalyticPolicy(), 0.2)
+        collector.walk(ForecastPolicy(), 0.2)
     made = collector.label(128)
     return batch_of(made, np.arange(len(made)))
 

@@ -36,7 +36,7 @@ def decided():
 def test_the_shipped_champion_decides(models):
     decision = decided()
     assert decision.checkpoint == (models / "champion").read_text().strip()
-    assert (decision.policy, decision.fallback) == ("dqn", None)
+    assert (decision.policy, decision.fallback) == ("forecast", None)
     assert len(decision.applications[0].q_values) == 10
     assert decision.target >= 2
 
@@ -51,7 +51,7 @@ def test_a_champion_that_is_trusted_nowhere_decides_like_the_formula(models):
     prices = {f"{miss:g}": price for miss, price in PRICES.items()}
     rewrite(models, prices=prices, trusted={"informed": False, "uninformed": False})
     decision, formula = decided(), decide(SEEN, settings())
-    assert (decision.policy, formula.policy) == ("dqn", "analytic")
+    assert (decision.policy, formula.policy) == ("forecast", "forecast")
     assert decision.target == formula.target
     assert decision.applications[0].q_values == formula.applications[0].q_values
 
@@ -89,7 +89,7 @@ def _flip_a_byte(models):
 def test_a_missing_or_spoilt_champion_is_replaced_and_the_decision_says_so(models, spoil, words):
     spoil(models)
     decision = decided()
-    assert (decision.policy, decision.checkpoint) == ("analytic", None)
+    assert (decision.policy, decision.checkpoint) == ("forecast", None)
     assert words in decision.fallback
     assert decision.target == decide(SEEN, settings()).target
     assert decision.target >= 2
@@ -125,7 +125,7 @@ def test_a_champion_whose_past_runs_are_none_is_replaced(models, text, words):
     known(models, text)
     assert words in load_champion().why_not
     decision = decided()
-    assert (decision.policy, decision.checkpoint) == ("analytic", None)
+    assert (decision.policy, decision.checkpoint) == ("forecast", None)
 
 
 def test_past_runs_that_were_altered_are_refused(models):

@@ -115,7 +115,7 @@ def test_a_saved_version_is_listed_verified_and_loaded(root):
     assert versions(root) == ["v1", "v2", "v3"]
     assert verify(root, "v2")["version"] == "v2"
     policy = load_policy(root, "v2")
-    assert (policy.name, policy.version) == ("dqn", "v2")
+    assert policy.version == "v2"
     assert policy.prices == PRICES
     assert policy.trusted == TRUSTED
     with np.load(io.BytesIO(archive())) as arrays:

@@ -8,7 +8,7 @@ import pytest
 
 from kitwai.core.forecast.from_observation import view_of
 from kitwai.core.forecast.prior import unknown
-from kitwai.core.policy.policy import AnalyticPolicy
+from kitwai.core.policy.policy import ForecastPolicy
 from kitwai.core.policy.state import build_state, encode
 from kitwai.core.records.constraint import Constraint
 from kitwai.core.records.observation import Application, Ran, Stage
@@ -290,7 +290,7 @@ def test_more_workers_are_asked_for_while_no_task_ends():
             made.view(), unknown(1, 10, 1), np.ones(1), start_delay_s=15.0, drain_s=20.0
         )
         assert not state.forecast.told[0]
-        targets.append(int(AnalyticPolicy().values(state).best(state)[0]))
+        targets.append(int(ForecastPolicy().values(state).best(state)[0]))
         made.step(np.array(targets[-1:]))
     assert targets == sorted(targets)
     # Tasks that have run for 30 s of 600 s without an end are long.
@@ -351,7 +351,7 @@ def test_the_forecast_decides_better_than_a_constant_cluster_of_n():
     library = Library(synthetic_profiles(40, seed=9))
     episodes = grid_episodes(library, "recurring", seed=3, workers=(4, 8), limits_s=(300.0, 600.0))
     judge = Judge(library, episodes)
-    ours = judge.judge(judge.run(PolicyController(AnalyticPolicy())))
+    ours = judge.judge(judge.run(PolicyController(ForecastPolicy())))
     always = judge.judge(judge.at_most)
     assert ours.hit_rate >= 0.97 * always.hit_rate
     assert ours.static_ratio < 0.8 * always.static_ratio

@@ -6,23 +6,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import numpy as np
-
-from kitwai.core.decide.guardrails import guard_application, guard_cluster
+from kitwai.core.decide.application import Workers, decide_application
+from kitwai.core.decide.guardrails import guard_cluster
 from kitwai.core.decide.sharing import Share, cluster_target, workers_of
-from kitwai.core.decide.without_end import decide_endless
-from kitwai.core.forecast.from_observation import view_of
-from kitwai.core.forecast.past_runs import Record, comparable, prior_of
-from kitwai.core.policy.policy import AnalyticPolicy, Policy, price_of
-from kitwai.core.policy.state import TARGETS, State, build_state
-from kitwai.core.records.constraint import Constraint
+from kitwai.core.forecast.past_runs import Record
+from kitwai.core.policy.policy import FORECAST, NETWORK, ForecastPolicy, Policy
 from kitwai.core.records.decision import (
     ApplicationDecision,
     ClusterSettings,
     Decision,
     GuardrailNote,
 )
-from kitwai.core.records.observation import Application, Observation
+from kitwai.core.records.observation import Observation
+
+RULES = "rules"
+"""What decides where no application is judged: quiet times, holds, backlogs."""
+
+NAMES = (NETWORK, FORECAST, RULES)
+"""What a decision may name as having decided."""
 
 History = Mapping[str, Sequence[Record]]
 """Past runs by the name of the application."""
@@ -55,13 +56,13 @@ def decide(
         present=present,
         target=present,
         reason="",
-        policy=(policy or AnalyticPolicy()).name,
+        policy=RULES,
         checkpoint=policy.version if policy else None,
         fallback=None if policy else no_policy_reason,
         decided_at=now,
         history=history_sha256,
     )
-    decision = _decide(decision, observation, settings, policy, history or {})
+    decision = _decide(decision, observation, settings, policy or ForecastPolicy(), history or {})
     return replace(decision, reason=" ".join([decision.reason, *_remarks(settings)]))
 
 
@@ -69,7 +70,7 @@ def _decide(
     decision: Decision,
     observation: Observation,
     settings: ClusterSettings,
-    policy: Policy | None,
+    policy: Policy,
     history: History,
 ) -> Decision:
     if decision.present is None:
@@ -86,7 +87,7 @@ def _decide(
     elif not observation.applications:
         decision = _decide_idle(decision, observation, settings)
     else:
-        decision = _decide_busy(decision, observation, settings, policy, AnalyticPolicy(), history)
+        decision = _decide_busy(decision, observation, settings, policy, history)
     return _pinned(decision, observation, settings)
 
 
@@ -148,49 +149,61 @@ def _decide_busy(
     decision: Decision,
     observation: Observation,
     settings: ClusterSettings,
-    policy: Policy | None,
-    analytic: AnalyticPolicy,
+    policy: Policy,
     history: History,
 ) -> Decision:
     present = decision.present or 0
     applications = observation.applications or ()
-    decided, shares = [], []
+    decided, shares, replaced = [], [], []
     urgent = False
     for application in applications:
         own, starting = workers_of(application, observation)
-        one = _decide_application(
+        made, was_replaced = decide_application(
             application,
             settings,
             policy,
-            analytic,
             history.get(application.name, ()),
-            present=own,
-            starting=starting,
+            workers=Workers(own, starting),
             limit_error=_error_of(observation, f"application {application.id} limit"),
         )
-        decided.append(one)
-        urgent = urgent or _late(one, own, settings.margin)
-        judged = one.predicted_finish_s is not None
-        shares.append(Share.of(application, one.target, own, judged=judged))
+        decided.append(made)
+        if was_replaced:
+            replaced.append(made.name)
+        urgent = urgent or _late(made, own, settings.margin)
+        judged = made.predicted_finish_s is not None
+        shares.append(Share.of(application, made.target, own, judged=judged))
     target = cluster_target(shares, present)
     if len(decided) == 1:
         reason = decided[0].reason
     else:
-        reason = "; ".join(f"{one.name} ({one.id}): {one.target}" for one in decided)
+        reason = "; ".join(f"{made.name} ({made.id}): {made.target}" for made in decided)
         reason = f"Sum over {len(decided)} applications: {reason}."
-        if target < sum(one.target for one in decided):
+        if target < sum(made.target for made in decided):
             reason += f" Those that are held ask for nobody new: {target} in all."
-    fallbacks = [one for one in decided if one.policy == analytic.name]
     fallback = decision.fallback
-    if policy is not None and fallbacks:
+    if replaced and policy.version is not None:
         fallback = (
-            f"The analytic policy decided for {', '.join(one.name for one in fallbacks)}: "
+            f"The forecast decided for {', '.join(replaced)}: "
             f"checkpoint {policy.version} knows at most {policy.max_targets} workers, or gave a "
             "number that is not finite."
         )
     blind = any(application.stages is None for application in applications)
-    decision = replace(decision, applications=tuple(decided), fallback=fallback, held=blind)
+    decision = replace(
+        decision,
+        applications=tuple(decided),
+        policy=_deciders(decided),
+        fallback=fallback,
+        held=blind,
+    )
     return _guarded(decision, observation, settings, target, reason, urgent=urgent)
+
+
+def _deciders(decided: Sequence[ApplicationDecision]) -> str:
+    """What decided: the network, if it decided for any application, else the forecast, else rules
+    that ask neither.
+    """
+    names = {made.policy for made in decided}
+    return next((name for name in (NETWORK, FORECAST) if name in names), RULES)
 
 
 def _late(decided: ApplicationDecision, present: int, margin: float) -> bool:
@@ -199,167 +212,6 @@ def _late(decided: ApplicationDecision, present: int, margin: float) -> bool:
     if finish is None:
         return False
     return finish[min(max(1, present), len(finish)) - 1] > margin * decided.constraint.limit_s
-
-
-def _decide_application(
-    application: Application,
-    settings: ClusterSettings,
-    policy: Policy | None,
-    analytic: AnalyticPolicy,
-    runs: Sequence[Record],
-    *,
-    present: int,
-    starting: int,
-    limit_error: str | None,
-) -> ApplicationDecision:
-    own_limit = application.limit_s is not None
-    allowed = min(
-        settings.constraint.max_workers, application.max_workers or settings.constraint.max_workers
-    )
-    cores = application.max_cores
-    # A worker of which it takes no core is paid for in vain.
-    most = min(allowed, -(-cores // settings.cores_per_worker)) if cores else allowed
-    constraint = Constraint(
-        max_workers=most,
-        limit_s=application.limit_s if application.limit_s else settings.constraint.limit_s,
-        miss=settings.constraint.miss,
-    )
-    # What names no limit and has no end is in time for nothing, between its jobs too.
-    source = "application" if own_limit else "none" if application.endless else "cluster"
-    whose = "its own limit" if own_limit else "the cluster's limit"
-    decided = ApplicationDecision(
-        id=application.id,
-        name=application.name,
-        constraint=constraint,
-        limit_source=source,
-        elapsed_s=application.elapsed_s,
-        target=min(max(1, present), constraint.max_workers),
-        reason="",
-        mask=(True,) * constraint.max_workers,
-    )
-    if application.stages is None:
-        why = application.error or "its driver gave no answer"
-        return replace(decided, reason=f"{application.name} is held at {decided.target}: {why}")
-    if limit_error is not None:
-        return replace(
-            decided, reason=f"{application.name} is held at {decided.target}: {limit_error}"
-        )
-    if application.idle_s is not None:
-        return _between_jobs(decided, application.idle_s, settings.quiet_s)
-    if application.endless and not own_limit:
-        return decide_endless(decided, application, settings, present=present)
-    chosen: Policy = analytic
-    if policy is not None and (policy.max_targets is None or most <= policy.max_targets):
-        chosen = policy
-    state = state_of(
-        application, constraint, settings, chosen, runs, present=present, starting=starting
-    )
-    if not state.forecast.known[0]:
-        return replace(
-            decided,
-            reason=f"{application.name} is held at {decided.target}: Spark shows no work that it "
-            f"has left, so its end cannot be predicted ({whose} is {constraint.limit_s:.0f} s).",
-        )
-    values = chosen.values(state)
-    if not np.isfinite(values.q).all():
-        chosen = analytic
-        state = state_of(
-            application, constraint, settings, chosen, runs, present=present, starting=starting
-        )
-        values = chosen.values(state)
-    recommended = int(values.best(state)[0])
-    finish = tuple(float(f) for f in state.finish_s[0, :most])
-    told = bool(state.forecast.told[0])
-    notes: tuple[GuardrailNote, ...] = ()
-    target = recommended
-    if told:
-        target, notes = guard_application(
-            recommended,
-            finish_s=finish,
-            present=present,
-            constraint=constraint,
-            margin=settings.margin,
-        )
-    left = constraint.limit_s - application.elapsed_s
-    bound = "" if most == allowed else f" (it takes at most {cores} cores)"
-    reason = (
-        f"{application.name}: {target} of at most {most} workers{bound}, predicted to end at "
-        f"{finish[target - 1]:.0f} s of {constraint.limit_s:.0f} s ({whose}, {left:.0f} s left)"
-    )
-    reason += f"; {chosen.name} asked for {recommended}. {notes[-1].reason}" if notes else "."
-    if not told:
-        reason += " No task of it has finished and no run of it is known: this is a guess."
-    elif min(finish) > constraint.limit_s:
-        reason += " " + _out_of_reach(state, most, constraint.limit_s, more=most == allowed)
-    return replace(
-        decided,
-        target=target,
-        reason=reason,
-        policy=chosen.name,
-        checkpoint=chosen.version,
-        q_values=tuple(float(q) for q in values.q[0, :most]),
-        miss_probability=tuple(float(p) for p in values.miss[0, :most]),
-        # A guess must not make anything urgent.
-        predicted_finish_s=finish if told else None,
-        guardrails=notes,
-    )
-
-
-def state_of(
-    application: Application,
-    constraint: Constraint,
-    settings: ClusterSettings,
-    policy: Policy,
-    runs: Sequence[Record],
-    *,
-    present: int,
-    starting: int,
-) -> State:
-    """What the policy is asked about one application, over max(N, 10) targets."""
-    counts = max(TARGETS, constraint.max_workers)
-    fit = comparable(runs, counts, settings.cores_per_worker)
-    prior = prior_of(fit, application.inputs, counts, len(application.stages or ()))
-    view = view_of(
-        application,
-        constraint,
-        workers=present,
-        serving=max(0, present - starting),
-        cores=settings.cores_per_worker,
-        counts=counts,
-        stages=prior.tasks.shape[1],
-    )
-    return build_state(
-        view,
-        prior,
-        np.array([price_of(constraint.miss, policy.prices)]),
-        start_delay_s=settings.start_delay_s,
-        drain_s=settings.drain_s,
-    )
-
-
-def _out_of_reach(state: State, most: int, limit_s: float, *, more: bool) -> str:
-    """One sentence for a limit that no allowed count is predicted to meet: what would meet it.
-
-    :param more: whether more workers would be of use to it.
-    """
-    finish = state.finish_s[0]
-    enough = np.flatnonzero(finish <= limit_s)
-    ends = f"{most} workers are predicted to end at {finish[most - 1]:.0f} s"
-    if more and len(enough) and enough[0] >= most:
-        return f"No count up to {most} is predicted to meet the limit: {ends}; it takes " + (
-            f"{enough[0] + 1} ({finish[enough[0]]:.0f} s)."
-        )
-    return f"No count up to {most} is predicted to meet the limit: {ends}."
-
-
-def _between_jobs(
-    decided: ApplicationDecision, idle_s: float, quiet_s: float
-) -> ApplicationDecision:
-    """A driver that computes for a moment keeps its workers; one that waits long does not."""
-    since = f"{decided.name} has run no job for {idle_s:.0f} s"
-    if idle_s < quiet_s:
-        return replace(decided, reason=f"{since}, less than {quiet_s:.0f} s: it is held.")
-    return replace(decided, target=1, reason=f"{since}: one worker stays for it.")
 
 
 def _guarded(

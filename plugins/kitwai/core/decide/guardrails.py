@@ -1,14 +1,18 @@
 """Guardrails: hard rules between what a policy recommends and what is done.
 
-Each rule takes a target and gives a target, with a note when it changed it. Those of one
-application know its predicted finish; those of the cluster know bounds and the recent past.
+A rule takes the targets of B applications, or of B clusters, and gives targets. Every rule is
+written once, over arrays: a live step asks with B = 1, simulated episodes with thousands. A `Move`
+tells what a rule changed, and why in a plain sentence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from kitwai.core.records.constraint import Constraint
+import numpy as np
+
+from kitwai.core.forecast.arrays import Bools, Floats, Ints
 from kitwai.core.records.decision import ClusterSettings, GuardrailNote
 from kitwai.core.records.observation import Past
 
@@ -16,133 +20,218 @@ _NO_GAIN = 0.01
 """Ending earlier by less than this share of the limit is not worth a worker."""
 
 
-def least_needed(finish_s: Sequence[float], limit_s: float, margin: float, most: int) -> int | None:
-    """The fewest workers (1..``most``) predicted to end within ``margin`` of the limit, or None."""
-    for workers in range(1, most + 1):
-        if finish_s[workers - 1] <= margin * limit_s:
-            return workers
-    return None
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What one rule did to B targets. ``say``: from a row to the rule's name and its reason."""
+
+    before: Ints
+    after: Ints
+    say: Callable[[int], tuple[str, str]]
 
 
-def _fewest_as_fast(target: int, finish_s: Sequence[float], tolerance_s: float) -> int:
-    """The fewest workers predicted to end at most ``tolerance_s`` after ``target`` would."""
-    latest = finish_s[target - 1] + tolerance_s
-    return next(workers for workers in range(1, target + 1) if finish_s[workers - 1] <= latest)
+def notes_of(moves: Sequence[Move], row: int = 0) -> tuple[GuardrailNote, ...]:
+    """The notes of one row: one for each rule that changed its target."""
+    notes = []
+    for move in moves:
+        before, after = int(move.before[row]), int(move.after[row])
+        if before != after:
+            name, reason = move.say(row)
+            notes.append(GuardrailNote(name, before, after, reason))
+    return tuple(notes)
 
 
-def guard_application(
-    target: int,
+def _at(values: Floats, counts: Ints) -> Floats:
+    """[B] the value of each row at its worker count. ``values``: [B, W]; ``counts``: [B], 1..W."""
+    return np.asarray(values[np.arange(len(values)), counts - 1])
+
+
+def guard_applications(
+    target: Ints,
     *,
-    finish_s: Sequence[float],
-    present: int,
-    constraint: Constraint,
+    finish_s: Floats,
+    present: Ints,
+    max_workers: Ints,
+    limit_s: Floats,
     margin: float,
-) -> tuple[int, tuple[GuardrailNote, ...]]:
-    """Keep ``target`` at or above what the limit needs, and add no worker that does not help.
+) -> tuple[Ints, tuple[Move, ...]]:
+    """Keep each target at or above what the limit needs, and add no worker that does not help.
 
-    :param finish_s: predicted seconds from start to end, index i for target i + 1.
+    :param target: [B], each in 1..N.
+    :param finish_s: [B, W] predicted seconds from start to end, index i for target i + 1.
+    :param present: [B] workers that are there; ``max_workers``: [B] N; ``limit_s``: [B].
+    :param margin: share of the limit that a predicted finish may use, 0..1.
     """
-    notes: list[GuardrailNote] = []
-    most, limit = constraint.max_workers, constraint.limit_s
-    needed = least_needed(finish_s, limit, margin, most)
-    if needed is None:
-        fastest = min(range(1, most + 1), key=lambda n: (finish_s[n - 1], n))
-        if target < fastest and finish_s[fastest - 1] < finish_s[target - 1]:
-            within = finish_s[fastest - 1] <= limit
-            notes.append(
-                GuardrailNote(
-                    "limit in danger" if within else "limit out of reach",
-                    target,
-                    fastest,
-                    f"No count up to {most} is predicted to end within {margin:.0%} of the limit "
-                    f"of {limit:.0f} s; {fastest} workers end earliest, "
-                    f"at {finish_s[fastest - 1]:.0f} s.",
-                )
-            )
-            target = fastest
-    elif target < needed:
-        predicted = f"{target} would end at {finish_s[target - 1]:.0f} s of {limit:.0f} s"
-        if present > target:
-            name, why = "scale-in below need", f"{predicted}, so at least {needed} stay."
-        else:
-            name, why = "predicted late", f"{predicted}, so {needed} are needed."
-        notes.append(GuardrailNote(name, target, needed, why[0].upper() + why[1:]))
-        target = needed
+    counts = np.arange(1, finish_s.shape[1] + 1)
+    allowed = counts <= max_workers[:, None]
+    within = allowed & (finish_s <= margin * limit_s[:, None])
+    met = within.any(axis=1)
+    needed = np.where(met, within.argmax(axis=1) + 1, 1)
+    fastest = np.where(allowed, finish_s, np.inf).argmin(axis=1) + 1
+    fastest_s = _at(finish_s, fastest)
+
+    sooner = ~met & (target < fastest) & (fastest_s < _at(finish_s, target))
+    hurried = np.where(sooner, fastest, target)
+    enough_for_limit = np.where(met, np.maximum(hurried, needed), hurried)
     # Those that are there may be wanted by work that the driver has not submitted yet.
-    enough = max(_fewest_as_fast(target, finish_s, _NO_GAIN * limit), needed or 1, present)
-    if enough < target:
-        notes.append(
-            GuardrailNote(
-                "no gain",
-                target,
-                enough,
-                f"{target} would end hardly earlier than {enough}, "
-                f"which end at {finish_s[enough - 1]:.0f} s.",
-            )
+    latest_s = _at(finish_s, enough_for_limit) + _NO_GAIN * limit_s
+    as_fast = (finish_s <= latest_s[:, None]).argmax(axis=1) + 1
+    useful = np.maximum.reduce([as_fast, needed, present])
+    final = np.minimum(enough_for_limit, useful)
+
+    def hurry(row: int) -> tuple[str, str]:
+        limit, most, end_s = limit_s[row], max_workers[row], fastest_s[row]
+        return (
+            "limit in danger" if end_s <= limit else "limit out of reach",
+            f"No count up to {most} is predicted to end within {margin:.0%} of the limit "
+            f"of {limit:.0f} s; {fastest[row]} workers end earliest, at {end_s:.0f} s.",
         )
-        target = enough
-    return target, tuple(notes)
+
+    def keep(row: int) -> tuple[str, str]:
+        before = hurried[row]
+        predicted = f"{before} would end at {finish_s[row, before - 1]:.0f} s of "
+        predicted += f"{limit_s[row]:.0f} s"
+        if present[row] > before:
+            return "scale-in below need", f"{predicted}, so at least {needed[row]} stay."
+        return "predicted late", f"{predicted}, so {needed[row]} are needed."
+
+    def spare(row: int) -> tuple[str, str]:
+        after = final[row]
+        return (
+            "no gain",
+            f"{enough_for_limit[row]} would end hardly earlier than {after}, "
+            f"which end at {finish_s[row, after - 1]:.0f} s.",
+        )
+
+    return final, (
+        Move(target, hurried, hurry),
+        Move(hurried, enough_for_limit, keep),
+        Move(enough_for_limit, final, spare),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterPast:
+    """The recent past of B clusters. Seconds are infinite where nothing of the kind was done.
+
+    ``since_out_s``, ``since_in_s`` [B]: since the last scale-out and scale-in. ``busy`` [B]: a
+    scaling is under way. ``changes`` [B]: workers started or told to leave within the last hour.
+    """
+
+    since_out_s: Floats
+    since_in_s: Floats
+    busy: Bools
+    changes: Floats
+
+    @classmethod
+    def of(cls, past: Past) -> ClusterPast:
+        """The past of one cluster, as a step observes it."""
+
+        def number(value: float | None, missing: float) -> Floats:
+            return np.array([missing if value is None else float(value)])
+
+        return cls(
+            number(past.since_scale_out_s, np.inf),
+            number(past.since_scale_in_s, np.inf),
+            np.array([past.operation is not None]),
+            # A count that is not known keeps nothing.
+            number(past.changes_1h, -np.inf),
+        )
+
+
+def guard_clusters(
+    target: Ints,
+    *,
+    present: Ints,
+    past: ClusterPast,
+    max_workers: Ints,
+    settings: ClusterSettings,
+    urgent: Bools,
+    operation: str | None = None,
+) -> tuple[Ints, tuple[Move, ...]]:
+    """Bounds, one operation at a time, a cooldown for each direction, and the flap budget.
+
+    A cluster below ``min_workers`` waits for nothing but an operation under way: cooldown and flap
+    budget hold the present count, or the fewest workers that must be there.
+
+    :param target: [B]; ``present``: [B]; ``max_workers``: [B] N.
+    :param urgent: [B] a limit is predicted missed at the present count; then scaling out waits
+        neither for its cooldown nor for the flap budget.
+    :param operation: the operation under way in words, for the reason.
+    """
+    moves: list[Move] = []
+
+    def move(where: Bools, after: Ints | int, say: Callable[[int], tuple[str, str]]) -> None:
+        nonlocal target
+        moved = np.where(where, after, target)
+        moves.append(Move(target, moved, say))
+        target = moved
+
+    fewest = settings.min_workers
+    move(
+        target > max_workers,
+        max_workers,
+        lambda row: (
+            "most workers",
+            f"The constraint allows at most {max_workers[row]} workers.",
+        ),
+    )
+    move(target < fewest, fewest, lambda row: ("fewest workers", f"At least {fewest} stay."))
+    # Above N nothing holds the way back to it.
+    free = present <= max_workers
+    move(
+        free & past.busy & (target != present),
+        present,
+        lambda row: ("operation under way", f"{operation or 'A scaling'} is still under way."),
+    )
+    stay = np.maximum(present, fewest)
+    last_s = np.minimum(past.since_out_s, past.since_in_s)
+    waits_out = free & (target > stay) & ~urgent & (past.since_out_s < settings.cooldown_out_s)
+    waits_in = free & (target < present) & (last_s < settings.cooldown_in_s)
+    move(
+        waits_out,
+        stay,
+        lambda row: (
+            "cooldown",
+            f"The last scale-out was {past.since_out_s[row]:.0f} s ago, less than "
+            f"{settings.cooldown_out_s:.0f} s.",
+        ),
+    )
+    move(
+        waits_in,
+        present,
+        lambda row: (
+            "cooldown",
+            f"The last scaling was {last_s[row]:.0f} s ago, less than "
+            f"{settings.cooldown_in_s:.0f} s.",
+        ),
+    )
+    budget = settings.flap_budget
+    if budget is not None:
+        change = np.abs(target - present)
+        over = (change > 0) & (target != stay) & (past.changes + change > budget)
+        move(
+            free & over & ~(urgent & (target > present)),
+            stay,
+            lambda row: (
+                "flap budget",
+                f"Within the last hour {past.changes[row]:.0f} workers were started or told to "
+                f"leave; with {change[row]} more it would be above the budget of {budget}.",
+            ),
+        )
+    return target, tuple(moves)
 
 
 def guard_cluster(
-    target: int,
-    *,
-    present: int,
-    past: Past,
-    settings: ClusterSettings,
-    urgent: bool,
+    target: int, *, present: int, past: Past, settings: ClusterSettings, urgent: bool
 ) -> tuple[int, tuple[GuardrailNote, ...]]:
-    """Bounds, one operation at a time, cooldown per direction, flap budget.
-
-    Fewer than ``min_workers`` wait for nothing but an operation under way: what cooldown and flap
-    budget hold is the present count, or the fewest workers that must be there.
-
-    :param urgent: a limit is predicted missed at the present count; then scaling out waits neither
-        for its cooldown nor for the flap budget.
-    """
-    notes: list[GuardrailNote] = []
-
-    def move(name: str, after: int, reason: str) -> None:
-        nonlocal target
-        notes.append(GuardrailNote(name, target, after, reason))
-        target = after
-
-    most = settings.constraint.max_workers
-    if target > most:
-        move("most workers", most, f"The constraint allows at most {most} workers.")
-    if target < settings.min_workers:
-        move("fewest workers", settings.min_workers, f"At least {settings.min_workers} stay.")
-    if present > most:
-        return target, tuple(notes)
-    if target != present and past.operation is not None:
-        move("operation under way", present, f"{past.operation} is still under way.")
-    since_out, since_in = past.since_scale_out_s, past.since_scale_in_s
-    stay = max(present, settings.min_workers)
-    if target > stay and not urgent and since_out is not None:
-        if since_out < settings.cooldown_out_s:
-            move(
-                "cooldown",
-                stay,
-                f"The last scale-out was {since_out:.0f} s ago, less than "
-                f"{settings.cooldown_out_s:.0f} s.",
-            )
-    elif target < present:
-        recent = [s for s in (since_out, since_in) if s is not None]
-        if recent and min(recent) < settings.cooldown_in_s:
-            move(
-                "cooldown",
-                present,
-                f"The last scaling was {min(recent):.0f} s ago, less than "
-                f"{settings.cooldown_in_s:.0f} s.",
-            )
-    used, budget = past.changes_1h, settings.flap_budget
-    if used is not None and budget is not None and not (urgent and target > present):
-        change = abs(target - present)
-        if change and target != stay and used + change > budget:
-            move(
-                "flap budget",
-                stay,
-                f"Within the last hour {used} workers were started or told to leave; with {change} "
-                f"more it would be above the budget of {budget}.",
-            )
-    return target, tuple(notes)
+    """`guard_clusters` for one cluster, whose past a step observed."""
+    final, moves = guard_clusters(
+        np.array([target]),
+        present=np.array([present]),
+        past=ClusterPast.of(past),
+        max_workers=np.array([settings.constraint.max_workers]),
+        settings=settings,
+        urgent=np.array([urgent]),
+        operation=past.operation,
+    )
+    return int(final[0]), notes_of(moves)

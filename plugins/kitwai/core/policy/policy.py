@@ -7,12 +7,12 @@ unit. The Q-value of a target is minus the sum; the best allowed target is the r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
-from kitwai.core.forecast.arrays import Floats, Ints
+from kitwai.core.forecast.arrays import Bools, Floats, Ints
 from kitwai.core.policy.replanning import LOGISTIC, with_recourse
 from kitwai.core.policy.state import GLOBAL_FEATURES, TARGET_FEATURES, TARGETS, State, encode
 
@@ -50,11 +50,13 @@ class Values:
     ``cost`` [B, W]: expected cost from now on if the target is held to the end, in units of the
     whole run on the best static cluster; ``miss`` [B, W]: chance that the limit is missed then;
     ``q`` [B, W]: minus cost and charged misses, as far as the policy sees, higher is better.
+    ``network`` [B]: whether a trained network gave these values; None: the forecast gave all.
     """
 
     cost: Floats
     miss: Floats
     q: Floats
+    network: Bools | None = None
 
     def best(self, state: State) -> Ints:
         """[B] the target allowed with the highest Q-value, by more than `SWITCH` if another than
@@ -67,12 +69,17 @@ class Values:
         return np.asarray(allowed.argmax(axis=1) + 1)
 
 
+NETWORK, FORECAST = "network", "forecast"
+"""What decides a target: a trained network, or the forecast alone."""
+
+
 class Policy(Protocol):
-    """What decides. ``version`` names the checkpoint, None for a formula; ``max_targets`` is the
-    most workers it knows, None for any.
+    """What values targets. ``version`` names the checkpoint, None for the forecast alone.
+
+    ``max_targets`` is the most workers that the policy knows, None for any number. ``prices`` as
+    for `price_of`.
     """
 
-    name: str
     version: str | None
     max_targets: int | None
     prices: Mapping[float, float]
@@ -131,14 +138,13 @@ def changeable(state: State) -> Values:
     return Values(values.cost, values.miss, q)
 
 
-class AnalyticPolicy:
+class ForecastPolicy:
     """The forecast, taken at its word: a chance-constrained controller.
 
     It needs no checkpoint, knows any N, and is what Kitwai falls back to. The baseline `lookahead`
     in closed form, with what is believed of the curve instead of a fit, and a change of mind.
     """
 
-    name = "analytic"
     version: str | None = None
     max_targets: int | None = None
     prices: Mapping[float, float] = PRICES
@@ -157,7 +163,6 @@ class NetworkPolicy:
     the log-odds of a miss.
     """
 
-    name = "dqn"
     max_targets: int | None = TARGETS
 
     def __init__(
@@ -187,13 +192,14 @@ class NetworkPolicy:
             return changeable(state)
         own = corrected(state, self.correct(*encode(state), state.mask[:, :TARGETS]))
         if used.all():
-            return own
+            return replace(own, network=used[:, 0])
         width, formula = own.q.shape[1], changeable(state)
         # Chosen, not weighted: what the network says where it abstains may not be finite.
         return Values(
             np.where(used, own.cost, formula.cost[:, :width]),
             np.where(used, own.miss, formula.miss[:, :width]),
             np.where(used, own.q, formula.q[:, :width]),
+            used[:, 0],
         )
 
     def correct(self, global_: Floats, of_target: Floats, mask: np.ndarray) -> Floats:

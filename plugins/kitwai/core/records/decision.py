@@ -118,8 +118,9 @@ class ApplicationDecision:
 
     ``miss_probability`` is the policy's for each target. It, ``q_values`` and
     ``predicted_finish_s`` are None when nothing is known of the work left.
-    ``limit_source`` is "application", "cluster" or "none"; ``policy`` names what recommended the
-    target, ``checkpoint`` its version.
+    ``limit_source`` is "application", "cluster" or "none". ``policy`` names what recommended the
+    target: "network", "forecast", or None where neither was asked. ``checkpoint`` is the version
+    whose past runs and network were at hand, also where its network abstained.
     """
 
     id: str
@@ -147,6 +148,8 @@ class ApplicationDecision:
 class Decision:
     """The target of one cluster at one moment. ``target`` None: too little is known to name one,
     and nothing is to be touched. ``present`` is the count that was there, starting ones included.
+    ``policy`` names what decided: "network" if a network did for any application, "forecast", or
+    "rules" where neither was asked. ``checkpoint``: the champion's version.
     ``fallback`` says why the champion did not decide, None when it did or was not asked.
     ``held``: too little was known, so that the target says nothing of what is wanted.
     ``decided_at``: when it was decided, None where the observation was taken for fresh;

@@ -20,7 +20,6 @@ from kitwai.core.records.observation import Part, Past, WorkerState
 class FixedPolicy:
     """Prefers one target, as a checkpoint might."""
 
-    name = "dqn"
     version = "v7"
     max_targets = 10
 
@@ -32,7 +31,7 @@ class FixedPolicy:
     def values(self, state):
         q = np.zeros((1, 10))
         q[0, self.target - 1] = self.value
-        return Values(np.zeros_like(q), np.zeros_like(q), q)
+        return Values(np.zeros_like(q), np.zeros_like(q), q, np.array([True]))
 
 
 # 60 of 100 tasks left of 5 s: 300 slot-seconds, or 150 s at one worker of two slots.
@@ -205,7 +204,7 @@ def test_a_stale_observation_holds():
 
 def test_the_champion_decides_and_is_named():
     decision = decide(observation(1, LATE_AT_ONE), settings(), FixedPolicy(5))
-    assert (decision.target, decision.policy, decision.checkpoint) == (5, "dqn", "v7")
+    assert (decision.target, decision.policy, decision.checkpoint) == (5, "network", "v7")
     assert decision.fallback is None
     assert decision.applications[0].q_values[4] == 1.0
 
@@ -280,7 +279,7 @@ def test_past_runs_tell_what_to_do_before_the_first_task_has_ended():
 def test_a_champion_that_answers_nonsense_is_replaced_loudly(value):
     decision = decide(observation(1, LATE_AT_ONE), settings(), FixedPolicy(9, value))
     assert decision.target == 3
-    assert decision.applications[0].policy == "analytic"
+    assert decision.applications[0].policy == "forecast"
     assert "not finite" in decision.fallback
 
 
@@ -297,7 +296,7 @@ def test_a_guess_is_not_bent_by_guardrails_and_makes_nothing_urgent():
 
 def test_a_champion_abstains_above_the_targets_it_knows():
     decision = decide(observation(1, LATE_AT_ONE), settings(most=20), FixedPolicy(9))
-    assert decision.applications[0].policy == "analytic"
+    assert decision.applications[0].policy == "forecast"
     assert "at most 10 workers" in decision.fallback
     assert len(decision.applications[0].q_values) == 20
 
@@ -312,7 +311,7 @@ def test_an_unreadable_limit_of_its_own_holds_the_application():
 
 def test_without_a_champion_the_decision_says_so():
     decision = decide(observation(1, LATE_AT_ONE), settings(), None, no_policy_reason="no file")
-    assert (decision.policy, decision.fallback) == ("analytic", "no file")
+    assert (decision.policy, decision.fallback) == ("forecast", "no file")
 
 
 def test_several_applications_add_up_to_at_most_n():

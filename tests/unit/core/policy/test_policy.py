@@ -11,7 +11,7 @@ import pytest
 
 from builders import Seen, view
 from kitwai.core.forecast.prior import Prior, unknown
-from kitwai.core.policy.policy import AnalyticPolicy
+from kitwai.core.policy.policy import ForecastPolicy
 from kitwai.core.policy.state import GUESS_SIGMA, State, build_state
 
 COUNTS = 10
@@ -39,7 +39,7 @@ TOLD = Seen(200, {4: (20, 160.0)}, active=8, began_s=0.0)
 
 
 def q(prior: Prior, stage: Seen, price: float) -> np.ndarray:
-    return AnalyticPolicy().values(asked(prior, stage, price)).q[0]
+    return ForecastPolicy().values(asked(prior, stage, price)).q[0]
 
 
 def test_a_miss_has_its_price_where_the_family_is_known():
@@ -57,7 +57,7 @@ def test_where_nothing_is_known_a_miss_costs_half_and_before_a_task_has_ended_li
     # Half of the price: as one whose family is known, and who sees the same, would be charged.
     state = asked(new, TOLD, 2.0)
     informed = replace(state, informed=np.ones(1, dtype=np.bool_), price=np.array([1.0]))
-    policy = AnalyticPolicy()
+    policy = ForecastPolicy()
     assert policy.values(state).q == pytest.approx(policy.values(informed).q)
 
 

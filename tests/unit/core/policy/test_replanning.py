@@ -11,7 +11,7 @@ import pytest
 
 from builders import Seen, view
 from kitwai.core.forecast.prior import unknown
-from kitwai.core.policy.policy import FOR_GOOD, AnalyticPolicy
+from kitwai.core.policy.policy import FOR_GOOD, ForecastPolicy
 from kitwai.core.policy.replanning import CHANGE, LEARN_S, with_recourse
 from kitwai.core.policy.state import State, build_state
 from kitwai.sim.episodes import grid_episodes
@@ -107,7 +107,7 @@ def test_it_saves_worker_seconds_without_missing_more_limits(monkeypatch):
     library = Library([one for seed in (7, 8, 9) for one in synthetic_profiles(60, seed)])
     episodes = grid_episodes(library, "recurring", seed=7, workers=(6, 10), limits_s=(300.0, 600.0))
     judge = Judge(library, episodes)
-    ours = judge.judge(judge.run(PolicyController(AnalyticPolicy())))
+    ours = judge.judge(judge.run(PolicyController(ForecastPolicy())))
 
     def for_good(state: State, price: np.ndarray) -> np.ndarray:
         miss = 1.0 / (1.0 + np.exp(1.702 * np.clip(state.z, -20.0, 20.0)))
@@ -116,6 +116,6 @@ def test_it_saves_worker_seconds_without_missing_more_limits(monkeypatch):
         return state.cost_s / state.best_s[:, None] + charged
 
     monkeypatch.setattr("kitwai.core.policy.policy.with_recourse", for_good)
-    held = judge.judge(judge.run(PolicyController(AnalyticPolicy())))
+    held = judge.judge(judge.run(PolicyController(ForecastPolicy())))
     assert ours.static_ratio < held.static_ratio
     assert ours.hit_rate >= held.hit_rate - 0.005

@@ -33,7 +33,7 @@ def test_simulation_is_measured(monkeypatch):
     figures = measure_simulation(episodes=64, passes=2, decisions=10, batch=100, batches=3, seed=1)
     assert figures["steps_per_s"] > 100
     assert figures["steps_per_s_of_one_thread"] > 100
-    assert set(figures["policies"]) == {"analytic", "dqn"}
+    assert set(figures["policies"]) == {"forecast", "network"}
     for times in figures["policies"].values():
         for key in ("decision_ms", "batch_ms"):
             assert 0 < times[key]["median"] <= times[key]["p95"]
@@ -161,7 +161,7 @@ def test_tables_and_files(tmp_path, capsys, monkeypatch):
     assert main(["bench", "sim", "--episodes", "64", "--json", str(out)]) == 0
     shown = capsys.readouterr().out
     assert "≥ 100,000" in shown
-    assert "dqn: ms for 1,000 at once" in shown
+    assert "network: ms for 1,000 at once" in shown
     assert json.loads(out.read_text())["episodes"] == 64
 
     def row(rate, value):
