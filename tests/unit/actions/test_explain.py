@@ -166,3 +166,24 @@ def test_the_connection_names_the_file_of_past_runs(store, models, history, monk
 def test_an_unknown_decision_is_one_line(store, models, capsys):
     assert main(["explain", "77"]) == 1
     assert "no row 77" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["dqn", "analytic"])
+def test_a_decision_stored_under_an_older_name_is_still_made_again(store, models, name):
+    of, seen = settings(flap_budget=120), busy()
+    champion = load_champion()
+    made = decide(
+        seen, of, champion.policy, now=1001.5, history=champion.history(None), history_sha256=None
+    )
+    (one,) = made.applications
+    words = f"job: {one.target} of at most 10 workers; {name} asked for {one.target}."
+    older = replace(
+        made, policy=name, reason=words, applications=(replace(one, policy=name, reason=words),)
+    )
+    observation_id = store.add_observation(seen)
+    same = explain(store, store.add_decision(older, observation_id, of), models)
+    assert same.identical, explanation_text(same)
+    assert words in explanation_text(same)
+    other = replace(older, target=(made.target or 0) + 1)
+    changed = explain(store, store.add_decision(other, observation_id, of), models)
+    assert changed.differs == ("target",)
