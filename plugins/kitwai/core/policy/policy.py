@@ -1,7 +1,8 @@
-"""Policies: state -> expected cost and chance of a missed limit for every target.
+"""Policies: from a state to the cost and the chance of a missed limit under every target.
 
-One scale for all: cost in costs of the best static cluster, a missed limit at its price in the same
-unit. The Q-value of a target is minus the sum; the best allowed target is the recommendation.
+All values have one unit: the cost of the whole run on the best static cluster. A missed limit has a
+price in that unit. The Q-value of a target is minus its cost and minus the price times the chance.
+The allowed target with the highest Q-value is the recommendation.
 """
 
 from __future__ import annotations
@@ -13,44 +14,46 @@ from typing import Protocol
 import numpy as np
 
 from kitwai.core.forecast.arrays import Bools, Floats, Ints
-from kitwai.core.policy.replanning import LOGISTIC, with_recourse
+from kitwai.core.policy.replanning import LOGISTIC, with_replanning
 from kitwai.core.policy.state import GLOBAL_FEATURES, TARGET_FEATURES, TARGETS, State, encode
 
 PRIOR = {"prediction": "belief-7", "logistic": LOGISTIC}
-"""What a network corrects: one that was trained with another prediction is of no use."""
+"""The forecast that a network corrects. A network that corrects another forecast is refused."""
 
 KNOWLEDGE = ("informed", "uninformed")
-"""Whether the runs of an application's family are known, or nothing is."""
+"""What is known of an application's family: past runs of it, or nothing."""
 
 TRUSTED = {"informed": True, "uninformed": True}
 
 UNINFORMED = (0.5, 0.2)
-"""Where nothing is known of the family, a missed limit counts half of its price, and before a task
-has ended no more than 0.2. The forecast is then so wide that a miss seems likely whatever is done,
-while most of it can be mended when the first tasks have told more: the full price buys hardly a
-limit and costs half as much again. The two numbers were chosen by the misses of measured and of
-synthetic applications."""
+"""Discounts on the price of a missed limit where nothing is known of the family.
+
+The price counts by the first number, and before a task has ended at most the second. The forecast
+is so wide then that every target seems likely to miss. Most of that can be mended after the first
+tasks. The full price hardly saves a limit and costs half as much again. Both numbers come from the
+misses of measured and of synthetic applications."""
 
 FOR_GOOD = 3.0
-"""A miss is charged so much more where a target is judged as if it were held to the end: what seems
-possible then is not mended later. Where tasks straggle that is how it is: more workers do not
+"""Factor on the charge for a miss where a target is judged as if it were held to the end.
+
+No later change can mend such a miss. Straggling tasks are the case in point: more workers do not
 shorten the wait for a straggler."""
 
 SWITCH = 0.015
-"""A change of the worker count must be worth this share of the run's cost."""
+"""Share of the run's cost that a change of the worker count must save."""
 
 PRICES = {0.01: 2.5, 0.05: 1.3, 0.2: 0.3}
-"""Price of a missed limit by stated miss probability, where no checkpoint has measured it."""
+"""Price of a missed limit by stated miss probability, for policies without measured prices."""
 
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """What B states make of W targets.
+    """The values of W targets in B states.
 
-    ``cost`` [B, W]: expected cost from now on if the target is held to the end, in units of the
-    whole run on the best static cluster; ``miss`` [B, W]: chance that the limit is missed then;
-    ``q`` [B, W]: minus cost and charged misses, as far as the policy sees, higher is better.
-    ``network`` [B]: whether a trained network gave these values; None: the forecast gave all.
+    ``cost`` [B, W]: expected cost from now on if the target is held to the end, in costs of the
+    whole run on the best static cluster. ``miss`` [B, W]: the chance that the limit is missed then.
+    ``q`` [B, W]: Q-value, higher is better. ``network`` [B]: whether a trained network gave the
+    values; None: the forecast gave all.
     """
 
     cost: Floats
@@ -59,12 +62,13 @@ class Values:
     network: Bools | None = None
 
     def best(self, state: State) -> Ints:
-        """[B] the target allowed with the highest Q-value, by more than `SWITCH` if another than
-        the present one.
+        """[B] the allowed target with the highest Q-value.
+
+        Another target than the present count must be better by more than `SWITCH`.
         """
         width = self.q.shape[1]
-        stays = np.arange(1, width + 1) == state.workers[:, None]
-        q = self.q + SWITCH * stays
+        is_present = np.arange(1, width + 1) == state.workers[:, None]
+        q = self.q + SWITCH * is_present
         allowed = np.where(state.mask[:, :width], q, -np.inf)
         return np.asarray(allowed.argmax(axis=1) + 1)
 
@@ -90,18 +94,20 @@ class Policy(Protocol):
 
 
 def price_of(miss: float, prices: Mapping[float, float]) -> float:
-    """The price of a missed limit at which about ``miss`` of the limits are missed; log-log between
-    the measured ones, at the ends the nearest.
+    """The price of a missed limit at which about ``miss`` of the limits are missed.
+
+    Between measured prices the interpolation is linear in the logarithms of both. Beyond them the
+    nearest price holds.
 
     :param miss: stated miss probability, 0..1.
     """
     known = sorted(prices)
-    logs = np.log([prices[one] for one in known])
+    logs = np.log([prices[stated] for stated in known])
     return float(np.exp(np.interp(np.log(max(miss, 1e-6)), np.log(known), logs)))
 
 
 def _price(state: State) -> Floats:
-    """[B] of a missed limit, by what is known of the family."""
+    """[B] the price of a missed limit, discounted where nothing is known of the family."""
     share, untold = UNINFORMED
     told = share * state.price
     blind = np.where(state.forecast.told, told, np.minimum(told, untold))
@@ -109,11 +115,12 @@ def _price(state: State) -> Floats:
 
 
 def _held(miss: Floats, state: State) -> Values:
-    """What each target is worth if it is held to the end and the limit is missed with these
-    chances.
+    """The values of targets that are held to the end.
 
-    A limit missed by far is worse than one missed by little: the predicted lateness, as a share
-    of the time left, is charged at the same price, or what is late anyway would be left to itself.
+    Lateness is charged too, as a share of the time left, at the price of a miss. Without it, an
+    application that is late anyway would get no more workers.
+
+    :param miss: [B, W] the chance that the limit is missed.
     """
     width = miss.shape[1]
     cost = state.cost_s[:, :width] / state.best_s[:, None]
@@ -123,26 +130,28 @@ def _held(miss: Floats, state: State) -> Values:
 
 
 def held(state: State) -> Values:
-    """What each target is worth by the forecast alone, if it is held to the end."""
+    """The values of targets that are held to the end, by the forecast alone."""
     return _held(1.0 / (1.0 + np.exp(LOGISTIC * np.clip(state.z, -20.0, 20.0))), state)
 
 
-def changeable(state: State) -> Values:
-    """What each target is worth by the forecast alone: with a change of mind later
-    (`kitwai.core.policy.replanning`), but `held` as far as tasks are believed to straggle.
+def replanned(state: State) -> Values:
+    """The values of targets by the forecast alone, if the target can be changed once more.
+
+    The more the tasks are believed to straggle, the more the values of `held` count: a straggler
+    cannot be mended by a later change (`kitwai.core.policy.replanning`).
     """
     values = held(state)
-    # Squared: a mere suspicion is no reason.
+    # The square makes a mere suspicion of stragglers count little.
     straggling = (state.forecast.straggling**2)[:, None]
-    q = straggling * values.q - (1.0 - straggling) * with_recourse(state, _price(state))
+    q = straggling * values.q - (1.0 - straggling) * with_replanning(state, _price(state))
     return Values(values.cost, values.miss, q)
 
 
 class ForecastPolicy:
-    """The forecast, taken at its word: a chance-constrained controller.
+    """The forecast, taken at its word: a chance-constrained controller with one later change.
 
-    It needs no checkpoint, knows any N, and is what Kitwai falls back to. The baseline `lookahead`
-    in closed form, with what is believed of the curve instead of a fit, and a change of mind.
+    The policy needs no checkpoint and knows any N. Kitwai falls back to it. It is the baseline
+    `lookahead` in closed form, with a believed scale-out curve instead of a fitted one.
     """
 
     version: str | None = None
@@ -150,17 +159,19 @@ class ForecastPolicy:
     prices: Mapping[float, float] = PRICES
 
     def values(self, state: State) -> Values:
-        """`changeable`."""
-        return changeable(state)
+        """`replanned`."""
+        return replanned(state)
 
 
 class NetworkPolicy:
-    """A trained Q-network: `held`, plus what the network has learnt it to be wrong by, that the
-    target will be changed included; where it abstains, `changeable`.
+    """A trained network that corrects the forecast, and abstains where it is not trusted.
 
-    A NumPy forward pass. Every target goes through the same layers, with the mean over the targets
-    allowed as context; two outputs a target: the log of a factor on its cost, and what is added to
-    the log-odds of a miss.
+    The network corrects `held`: it has learnt how wrong the forecast is when the target will be
+    changed later. Where it abstains, `replanned` gives the values.
+
+    A decision is a NumPy forward pass. Every target goes through the same layers, with the mean
+    over the allowed targets as context. A target has two outputs: the log of a factor on the
+    sharpness of the forecast, and an addition to the log-odds of a miss.
     """
 
     max_targets: int | None = TARGETS
@@ -176,8 +187,8 @@ class NetworkPolicy:
         """
         :param version: the checkpoint's version.
         :param weights: the arrays named in `ARRAYS`; ``prices``: as for `price_of`.
-        :param trusted: by `KNOWLEDGE`, whether the network's correction is used. Where it has not
-            been found better than the forecast alone, it abstains.
+        :param trusted: by `KNOWLEDGE`, whether the network decides. It abstains where training has
+            not found it better than the forecast alone.
         """
         self.version: str | None = version
         self.prices = prices
@@ -189,12 +200,12 @@ class NetworkPolicy:
         known, unknown = (self.trusted[name] for name in KNOWLEDGE)
         used = np.where(state.informed, known, unknown)[:, None]
         if not used.any():
-            return changeable(state)
+            return replanned(state)
         own = corrected(state, self.correct(*encode(state), state.mask[:, :TARGETS]))
         if used.all():
             return replace(own, network=used[:, 0])
-        width, formula = own.q.shape[1], changeable(state)
-        # Chosen, not weighted: what the network says where it abstains may not be finite.
+        width, formula = own.q.shape[1], replanned(state)
+        # Rows are selected, not weighted: a network that abstains may give numbers not finite.
         return Values(
             np.where(used, own.cost, formula.cost[:, :width]),
             np.where(used, own.miss, formula.miss[:, :width]),
@@ -219,12 +230,13 @@ class NetworkPolicy:
 
 
 OUTPUTS = 2
-"""A target's outputs: log factor on its cost, addition to the log-odds of a miss."""
+"""A target's outputs: log factor on the forecast's sharpness, addition to a miss's log-odds."""
 
 
 def array_shapes(width: int) -> dict[str, tuple[int, ...]]:
-    """The arrays of a network whose layers are ``width`` wide, in the order in which they are
-    stored.
+    """Names and shapes of a network's arrays, in their stored order.
+
+    :param width: of both hidden layers.
     """
     return {
         "global_kernel": (len(GLOBAL_FEATURES), width),
@@ -239,7 +251,7 @@ def array_shapes(width: int) -> dict[str, tuple[int, ...]]:
 
 
 ARRAYS: tuple[str, ...] = tuple(array_shapes(1))
-"""Their names."""
+"""The names of a network's arrays."""
 
 
 def corrected(state: State, correction: Floats) -> Values:

@@ -1,11 +1,11 @@
-"""What a target is worth when the count may be changed later, once more is known.
+"""The value of a target that can be changed once more, when more is known.
 
-To judge a target as if it were held to the end makes a policy ask for more than it needs: it
-insures against what it will soon know, although it can still add workers then. Here a target is
-held for `LEARN_S` only; by then a part of the doubt has been resolved, one way or another
-(`OUTCOMES`), and the best target of that moment is held from there on. One change of mind, as in
-rollout with one step of lookahead (Bertsekas, "Dynamic Programming and Optimal Control", 2017,
-section 6.4).
+A policy that judges targets as if they were held to the end asks for too many workers. It insures
+against a doubt that will soon be settled, although it could still add workers then.
+
+Here a target is held for `LEARN_S`. A part of the doubt is settled by then, in one of `OUTCOMES`.
+From then on the best target of that moment is held. This is a rollout with one step of lookahead
+(Bertsekas, "Dynamic Programming and Optimal Control", 2017, section 6.4).
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from kitwai.core.forecast.arrays import Floats
 from kitwai.core.policy.state import State
 
 LEARN_S = 75.0
-"""After so many seconds, but at most half of the time left, the target may be changed."""
+"""Seconds until the target may be changed, at most half of the time left."""
 
 LEARNT = 0.75
-"""Share of the variance that is resolved by then."""
+"""Share of the variance that is settled by then."""
 
 CHANGE = 0.02
-"""Cost of a change of mind, in costs of the whole run."""
+"""Cost of the change, in costs of the whole run."""
 
 OUTCOMES = (-1.4, -0.53, 0.0, 0.53, 1.4)
-"""What is learnt, in sigmas, all equally likely: means of the fifths of a normal distribution."""
+"""How the doubt is settled, in sigmas: the mean of each fifth of a normal distribution."""
 
-# Applications at a time: what fits the processor's cache.
+# So many applications at a time fit the processor's cache.
 _ROWS = 64
 _OUTCOMES = np.array(OUTCOMES, dtype=np.float32)[:, None, None]
 
@@ -35,13 +35,13 @@ LOGISTIC = 1.702
 """The normal distribution function is close to the logistic one of 1.702 z (Camilli, 1994)."""
 
 
-def with_recourse(state: State, price: Floats) -> Floats:
-    """[B, W] expected cost of every target with what misses are charged, in costs of the whole run
-    on the best static cluster.
+def with_replanning(state: State, price: Floats) -> Floats:
+    """[B, W] expected cost of every target and its charge for misses.
 
-    In single precision: for a thousand applications it is asked five million numbers.
+    The unit is the cost of the whole run on the best static cluster. A missed limit is charged its
+    lateness too. The numbers have single precision: a thousand applications need five million.
 
-    :param price: [B] of a missed limit; one missed by far is charged its lateness, too.
+    :param price: [B] of a missed limit.
     """
     believed = state.forecast
     counts = believed.left_s.shape[1]
@@ -51,9 +51,9 @@ def with_recourse(state: State, price: Floats) -> Floats:
     until = (state.limit_s - state.now).astype(np.float32)[:, None]
     log_until = np.log(np.maximum(until - first_s, 1e-3))
 
-    # Axes from here on: target held then, (outcome,) application, target held first, so that the
-    # least over the targets held then is taken of whole blocks. What is learnt at one count tells
-    # of another as far as their levels go together.
+    # Axes from here on: later target, (outcome,) application, first target. So the minimum over the
+    # later targets is taken over whole blocks. A doubt settled at one worker count is settled at
+    # another as far as their levels are correlated.
     then_targets = targets[:, None, None]
     cov = believed.cov.astype(np.float32)
     own = np.sqrt(np.maximum(np.diagonal(cov, axis1=1, axis2=2), 1e-9))
@@ -64,7 +64,7 @@ def with_recourse(state: State, price: Floats) -> Floats:
     doubt = np.sqrt(np.maximum(sigma**2 - shift**2, 1e-6))
     rest = 1.0 - first_s / left
     first_left_s, then_s = rest * left, rest * left.T[:, :, None]
-    # Workers that are added serve after their start-up; until then the first ones work alone.
+    # Added workers serve after their start-up. Until then the first target's workers work alone.
     begun = np.minimum(state.start_delay_s / first_left_s, 1.0)
     added = then_targets > targets
     later_s = begun * first_left_s + (1.0 - begun) * then_s

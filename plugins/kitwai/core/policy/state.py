@@ -83,13 +83,13 @@ TARGET_FEATURES: tuple[str, ...] = (
 FEATURE_NAMES: tuple[str, ...] = (*GLOBAL_FEATURES, *(f"target_{name}" for name in TARGET_FEATURES))
 
 GUESS_SIGMA = 0.5
-"""Before a task has ended, a forecast of a larger sigma is no reason to let workers go."""
+"""Before a task has ended, no worker leaves because of a forecast with a larger sigma."""
 
 SOONER = 0.04
-"""By so much of the time left another count must end earlier than the present one."""
+"""Share of the time left by which another count must end earlier than the present count."""
 
 HOPELESS_Z = -2.0
-"""Where no target allowed has a larger ``z``, the limit is given up: the earliest end is sought."""
+"""The limit is given up where no allowed target has a larger ``z``: the earliest end counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +102,13 @@ class State:
     the believed cost of the whole run on the cheapest cluster; ``mask`` [B, W]: targets that the
     constraint and the rules below allow; ``start_delay_s``, ``drain_s``: of the cluster.
 
-    Rules: before a task has ended no worker is let go, unless runs of the family tell enough
-    (`GUESS_SIGMA`), nor while no count is predicted to meet the limit, unless the run is predicted
-    to end earlier with fewer; where no work is left that Spark shows, the present count is held;
-    where the limit is out of reach (`HOPELESS_Z`), the target with the earliest end is the only
-    one. Another count ends earlier only where it does so by `SOONER`.
+    Rules that ``mask`` keeps:
+
+    - Before a task has ended no worker leaves, unless past runs tell enough (`GUESS_SIGMA`).
+    - No worker leaves while no count is predicted to meet the limit, unless fewer end earlier.
+    - The present count is held where Spark shows no work that is left.
+    - Only the target with the earliest end is allowed where the limit is out of reach
+      (`HOPELESS_Z`). Another count than the present one must end earlier by `SOONER`.
     """
 
     workers: Ints
@@ -149,12 +151,12 @@ def build_state(
     leaving = np.maximum(view.workers[:, None] - targets, 0)
     cost_s = targets * left_s + np.minimum(drain_s, left_s) * leaving
     allowed = targets <= view.max_workers[:, None]
-    # Before a task has ended nothing but the past speaks.
+    # Before a task has ended, only past runs tell of the work.
     here = np.clip(view.workers, 1, counts)[:, None] - 1
     sure = prior.informed & (np.take_along_axis(believed.sigma, here, 1)[:, 0] < GUESS_SIGMA)
     told = sure | (view.complete.sum(axis=1) > 0)
     present = np.clip(view.workers, 1, np.minimum(view.max_workers, counts))
-    # Of counts that end at about the same time the present one: a change takes time, too.
+    # A change takes time: the present count wins over counts that end at about the same time.
     ahead = np.where(targets == present[:, None], 1.0 - SOONER, 1.0)
     earliest = np.where(allowed, ahead * left_s, np.inf).argmin(axis=1) + 1
     in_time = np.where(allowed, z, -np.inf).max(axis=1) >= 0.0
@@ -233,5 +235,5 @@ def encode(state: State) -> tuple[Floats, Floats]:
 
 
 def _clip(values: Floats, low: float, high: float) -> Floats:
-    """``np.clip``, which takes three times as long on the few numbers of one application."""
+    """As ``np.clip``, in a third of its time on the few numbers of one application."""
     return np.asarray(np.minimum(np.maximum(values, low), high))

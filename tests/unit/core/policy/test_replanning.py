@@ -12,7 +12,7 @@ import pytest
 from builders import Seen, view
 from kitwai.core.forecast.prior import unknown
 from kitwai.core.policy.policy import FOR_GOOD, ForecastPolicy
-from kitwai.core.policy.replanning import CHANGE, LEARN_S, with_recourse
+from kitwai.core.policy.replanning import CHANGE, LEARN_S, with_replanning
 from kitwai.core.policy.state import State, build_state
 from kitwai.sim.episodes import grid_episodes
 from kitwai.sim.judging import Judge
@@ -57,7 +57,7 @@ LEFT_S = 1200.0 / TARGETS
 def test_with_nothing_to_learn_it_is_the_best_plan_of_two_parts():
     """By hand: 75 s on n workers, then the cheapest count that still ends within the limit."""
     state = state_with(LEFT_S, 1e-3, until=400.0)
-    found = with_recourse(state, np.array([100.0]))[0]
+    found = with_replanning(state, np.array([100.0]))[0]
     for n in range(1, COUNTS + 1):
         first_s = min(LEARN_S, 0.5 * LEFT_S[n - 1])
         share = 1.0 - first_s / LEFT_S[n - 1]
@@ -79,27 +79,27 @@ def test_doubt_that_can_be_mended_later_is_not_insured_against_now():
     left_s = 340.0 * (3.0 / TARGETS) ** 0.6
     state = state_with(left_s, 0.25, until=400.0, workers=3)
     price = np.array([10.0])
-    ample = with_recourse(state, price)[0].argmin() + 1
+    ample = with_replanning(state, price)[0].argmin() + 1
     late = np.log(left_s / 400.0) / 0.25
     held = (TARGETS * left_s / 1000.0 + 10.0 / (1.0 + np.exp(-1.702 * late))).argmin() + 1
     assert ample < held
     # With no more workers to be had later the doubt has no remedy but those there are.
-    scarce = with_recourse(replace(state, max_workers=np.array([5])), price)[0, :5].argmin() + 1
+    scarce = with_replanning(replace(state, max_workers=np.array([5])), price)[0, :5].argmin() + 1
     assert scarce == 5 >= ample
 
 
 def test_what_cannot_be_had_later_is_worth_nothing_now():
     state = state_with(LEFT_S, 0.2, most=COUNTS)
-    scarce = with_recourse(replace(state, max_workers=np.array([3])), np.array([2.5]))
-    ample = with_recourse(state, np.array([2.5]))
+    scarce = with_replanning(replace(state, max_workers=np.array([3])), np.array([2.5]))
+    ample = with_replanning(state, np.array([2.5]))
     assert (scarce >= ample - 1e-6).all()
     assert scarce[0, 0] > ample[0, 0] + 0.1
 
 
 def test_many_rows_say_what_one_says():
     price = np.full(150, 2.5)
-    many = with_recourse(state_with(LEFT_S, 0.2, rows=150), price)
-    one = with_recourse(state_with(LEFT_S, 0.2), price[:1])
+    many = with_replanning(state_with(LEFT_S, 0.2, rows=150), price)
+    one = with_replanning(state_with(LEFT_S, 0.2), price[:1])
     assert many == pytest.approx(np.tile(one, (150, 1)), rel=1e-5)
 
 
@@ -115,7 +115,7 @@ def test_it_saves_worker_seconds_without_missing_more_limits(monkeypatch):
         charged = FOR_GOOD * price[:, None] * (miss + np.clip(late, 0.0, 3.0))
         return state.cost_s / state.best_s[:, None] + charged
 
-    monkeypatch.setattr("kitwai.core.policy.policy.with_recourse", for_good)
+    monkeypatch.setattr("kitwai.core.policy.policy.with_replanning", for_good)
     held = judge.judge(judge.run(PolicyController(ForecastPolicy())))
     assert ours.static_ratio < held.static_ratio
     assert ours.hit_rate >= held.hit_rate - 0.005
