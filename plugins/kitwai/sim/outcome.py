@@ -1,12 +1,12 @@
 """Applications that really ran, played again in the simulator under another policy.
 
-Their profiles tell what their tasks took; they begin when they began and have the limit they had,
-on one cluster under its recorded settings (`kitwai.sim.day`). A policy knows of past runs what had
-ended before an application began.
+Their profiles tell their task times. They begin at their recorded moments with their recorded
+limits, on one cluster with its recorded settings (`kitwai.sim.day`). A policy knows the past runs
+that had ended before an application began.
 
-Approximations, besides the simulator's own: a task takes what it took then at any worker count (one
-run does not tell a scale-out curve); the guardrails of each application hold, cooldowns of the
-cluster do not.
+Two approximations come on top of the simulator's own. A task takes its recorded time at any worker
+count, because one run tells no scale-out curve. The guardrails of each application hold, but the
+cooldowns of the cluster do not.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from kitwai.sim.simulator import Realisation, SimulatorConfig
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """One application that ran: ``began_s``: seconds since the beginning of what is played."""
+    """One application that ran. ``began_s``: seconds from the beginning of the interval."""
 
     profile: ApplicationProfile
     began_s: float
@@ -45,7 +45,7 @@ class Played:
 
 @dataclass(frozen=True, slots=True)
 class Knowing:
-    """A policy and the past runs that it knows of one application's family."""
+    """A policy, and its past runs of one application's family."""
 
     policy: Policy
     records: Sequence[Record]
@@ -53,8 +53,9 @@ class Knowing:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a policy comes to: ``limits`` applications with a limit, of which ``met`` in time, at
-    ``worker_s`` worker-seconds in all, idle ones included. None: not known.
+    """The result of a policy: ``met`` of ``limits`` limits, for ``worker_s`` worker-seconds.
+
+    Idle workers are included. None: not known.
     """
 
     limits: int
@@ -76,24 +77,24 @@ def play(
     :raises InvalidInputError: it is longer than `DayConfig` allows.
     """
     most = settings.constraint.max_workers
-    order = sorted(applications, key=lambda one: one.began_s)
+    order = sorted(applications, key=lambda played: played.began_s)
     simulator = SimulatorConfig(
         step_s=step_s,
         start_workers=most,
         start_delay_s=settings.start_delay_s,
         drain_s=settings.drain_s,
     )
-    library = Library([one.profile for one in order], max(TARGETS, most))
+    library = Library([played.profile for played in order], max(TARGETS, most))
     count = len(order)
     episodes = Episodes(
         profile=np.arange(count),
-        max_workers=np.array([min(one.constraint.max_workers, most) for one in order]),
-        limit_s=np.array([one.constraint.limit_s for one in order]),
-        miss=np.array([one.constraint.miss for one in order]),
+        max_workers=np.array([min(played.constraint.max_workers, most) for played in order]),
+        limit_s=np.array([played.constraint.limit_s for played in order]),
+        miss=np.array([played.constraint.miss for played in order]),
         informed=np.ones(count, dtype=np.bool_),
         realisation=Realisation.calm(count),
     )
-    arrival_s = np.ceil(np.array([max(0.0, one.began_s) for one in order]) / step_s) * step_s
+    arrival_s = np.ceil(np.array([max(0.0, played.began_s) for played in order]) / step_s) * step_s
     day = Day(
         library=library,
         config=DayConfig(

@@ -1,7 +1,7 @@
-"""Recorded observations decided again by another policy: what would it have asked for then?
+"""Recorded observations decided again by another policy.
 
-Exact, but under the recorded past: what the other policy's own choices would have led to is the
-business of `kitwai.sim.outcome`.
+The answer is exact under the recorded past. `kitwai.sim.outcome` tells what the other policy's own
+choices would have led to.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from kitwai.core.records.decision import ClusterSettings, Decision
 from kitwai.core.records.observation import Observation, WorkerState
 
 Step = tuple[Observation, Decision, ClusterSettings]
-"""What was seen, what was decided of it, and the settings at that time."""
+"""An observation, its decision, and the settings of that moment."""
 
 
 def decide_again(step: Step, policy: Policy | None, known: PastRuns) -> Decision:
     """The decision that ``policy`` makes of a recorded observation under its recorded settings.
 
-    :param policy: None: the formula, without a checkpoint.
-    :param known: past runs, of which it is told those that had ended when it was seen.
+    :param policy: None: the forecast, without a checkpoint.
+    :param known: past runs. The policy is told the runs that had ended before the observation.
     """
     observation, recorded, settings = step
     return decide(
         observation,
         settings,
         policy,
-        # What was too old to act on then is too old again.
+        # An observation that was too old to act on is too old again.
         now=recorded.decided_at,
         history=known.before(observation.at),
         history_sha256=recorded.history,
@@ -37,12 +37,13 @@ def decide_again(step: Step, policy: Policy | None, known: PastRuns) -> Decision
 
 
 def paid_worker_s(observations: Iterable[Observation]) -> float | None:
-    """Worker-seconds really paid from the first to the last of ``observations``, which come in the
-    order of time; None where none of them tells of workers.
+    """Worker-seconds really paid from the first to the last observation.
 
-    A worker is paid from its start until it is gone, draining included: those that the pool knows
-    to be alive, or, without a pool's answer, those that the master lists and that are not dead. A
-    count holds until the next observation that tells one.
+    None where no observation tells of workers. A worker is paid from its start until it is gone,
+    draining included. The pool's living workers count. Without the pool's answer the master's
+    workers count that are not dead. A count holds until the next observation that tells a count.
+
+    :param observations: in the order of time.
     """
     paid, since, count = 0.0, 0.0, None
     for observation in observations:

@@ -1,8 +1,8 @@
-"""What it means that a person approves a decision when minutes have passed since it was made.
+"""What an approval comes to when minutes have passed since the decision.
 
-An approval allows a change from the count that was present up to the target asked for. It is
-carried out as long as the newest decision still moves the same way, and only as far as that goes:
-never further than the person allowed, never further than is wanted now.
+An approval allows a change from the present count up to the target asked for. It is carried out
+while the newest decision still moves the same way. It goes no further than the person allowed, and
+no further than the newest decision wants.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ from kitwai.core.records.decision import ClusterSettings, Decision, Mode
 
 
 def outdated(asked: Decision, newest: Decision) -> str | None:
-    """Why ``asked`` is no longer what is wanted, None while it is or nothing new is known."""
+    """Why the newest decision no longer wants what was asked.
+
+    None while it does, or while nothing new is known.
+    """
     if newest.held or newest.present is None or newest.target is None or asked.target is None:
         return None
     present, target = newest.present, newest.target
@@ -31,7 +34,7 @@ def approved_target(
 ) -> tuple[int | None, str]:
     """The target that an approval of ``asked`` comes to, None where it is not carried out.
 
-    :param newest: the newest decision that knew enough, None where there is no fresh one.
+    :param newest: the newest decision that knew enough, None where no decision is fresh.
     :param settings: in force now.
     :returns: the target, and why in a sentence.
     """

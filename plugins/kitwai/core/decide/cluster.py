@@ -92,8 +92,10 @@ def _decide(
 
 
 def _pinned(decision: Decision, observation: Observation, settings: ClusterSettings) -> Decision:
-    """The decision with a person's target in place of its own, which stays visible. Bounds and one
-    operation at a time hold for it; cooldowns and the flap budget are for the policy.
+    """The decision with a person's target in place of its own.
+
+    The policy's target stays visible in a note. Bounds and one operation at a time hold for a pin.
+    Cooldowns and the flap budget hold for the policy alone.
     """
     pin, present = settings.pin, decision.present
     if pin is None or present is None:
@@ -118,7 +120,7 @@ def _pinned(decision: Decision, observation: Observation, settings: ClusterSetti
 
 
 def _remarks(settings: ClusterSettings) -> list[str]:
-    """What a person set and the decision does not show."""
+    """Sentences about settings of a person that the decision does not show."""
     pause = settings.pause
     paused = (
         f"Nothing is touched: {pause.by} paused it until {moment(pause.until)}." if pause else ""
@@ -207,7 +209,7 @@ def _deciders(decided: Sequence[ApplicationDecision]) -> str:
 
 
 def _late(decided: ApplicationDecision, present: int, margin: float) -> bool:
-    """Whether it is predicted to miss its limit with the workers that it has."""
+    """Whether the application is predicted to miss its limit with its present workers."""
     finish = decided.predicted_finish_s
     if finish is None:
         return False

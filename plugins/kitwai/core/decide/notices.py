@@ -1,6 +1,6 @@
-"""What people are told of: each thing once when it begins, and once when it is over.
+"""What people are told: each event once when it begins, and once when it is over.
 
-Nothing is remembered for it: what holds now is compared with what held at the decision before.
+No memory is kept for it. The state at this decision is compared with the state at the last one.
 """
 
 from __future__ import annotations
@@ -17,16 +17,15 @@ POOL, GATE, APPROVAL = "pool failing", "gate refused", "approval wanted"
 BEGINS, OVER, ONCE = "begins", "over", "once"
 
 Held = Mapping[str, str]
-"""What holds of one kind of event: a sentence for each subject, such as an application's id."""
+"""The present events of one kind: a sentence for each subject, such as an application's id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """``event``: one of the kinds above; ``state``: begins, over, or once where it has no end.
+    """``event``: a kind above. ``state``: begins, over, or once for an event without an end.
 
-    ``subject``: the application's id, the version, "look", "scaling" or
-    "unregistered" of a pool, else empty;
-    ``at``: epoch seconds.
+    ``subject``: the application's id, the version, or "look", "scaling" or "unregistered" of a
+    pool, else empty. ``at``: epoch seconds.
     """
 
     event: str
@@ -40,7 +39,10 @@ class Notice:
 def changed(
     event: str, before: Held | None, after: Held | None, cluster: str, at: float
 ) -> list[Notice]:
-    """Notices of what has begun and what is over. None: not known; then nothing is said."""
+    """Notices of events that have begun and events that are over.
+
+    None: the state is not known, and nothing is said.
+    """
     if after is None:
         return []
     before = before or {}
@@ -62,9 +64,9 @@ def of_decision(
 ) -> list[Notice]:
     """What people are told after a decision.
 
-    :param seen: what it was made from; ``looked``: the look before, None if there was none.
-    :param earlier: the decisions before it, newest first. One that knew too little says nothing of
-        limits; the one before it is taken then.
+    :param seen: the decision's observation; ``looked``: the observation before it, if any.
+    :param earlier: the decisions before it, newest first. A decision that knew too little says
+        nothing of limits: the decision before it counts instead.
     """
     known = next((decision for decision in earlier if not decision.held), None)
     changes = (
@@ -85,8 +87,7 @@ def of_scalings(
 ) -> list[Notice]:
     """What people are told after a scaling.
 
-    :param failed: what went wrong in it; ``failed_before``: in the one before, None if there was
-        none.
+    :param failed: the faults of the scaling; ``failed_before``: of the scaling before, if any.
     """
 
     def held(faults: Sequence[str] | None) -> Held:
@@ -99,25 +100,25 @@ def _late(made: Decision) -> Held | None:
     """Applications that will miss their limit as things stand."""
     if made.held:
         return None
-    found: dict[str, str] = {}
-    for one in made.applications:
-        workers = _workers(made, one)
-        if not one.predicted_finish_s or not 1 <= workers <= len(one.predicted_finish_s):
+    late: dict[str, str] = {}
+    for application in made.applications:
+        workers, finish_s = _workers(made, application), application.predicted_finish_s
+        if not finish_s or not 1 <= workers <= len(finish_s):
             continue
-        finish = one.predicted_finish_s[workers - 1]
-        if finish > one.constraint.limit_s:
-            found[one.id] = (
-                f"{one.name} on cluster {made.cluster} is predicted to end at {finish:.0f} s of "
-                f"{one.constraint.limit_s:.0f} s with {workers} workers."
+        limit_s = application.constraint.limit_s
+        if finish_s[workers - 1] > limit_s:
+            late[application.id] = (
+                f"{application.name} on cluster {made.cluster} is predicted to end at "
+                f"{finish_s[workers - 1]:.0f} s of {limit_s:.0f} s with {workers} workers."
             )
-    return found
+    return late
 
 
-def _workers(made: Decision, one: ApplicationDecision) -> int:
-    """Workers that it will have: where nobody acts by itself, those that are there."""
+def _workers(made: Decision, application: ApplicationDecision) -> int:
+    """Workers that the application will have: the present ones where nobody scales by itself."""
     if made.mode is not Mode.AUTO and len(made.applications) == 1 and made.present is not None:
-        return min(made.present, one.constraint.max_workers)
-    return one.target
+        return min(made.present, application.constraint.max_workers)
+    return application.target
 
 
 def _fallback(made: Decision) -> Held | None:
@@ -137,6 +138,6 @@ def _unregistered(seen: Observation) -> Held | None:
     """Workers that have not registered with the master though they should; None: not known."""
     if seen.pool is None or seen.workers is None:
         return None
-    missing = ", ".join(one.name for one in unregistered(seen.pool, loads(seen), seen.at))
+    missing = ", ".join(worker.name for worker in unregistered(seen.pool, loads(seen), seen.at))
     text = f"Cluster {seen.cluster}: the master does not list {missing}: see what the log says."
     return {"unregistered": text} if missing else {}

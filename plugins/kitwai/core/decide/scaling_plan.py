@@ -1,7 +1,7 @@
-"""The scaling plan: which workers start, leave and end, so that a pool reaches a target.
+"""The scaling plan: which workers start, drain and end, so that a pool reaches a target.
 
-A plan is computed again after every look at the cluster; carrying it out twice changes nothing
-the second time, because the target is absolute and workers under way count as present.
+A plan is made anew after every look at the cluster. A plan carried out twice changes nothing the
+second time: the target is absolute, and workers under way count as present.
 """
 
 from __future__ import annotations
@@ -15,22 +15,21 @@ NEW_S = 60.0
 """Seconds from a worker's start within which its executor may still be coming up."""
 
 UNREGISTERED_S = 120.0
-"""So many seconds after its start the master should long have listed a worker."""
+"""Seconds from a worker's start after which the master should long have listed it."""
 
 GONE_S = 20.0
-"""Seconds from the order to leave within which executors that have handed on their blocks are gone,
-as a rule."""
+"""Seconds from the order to leave within which executors without blocks are usually gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
     """What one worker would lose by leaving.
 
-    ``state`` is the master's word, None where it does not list the worker. ``cores_used`` is what
-    the master has given away there; ``executor_cores`` what the executors have that drivers list
-    there, None where there may be more than those that could be asked have told. ``asked_since``
-    (epoch seconds): when the oldest stage under way began whose tasks may ask its shuffle service
-    for files; None where there is no such stage.
+    ``state`` is the master's word, None where it does not list the worker. ``cores_used``: cores
+    that the master has given away there. ``executor_cores``: cores of the executors that drivers
+    list there, None where a driver that may have more gave no answer. ``asked_since`` (epoch
+    seconds): begin of the oldest running stage whose tasks may ask the worker's shuffle service for
+    files, None without such a stage.
     """
 
     state: WorkerState | None
@@ -42,14 +41,14 @@ class Load:
 
     @property
     def registered(self) -> bool:
-        """The master gives it executors."""
+        """Whether the master gives executors to the worker."""
         return self.state is WorkerState.ALIVE
 
     @property
     def pending(self) -> bool:
-        """An executor of it has not registered with its driver yet.
+        """Whether an executor of the worker has not registered with its driver yet.
 
-        Spark loses a decommission signal that comes before: the master says DECOMMISSIONED, and
+        Spark loses a decommission signal that comes earlier: the master says DECOMMISSIONED, and
         the driver goes on sending tasks.
         """
         known = self.executor_cores
@@ -57,31 +56,31 @@ class Load:
 
     @property
     def empty(self) -> bool:
-        """It holds neither task nor block.
+        """Whether the worker holds neither task nor block.
 
-        Of a decommissioned worker the master's ``cores_used`` never falls again; that its executor
-        is gone shows only in no driver listing it.
+        The master's ``cores_used`` never falls for a decommissioned worker. Its executor is gone
+        when no driver lists it any more.
         """
         return (self.cores_used if self.registered else self.executor_cores) == 0
 
     @property
     def unknown(self) -> bool:
-        """It may hold more than is known."""
+        """Whether the worker may hold more than is known."""
         return self.executor_cores is None
 
     @property
     def hung(self) -> bool:
-        """The master has given it up, and nothing runs on it."""
+        """Whether the master has given the worker up, and nothing runs on it."""
         return self.state is WorkerState.DEAD and self.executor_cores == 0
 
 
 @dataclass(frozen=True, slots=True)
 class ScalingPlan:
-    """What to do now, in this order: start ``start`` workers, drain these, stop those.
+    """What to do now: first start ``start`` workers, then drain workers, then stop workers.
 
     A worker that leaves with nothing to lose is both drained and stopped. ``waiting`` says in plain
-    words what is still under way then; it is empty when the target is reached. ``unregistered``:
-    see the function of that name.
+    words what is still under way, and is empty when the target is reached. ``unregistered``: see
+    the function of that name.
     """
 
     start: int
@@ -92,7 +91,7 @@ class ScalingPlan:
 
     @property
     def settled(self) -> bool:
-        """Nothing to do and nothing under way."""
+        """Whether nothing is to do and nothing under way."""
         return not (self.start or self.drain or self.stop or self.waiting)
 
 
@@ -105,7 +104,7 @@ def loads(observation: Observation) -> dict[str, Load]:
     for app in applications or ():
         for executor in app.executors or ():
             executors.setdefault(executor.host, []).append(executor)
-    # One that came back under its address counts, not what the master remembers of it.
+    # A worker that came back under its address counts, not the dead one that the master remembers.
     dead_first = sorted(observation.workers or (), key=lambda w: w.state is not WorkerState.DEAD)
     listed = {worker.host: worker for worker in dead_first}
     return {
@@ -127,7 +126,7 @@ def _load(
     if state is WorkerState.ALIVE or state is WorkerState.DECOMMISSIONED:
         known = not blind or cores >= cores_used
     else:
-        # The master does not know what runs there; of a worker that it lists as dead drivers do.
+        # The master does not know what runs there. Drivers know, if the master lists it as dead.
         known = state is WorkerState.DEAD and not blind
     return Load(
         state=state,
@@ -140,9 +139,10 @@ def _load(
 
 
 def foreign_workers(observation: Observation) -> int:
-    """How many workers are alive for the master and not of the pool; several may share an address.
+    """The number of workers that the master lists as alive and the pool does not know.
 
-    The pool's dead ones count as own too: the master lists them alive for another 60 s.
+    Several may share an address. The pool's dead workers are its own too: the master lists them as
+    alive for another 60 s.
     """
     own = {worker.host for worker in observation.pool or ()}
     return len(
@@ -157,9 +157,9 @@ def foreign_workers(observation: Observation) -> int:
 def unregistered(
     pool: Iterable[PoolWorker], load_by_host: Mapping[str, Load], now: float
 ) -> tuple[PoolWorker, ...]:
-    """Workers that run for so long that the master should list them as alive, and does not.
+    """Workers that the master should long have listed as alive, and does not.
 
-    They may be at work all the same: a master that was restarted lists nobody at first.
+    They may be at work all the same: a restarted master lists no worker at first.
     """
     return tuple(
         worker
@@ -172,20 +172,20 @@ def unregistered(
 
 
 def _load_of(worker: PoolWorker, load_by_host: Mapping[str, Load], now: float) -> Load:
-    """The load of one of the pool's workers.
+    """The load of a worker of the pool.
 
-    One that nobody lists holds nothing while it is new. Later it may have executors of which a
-    master that was restarted knows nothing.
+    A worker that nobody lists holds nothing while it is new. Later it may have executors that a
+    restarted master does not know.
     """
     unlisted = Load(None, executor_cores=0 if now - worker.started_at <= NEW_S else None)
     return load_by_host.get(worker.host, unlisted)
 
 
 def _asked_since(observation: Observation) -> float | None:
-    """When the oldest stage under way began, of applications that use a shuffle service.
+    """Begin of the oldest running stage of applications that use a shuffle service.
 
-    Executors ask for map outputs where the first task of a stage was told that they are, also when
-    they have moved on since (SPARK-44635).
+    The first task of a stage learns where the map outputs are. Executors go on asking there, also
+    when the outputs have moved since (SPARK-44635).
     """
     began = [
         observation.at - app.elapsed_s + stage.began_s
@@ -206,21 +206,24 @@ def plan_scaling(
     foreign: int = 0,
     patient: bool = False,
 ) -> ScalingPlan:
-    """The next actions towards ``target`` workers, ``foreign`` ones that others run included.
+    """The next actions towards ``target`` workers, ``foreign`` workers of others included.
 
-    Leaving goes to workers that have not registered, then to idle ones, then to new ones whose
-    executor is only just coming up (they are drained once it has registered), then to those with
-    the fewest running tasks and the least stored data, then to those of which a silent driver
-    keeps from knowing what they hold. Cores that no driver accounts for on a worker that is not new
-    may be a driver's own: such a worker is the last to go.
+    Workers leave in this order:
 
-    An emptied worker whose shuffle files stages under way know of serves these until the stages
-    have ended, at most ``drain_timeout_s``; it counts as gone.
+    1. workers that have not registered,
+    2. idle workers,
+    3. new workers whose executor is only coming up (drained once the executor has registered),
+    4. workers with the fewest running tasks, and then with the least stored data,
+    5. workers whose load is not known because a driver is silent,
+    6. older workers with cores that no driver accounts for: a driver itself may run there.
 
-    A worker is never ended because the master does not list it. One that hangs (`Load.hung`) is
+    Running stages may still ask an emptied worker for shuffle files. It serves them until these
+    stages have ended, at most for ``drain_timeout_s``, and counts as gone.
+
+    No worker is ended because the master does not list it. A worker that hangs (`Load.hung`) is
     ended and replaced.
 
-    :param patient: rather wait than choose who leaves while it is unknown what somebody holds.
+    :param patient: wait with the choice of the leaving workers while the load of one is not known.
     """
     own = tuple(pool)
     wanted = max(0, target - foreign)
@@ -239,14 +242,14 @@ def plan_scaling(
         return asked is not None and told is not None and asked < told + GONE_S
 
     def cost_of_leaving(worker: PoolWorker) -> tuple[bool, bool, bool, int, int, bool, float]:
-        its = load[worker.name]
+        held = load[worker.name]
         return (
-            its.pending and now - worker.started_at > NEW_S,
-            its.state is not None or its.active_tasks > 0 or its.stored_bytes > 0,
-            its.unknown,
-            its.active_tasks,
-            its.stored_bytes,
-            its.pending,
+            held.pending and now - worker.started_at > NEW_S,
+            held.state is not None or held.active_tasks > 0 or held.stored_bytes > 0,
+            held.unknown,
+            held.active_tasks,
+            held.stored_bytes,
+            held.pending,
             -worker.started_at,
         )
 
@@ -260,8 +263,8 @@ def plan_scaling(
     leaving = [] if unsure else sorted(staying, key=cost_of_leaving)[:too_many]
     staying = [worker for worker in staying if worker not in leaving]
     start = max(0, wanted - len(staying))
-    # A scaler may have died between its note and its signal, and somebody else may have
-    # decommissioned a worker that the pool has no note of. Telling twice changes nothing.
+    # A process may have died between its note and its signal. Somebody else may have decommissioned
+    # a worker that the pool has no note of. A second order changes nothing.
     untold = [w for w in draining if load[w.name].registered or w.draining_since is None]
     drain = tuple(w for w in (*leaving, *untold) if not load[w.name].pending)
     told = (*draining, *(w for w in leaving if w in drain))

@@ -1,4 +1,4 @@
-"""Several applications on one cluster: which workers each of them has, and the sum of targets."""
+"""Several applications on one cluster: the workers of each, and the sum of their targets."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from kitwai.core.records.observation import Application, Observation
 
 
 def workers_of(application: Application, observation: Observation) -> tuple[int, int]:
-    """How many of the present workers are the application's, and how many of those start: all where
-    it runs alone or shows no executor, else those on which it has one.
+    """How many of the present workers are the application's, and how many of them start.
+
+    An application that runs alone or shows no executor has all workers. Another application has
+    the workers on which it has an executor.
     """
     serving, starting = observation.serving_for(application) or (), len(observation.starting)
     if len(observation.applications or ()) > 1 and application.executors:
@@ -20,9 +22,9 @@ def workers_of(application: Application, observation: Observation) -> tuple[int,
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one application asks for: its ``target``, and ``own``, the present workers that it has.
+    """The ``target`` of one application, and ``own``, its present workers.
 
-    ``held``: it keeps what it has, as nothing was said of other counts.
+    ``held``: the application keeps its workers, because no other count was judged.
     """
 
     target: int
@@ -35,20 +37,20 @@ class Share:
         waits = not application.executors and not any(
             stage.active or stage.complete for stage in application.stages or ()
         )
-        # In line for an executor, what it was judged with is not its own.
+        # The workers of an application that waits for an executor are not its own.
         return cls(target, own, target <= max(1, own) and (waits or not judged))
 
 
 def cluster_target(shares: Sequence[Share], present: int) -> int:
-    """The sum of the targets, without counting a worker twice that nobody has asked for.
+    """The sum of the targets, in which no worker counts twice that nobody has asked for.
 
-    An application that is held keeps what it has. Where that cannot be told, or where it waits in
-    line for an executor, that is every worker, so that several would add up to more than are there:
-    they share what the present count leaves, and only what the others ask for beyond their own
-    comes on top.
+    An application that is held keeps its workers. Where these are not known, or where it waits for
+    an executor, it holds every worker. Several such applications would add up to more workers than
+    there are, so they share what the present count leaves. Only workers that the others want beyond
+    their own come on top.
     """
-    asked = [one for one in shares if not one.held]
-    wanted = sum(one.target for one in asked)
-    more = sum(max(0, one.target - one.own) for one in asked)
-    held = sum(one.target for one in shares if one.held)
+    asked = [share for share in shares if not share.held]
+    wanted = sum(share.target for share in asked)
+    more = sum(max(0, share.target - share.own) for share in asked)
+    held = sum(share.target for share in shares if share.held)
     return max(wanted, min(wanted + held, max(1, present) + more))

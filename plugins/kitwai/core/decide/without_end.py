@@ -1,10 +1,10 @@
-"""Applications that have no end to be in time for: streams, shells, and those that say so.
+"""Applications without an end: streams, shells, and applications that say so.
 
-No finish can be predicted for them, so their backlog decides. They get as many workers as work
-off the tasks that wait within the horizon, at most N; the horizon is twice what a new worker needs
-until it takes tasks, as a backlog that is gone before it comes is not worth one. They give up one
-worker a step where one fewer still has a slot for every task, and all but one when they have run
-no job for the quiet time (`kitwai.core.decide.cluster`). In between the present count is held.
+No finish can be predicted for them, so their backlog decides. They get as many workers, at most N,
+as work off the waiting tasks within the horizon. The horizon is twice the start-up time of a
+worker: a backlog that is gone before a worker comes is not worth the worker. They give up one
+worker a step where one fewer still has a slot for every task. They give up all but one after the
+quiet time without a job (`kitwai.core.decide.application`). Otherwise the present count is held.
 """
 
 from __future__ import annotations
