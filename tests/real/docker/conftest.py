@@ -58,7 +58,7 @@ def engine(repository: Path) -> Iterator[DockerEngine]:
     try:
         remove_leftovers(client)
         import_base(client, engine.folder)
-        build(client, repository / "docker" / "engine", ENGINE_IMAGE)
+        build(client, repository / "docker" / "spark", ENGINE_IMAGE)
         yield engine
         remove_leftovers(client)
     finally:
