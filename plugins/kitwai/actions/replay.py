@@ -1,9 +1,9 @@
 """Recorded days decided again by another checkpoint or baseline: from the store to the figures.
 
-Two levels, kept apart. *Decisions*: every stored observation decided again
-(`kitwai.core.decide.again`); exact, but under the recorded past. *Outcome*: what would have come
-of it, in the simulator, for the applications whose event logs are in the store
-(`kitwai.sim.outcome`). The same store gives the same answer; nothing is drawn at random.
+A replay has two levels. *Decisions*: every stored observation is decided again
+(`kitwai.core.decide.again`). They are exact, but under the recorded past. *Outcome*: the simulator
+plays the applications whose event logs are in the store (`kitwai.sim.outcome`). The same store
+gives the same answer; nothing is drawn at random.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from kitwai.store.store import Store
 from kitwai.store.training import Run, TrainingStore
 
 _MOST_PAST = 1000
-"""Past runs of one family, the newest, that a baseline may be told of."""
+"""Of one family's past runs, so many of the newest are told to a baseline."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
     """An interval of one cluster, as it was and as another policy would have had it.
 
-    Decisions: ``comparison`` of the recorded (first) and the replayed (second); for every decision
-    ``at`` and both targets. Outcome: ``real``, what happened; ``recorded``, what the recorded
-    policy comes to in the simulator, a check of the replay itself; ``replayed``. None where there
-    is nothing to tell, and ``notes`` say why; ``unknown``: applications that are not in the
-    outcome, and why.
+    Decisions: the ``comparison`` of the recorded decisions (first) and the replayed ones (second);
+    for every decision its moment ``at`` and both targets. Outcome: ``real`` is what happened,
+    ``recorded`` what the recorded policy comes to in the simulator (a check of the replay itself),
+    and ``replayed`` what the other policy comes to. None: nothing to tell, and ``notes`` say why.
+    ``unknown``: applications that are not in the outcome, and why.
     """
 
     cluster: str
@@ -62,9 +62,9 @@ class Replay:
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """With what to decide again: a ``checkpoint``, or a ``policy`` (a baseline's name).
+    """The policy that decides again: a ``checkpoint``, or a ``policy`` (a baseline's name).
 
-    :raises InvalidInputError: it is not exactly one of the two.
+    :raises InvalidInputError: not exactly one of the two is given.
     """
 
     checkpoint: str | None = None
@@ -91,7 +91,7 @@ def replay(
     own: OwnRuns | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Replay:
-    """Decide what was recorded in [since, until) again.
+    """Decide the steps recorded in [since, until) again.
 
     :param root: of the registry; ``own``: the cluster's own file of past runs, if it has one.
     :param progress: told how many of how many decisions are done.
@@ -106,14 +106,14 @@ def replay(
     targets: tuple[list[int | None], list[int | None]] = ([], [])
 
     def pairs() -> Iterator[tuple[Decision, Decision]]:
-        # One at a time: a decision in full is kilobytes, and there may be tens of thousands.
+        # Steps pass by singly: a decision is kilobytes, and there may be tens of thousands.
         for step in training.steps(since, until, cluster):
             if step is None:
                 continue
             pair = step[1], decide(step)
             at.append(pair[0].at)
-            for found, one in zip(targets, pair, strict=True):
-                found.append(one.target)
+            for series, decision in zip(targets, pair, strict=True):
+                series.append(decision.target)
             progress(len(at), interval.steps)
             yield pair
 
@@ -155,7 +155,7 @@ def replay(
 
 @dataclass
 class _Sources:
-    """What policies are made of, each loaded once."""
+    """Policies and past runs, each loaded once."""
 
     root: Path
     training: TrainingStore
@@ -165,9 +165,9 @@ class _Sources:
     _runs: dict[str, Sequence[Run]] = field(default_factory=dict)
 
     def policy(self, version: str | None) -> tuple[Policy, PastRuns]:
-        """A version, None for the formula, with the past runs that it knows.
+        """A version (None: the forecast alone) with the past runs that it knows.
 
-        :raises CheckpointError: it cannot be used.
+        :raises CheckpointError: the version cannot be used.
         """
         if version not in self._policies:
             policy = ForecastPolicy() if version is None else load_policy(self.root, version)
@@ -203,29 +203,29 @@ class _Outcome:
     sources: _Sources
 
     def of(self, other: Other | None) -> Outcome:
-        """What a policy comes to; None: the one that decided then."""
+        """The result of a policy; None: of the policy that decided then."""
         interval = self.interval
-        ran = sorted(interval.ran, key=lambda one: one.run.started_at)
+        ran = sorted(interval.ran, key=lambda ran: ran.run.started_at)
         return play(
-            [Played(one.run.profile, self._began_s(one), one.constraint) for one in ran],
+            [Played(each.run.profile, self._began_s(each), each.constraint) for each in ran],
             self._controller(ran, other),
             interval.settings,
             step_s=interval.step_s,
             seconds=interval.last - interval.first,
         )
 
-    def _began_s(self, one: Ran) -> float:
-        return one.run.started_at - self.interval.first
+    def _began_s(self, ran: Ran) -> float:
+        return ran.run.started_at - self.interval.first
 
     def _controller(self, ran: Sequence[Ran], other: Other | None) -> Controller:
         settings = self.interval.settings
         if other is not None and other.policy is not None:
-            past = [self.sources.past(one.run.profile.family, one.run.started_at) for one in ran]
+            past = [self.sources.past(each.run.profile.family, each.run.started_at) for each in ran]
             return BaselinePlayer(other.policy, past, settings)
         knowing = []
-        for one in ran:
-            version = one.checkpoint if other is None else other.checkpoint
+        for each in ran:
+            version = each.checkpoint if other is None else other.checkpoint
             policy, known = self.sources.policy(version)
-            records = known.before(one.run.started_at)
-            knowing.append(Knowing(policy, records.get(one.run.profile.family, ())))
+            records = known.before(each.run.started_at)
+            knowing.append(Knowing(policy, records.get(each.run.profile.family, ())))
         return PolicyPlayer(knowing, settings)

@@ -82,8 +82,9 @@ def decide_in_shadow(
 
 @dataclass(frozen=True, slots=True)
 class ShadowFigures:
-    """A challenger against the champion (the first of the ``comparison``) on the observations of
-    one cluster in [since, until]. ``champion``: the versions that decided.
+    """A challenger against the champion on the observations of one cluster in [since, until].
+
+    The champion is the first of the ``comparison``. ``champion``: the versions that decided.
     """
 
     cluster: str
@@ -95,17 +96,17 @@ class ShadowFigures:
 
     def sentence(self) -> str:
         """The figures for people."""
-        found = self.comparison
+        compared = self.comparison
         text = (
             f"In the shadow of {self.champion} on {self.cluster} it decided differently on "
-            f"{found.differs} of {found.decisions} observations "
-            f"({found.fewer} with fewer workers, {found.more} with more)"
+            f"{compared.differs} of {compared.decisions} observations "
+            f"({compared.fewer} with fewer workers, {compared.more} with more)"
         )
-        if found.regret_first is None or found.regret_second is None:
+        if compared.regret_first is None or compared.regret_second is None:
             return f"{text}."
         return (
-            f"{text}; its choices lose {found.regret_first:+.4f} as the champion sees it, the "
-            f"champion's {found.regret_second:+.4f} as it sees it itself."
+            f"{text}; its choices lose {compared.regret_first:+.4f} as the champion sees it, the "
+            f"champion's {compared.regret_second:+.4f} as it sees it itself."
         )
 
 
@@ -143,29 +144,30 @@ def all_figures(
     engine: Engine, checkpoint: str | None = None, cluster: str | None = None, since: float = 0.0
 ) -> list[ShadowFigures]:
     """Of every challenger on every cluster, or of one alone."""
-    found = [
-        shadow_figures(engine, its, version, since)
-        for its, version in ShadowStore(engine).challengers(since)
-        if checkpoint in (None, version) and cluster in (None, its)
+    figures = [
+        shadow_figures(engine, decided_cluster, version, since)
+        for decided_cluster, version in ShadowStore(engine).challengers(since)
+        if checkpoint in (None, version) and cluster in (None, decided_cluster)
     ]
-    return [one for one in found if one is not None]
+    return [each for each in figures if each is not None]
 
 
 def kinship(root: Path, champion: str, challenger: str) -> str | None:
-    """What two versions have in common, in a sentence; None where nothing but the forecast, which
-    all versions that this Kitwai loads share.
+    """What two versions have in common, in a sentence.
+
+    None where they share only the forecast, which all versions share that this Kitwai loads.
     """
     try:
-        one, other = read_manifest(root, champion), read_manifest(root, challenger)
+        first, other = read_manifest(root, champion), read_manifest(root, challenger)
     except CheckpointError:
         return None
 
     def same(name: str) -> bool:
-        return bool(one["files"].get(name) == other["files"].get(name))
+        return bool(first["files"].get(name) == other["files"].get(name))
 
-    abstain = not any([*one["trusted"].values(), *other["trusted"].values()])
-    network = abstain or (same(WEIGHTS) and one["trusted"] == other["trusted"])
-    prices = one.get("prices") == other.get("prices")
+    abstain = not any([*first["trusted"].values(), *other["trusted"].values()])
+    network = abstain or (same(WEIGHTS) and first["trusted"] == other["trusted"])
+    prices = first.get("prices") == other.get("prices")
     if network and same(RUNS) and prices:
         return "Both decide alike: the same forecast, past runs and prices, and no other network."
     if network and prices:
