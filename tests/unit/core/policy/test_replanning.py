@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from builders import Seen, view
+from kitwai.core.decide.targets import Terms, choose_targets
 from kitwai.core.forecast.prior import unknown
 from kitwai.core.policy.policy import FOR_GOOD, ForecastPolicy
 from kitwai.core.policy.replanning import CHANGE, LEARN_S, with_replanning
@@ -103,11 +104,25 @@ def test_many_rows_say_what_one_says():
     assert many == pytest.approx(np.tile(one, (150, 1)), rel=1e-5)
 
 
-def test_it_saves_worker_seconds_without_missing_more_limits(monkeypatch):
+class Recommended(PolicyController):
+    """Follows the policy's recommendations, without guardrails."""
+
+    def targets(self, view):
+        rows = np.flatnonzero(~view.over)
+        targets = np.maximum(view.workers, 1)
+        if len(rows):
+            terms = Terms(1.0, self._settings.start_delay_s, self._settings.drain_s)
+            prior, miss = self._prior.take(rows), self._miss[rows]
+            choices = choose_targets(self.policy, view.take(rows), prior, miss, terms)
+            targets[rows] = choices.recommended
+        return targets
+
+
+def test_recommendations_save_worker_seconds_without_missing_more_limits(monkeypatch):
     library = Library([one for seed in (7, 8, 9) for one in synthetic_profiles(60, seed)])
     episodes = grid_episodes(library, "recurring", seed=7, workers=(6, 10), limits_s=(300.0, 600.0))
     judge = Judge(library, episodes)
-    ours = judge.judge(judge.run(PolicyController(ForecastPolicy())))
+    ours = judge.judge(judge.run(Recommended(ForecastPolicy())))
 
     def for_good(state: State, price: np.ndarray) -> np.ndarray:
         miss = 1.0 / (1.0 + np.exp(1.702 * np.clip(state.z, -20.0, 20.0)))
@@ -116,6 +131,6 @@ def test_it_saves_worker_seconds_without_missing_more_limits(monkeypatch):
         return state.cost_s / state.best_s[:, None] + charged
 
     monkeypatch.setattr("kitwai.core.policy.policy.with_replanning", for_good)
-    held = judge.judge(judge.run(PolicyController(ForecastPolicy())))
+    held = judge.judge(judge.run(Recommended(ForecastPolicy())))
     assert ours.static_ratio < held.static_ratio
     assert ours.hit_rate >= held.hit_rate - 0.005
