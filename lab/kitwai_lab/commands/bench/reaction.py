@@ -1,0 +1,62 @@
+"""``kitwai bench reaction``: how soon the loop acts, by schedule."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+
+from kitwai_lab.commands.bench.options import (
+    Benchmarks,
+    check_at_least_one,
+    spread,
+    with_json,
+    write_figures,
+)
+
+
+def add_parser(benchmarks: Benchmarks) -> None:
+    """Add the benchmark."""
+    parser = benchmarks.add_parser(
+        "reaction", parents=[with_json()], help="time from a change to an action, by schedule"
+    )
+    parser.add_argument(
+        "--steps",
+        default="15s,@continuous",
+        help="schedules, separated by commas (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--changes", type=int, default=6, help="under each schedule (default: %(default)s)"
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    check_at_least_one(arguments, "changes")
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from kitwai_lab.bench.reaction import measure_reaction
+
+    console = Console(highlight=False)
+    table = Table(
+        "schedule", "changes", "median s", "fastest s", "slowest s", "CPU s/min", "steps/min"
+    )
+    figures = {}
+    for step in arguments.steps.split(","):
+        reaction = measure_reaction(
+            step.strip(),
+            arguments.changes,
+            progress=lambda step, seconds: console.print(f"{step}: {seconds:.1f} s"),
+        )
+        figures[reaction.step] = {**asdict(reaction), "median_s": reaction.median_s}
+        table.add_row(
+            reaction.step,
+            str(len(reaction.reaction_s)),
+            *spread(reaction.reaction_s),
+            f"{reaction.cpu_s_per_minute:.1f}",
+            f"{reaction.steps_per_minute:.1f}",
+        )
+    console.print(table)
+    write_figures(arguments.json, figures)
+    return 0

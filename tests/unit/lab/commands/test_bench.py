@@ -1,0 +1,54 @@
+"""`kitwai bench`: each benchmark is a module of its name, and refuses options in one line."""
+
+from __future__ import annotations
+
+import argparse
+import pkgutil
+
+import pytest
+
+from kitwai.cli.main import main
+from kitwai_lab.commands import bench
+
+
+def benchmarks() -> dict[str, argparse.ArgumentParser]:
+    parser = argparse.ArgumentParser()
+    bench.add_parser(subparsers := parser.add_subparsers())
+    (action,) = subparsers.choices["bench"]._subparsers._group_actions
+    return action.choices
+
+
+def test_each_benchmark_is_a_module_of_its_name():
+    modules = {module.name for module in pkgutil.iter_modules(bench.__path__)} - {"options"}
+    assert {name.replace("-", "_") for name in benchmarks()} == modules
+    for name, parser in benchmarks().items():
+        module = parser.get_default("run").__module__
+        assert module == f"kitwai_lab.commands.bench.{name.replace('-', '_')}"
+
+
+@pytest.mark.parametrize("name", benchmarks())
+def test_each_benchmark_writes_its_figures_where_json_says(name, tmp_path):
+    file = tmp_path / "figures.json"
+    assert benchmarks()[name].parse_args(["--json", str(file)]).json == file
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["step", "--runs", "0"], "--runs must be at least 1"),
+        (["reaction", "--changes", "0"], "--changes must be at least 1"),
+        (["clusters", "--clusters", "0"], "--clusters must lie in 1..1000"),
+        (["clusters", "--per-task", "101"], "--per-task must lie in 1..100"),
+        (["calibrate", "--repeats", "0"], "--repeats must be at least 1"),
+        (["log", "--megabytes", "nan"], "--megabytes must lie in 1..100000"),
+        (["train-dag", "--applications", "0"], "--applications must lie in 1..1000"),
+        (["api", "--rate", "0"], "--rate must lie above 0"),
+        (["pool", "--workers", "1"], "--workers must be at least 2"),
+        (["pool", "--tasks", "9"], "--tasks must be at least 10"),
+    ],
+)
+def test_option_out_of_range_is_refused_in_one_line(capsys, options, words):
+    assert main(["bench", *options]) == 1
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1
