@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +16,8 @@ import docker
 import httpx
 
 from docker_engine import BASE, ENGINE_IMAGE, DockerEngine, build, forwarded
+from kitwai.pools.processes import free_port
+from kitwai_lab.local.started import Started
 
 PROJECT = "kitwai-test"
 NETWORK = "kitwai-test-compose"
@@ -26,10 +27,10 @@ POSTGRES_IMAGE = "kitwai-test-postgres"
 DAG_ID = "kitwai_autoscale"
 
 
-class ComposeStack:
+class ComposeStack(Started):
     """What ``docker compose up`` makes, as a context manager that leaves nothing behind.
 
-    ``api`` is logged in to its Airflow.
+    ``api`` is an HTTP client of the stack's Airflow, which `log_in` lets in.
     """
 
     def __init__(self, engine: DockerEngine, repository: Path, folder: Path, **settings: str):
@@ -39,7 +40,7 @@ class ComposeStack:
         self._engine = engine
         self._file = folder / "compose.env"
         self._command = _compose_command()
-        self.port = _free_port()
+        self.port = free_port()
         self._env = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
@@ -69,7 +70,8 @@ class ComposeStack:
         build(self.client, root / "docker" / "socket-proxy", PROXY_IMAGE)
         build(self.client, root / "tests" / "real" / "docker" / "postgres", POSTGRES_IMAGE)
 
-    def __enter__(self) -> ComposeStack:
+    def start(self) -> None:
+        """Start everything but the workers."""
         made = subprocess.run(
             [self._repository / "scripts" / "env.sh"],
             env=self._env,
@@ -88,14 +90,10 @@ class ComposeStack:
                 self._ended.enter_context(forwarded(f"br-{network['Id'][:12]}"))
             self.compose("up", "--detach", "--no-build")
         except BaseException:
-            self.close()
+            self.stop()
             raise
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
+    def stop(self) -> None:
         """End everything, and remove its volumes."""
         self.api.close()
         for worker in self.workers(every=True):
@@ -125,10 +123,12 @@ class ComposeStack:
 
     def services(self) -> dict[str, dict[str, Any]]:
         """What the engine says of each service's container."""
-        found = self.client.containers(all=True, filters={"label": f"{_LABEL}={PROJECT}"})
+        project = {"label": f"{_LABEL}={PROJECT}"}
         return {
-            one["Labels"]["com.docker.compose.service"]: self.client.inspect_container(one["Id"])
-            for one in found
+            container["Labels"]["com.docker.compose.service"]: self.client.inspect_container(
+                container["Id"]
+            )
+            for container in self.client.containers(all=True, filters=project)
         }
 
     def log(self, service: str, lines: int = 40) -> str:
@@ -168,12 +168,6 @@ def _compose_command() -> list[str]:
         if asked.returncode == 0:
             return ["docker", "compose"]
     return ["docker-compose"]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -12,8 +12,9 @@ import threading
 import time
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from kitwai_lab.local.started import Started
 
 WORKERS = 2
 LIMIT_S = 600.0
@@ -22,7 +23,7 @@ _TASKS = 400
 _TASK_MS = 5000
 
 
-class SimulatedMasters:
+class SimulatedMasters(Started):
     """So many masters on free ports of 127.0.0.1; each serves its driver's REST API too."""
 
     def __init__(self, count: int) -> None:
@@ -37,17 +38,13 @@ class SimulatedMasters:
         """Their web ports."""
         return [server.server_port for server in self._servers]
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
+        """Serve from now on."""
         for thread in self._threads:
             thread.start()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def stop(self) -> None:
+        """Serve no more."""
         for server in self._servers:
             server.shutdown()
             server.server_close()

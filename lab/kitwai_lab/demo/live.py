@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -13,6 +11,8 @@ from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
+
+from kitwai_lab.local.started import Started
 
 _LINE_EVERY_S = 15.0
 _BAR = 40
@@ -35,7 +35,7 @@ class Frame:
     reason: str | None = None
 
 
-class LiveView:
+class LiveView(Started):
     """Shows frames as they come. Use it as a context manager; `say` prints a line beside them."""
 
     def __init__(self, console: Console | None = None) -> None:
@@ -45,17 +45,13 @@ class LiveView:
         self._last: tuple[object, ...] = ()
         self._last_at = 0.0
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
+        """Open the panel where the console is a terminal."""
         if self.console.is_terminal:
             self._live.start()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def stop(self) -> None:
+        """Take the panel away."""
         self._live.stop()
 
     def say(self, line: str) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import ClassVar, Self
+from typing import ClassVar
+
+from kitwai_lab.local.started import Started
 
 
-class PermitService:
+class PermitService(Started):
     """Serves ``GET /permit`` on a free port: an empty answer after ``latency_s``."""
 
     def __init__(self, latency_s: float, host: str = "127.0.0.1") -> None:
@@ -29,16 +30,12 @@ class PermitService:
         host, port = self._server.server_address[:2]
         return f"http://{host!s}:{port}/permit"
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
+        """Serve from now on."""
         self._thread.start()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def stop(self) -> None:
+        """Answer everything that waits, and serve no more."""
         self._closing.set()
         self._server.shutdown()
         self._server.server_close()

@@ -20,14 +20,14 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import httpx
 import psutil
 
 from kitwai.errors import KitwaiError
 from kitwai.pools.processes import is_alive, spawn, stop_trees
+from kitwai_lab.local.started import Started
 
 _START_TIMEOUT_S = 120.0
 _POLL_S = 0.25
@@ -42,7 +42,7 @@ class AirflowError(KitwaiError):
     """Airflow did not start, did not answer, or found a DAG that it cannot import."""
 
 
-class AirflowStandalone:
+class AirflowStandalone(Started):
     """One Airflow (LocalExecutor; on SQLite unless ``env`` says otherwise) on free ports of
     127.0.0.1, as a context manager.
 
@@ -78,18 +78,6 @@ class AirflowStandalone:
         self._plugins_folder = (plugins_folder or self.home / "plugins").resolve()
         self._connections = dict(connections or {})
         self._env = dict(env or {})
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     @property
     def url(self) -> str:

@@ -8,8 +8,7 @@ import tarfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -23,6 +22,7 @@ from kitwai.pools.spark_options import (
     java_options,
 )
 from kitwai_lab.local.spark import event_log_conf
+from kitwai_lab.local.started import Started
 
 if TYPE_CHECKING:
     from docker.api.client import APIClient
@@ -96,7 +96,7 @@ class ContainerApplication:
         return self.read(f"{HOME}/events")
 
 
-class ContainerSpark:
+class ContainerSpark(Started):
     """A Spark standalone master in a container, and drivers beside it.
 
     ``url`` is what workers and applications connect to, ``web_url`` the master's page as this
@@ -208,18 +208,6 @@ class ContainerSpark:
                 self.client.remove_container(self._made.pop(), force=True, v=True)
             except NotFound:
                 continue
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def _create(self, **description: Any) -> str:
         container = str(

@@ -11,11 +11,11 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from kitwai.errors import KitwaiError
 from kitwai.pools.processes import free_port
+from kitwai_lab.local.started import Started
 
 _OWNER = "kitwai"
 # Postgres refuses to be root.
@@ -28,7 +28,7 @@ class PostgresError(KitwaiError):
     """This machine has no Postgres, or it does not come up; the message says why."""
 
 
-class Postgres:
+class Postgres(Started):
     """One Postgres on a free port of 127.0.0.1, as a context manager that removes it in the end."""
 
     def __init__(self, connections: int = 200) -> None:
@@ -38,18 +38,6 @@ class Postgres:
         self._password = secrets.token_urlsafe(24)
         self._folder: Path | None = None
         self._server: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def start(self) -> None:
         """Make it, and return once it answers. :raises PostgresError: it does not."""
