@@ -1,4 +1,4 @@
-"""The application `applications/shuffle.py`: how it is run, and whether anything of it was lost."""
+"""The application `applications/shuffle.py`: how to run it, and whether it lost anything."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections import Counter
 from pathlib import Path
 
 from kitwai.pools.reach import reach
-from kitwai_lab.bench.losses import Losses
 from kitwai_lab.bench.pool import measure_leaving
 from kitwai_lab.bench.pool_cluster import PoolCluster
+from kitwai_lab.event_log import Losses, read_events
 from kitwai_lab.local.spark import event_log_conf
 
 SCRIPT = Path(__file__).parent / "applications" / "shuffle.py"
 
 
 def properties(events: str) -> dict[str, str]:
-    """Its Spark conf; ``events``: URL of the folder of its event log."""
+    """The application's Spark conf; ``events``: URL of the folder of its event log."""
     return {"spark.executor.memory": "512m", **event_log_conf(events)}
 
 
@@ -30,8 +30,7 @@ def check_counts(folder: Path, maps: int) -> None:
 def task_ends(folder: Path) -> list[dict]:
     """The task ends in the application's event log."""
     (log,) = (folder / "events").iterdir()
-    events = (json.loads(line) for line in log.read_text().splitlines())
-    return [event for event in events if event["Event"] == "SparkListenerTaskEnd"]
+    return list(read_events(log.read_text().splitlines(), "TaskEnd"))
 
 
 def check_nothing_was_lost(folder: Path, maps: int, reduces: int) -> None:
@@ -78,5 +77,9 @@ def check_leaving_while_stages_read(cluster: PoolCluster) -> None:
 
 def holders(seen) -> set[str]:
     """The hosts whose executors have written shuffle blocks."""
-    executors = [e for app in seen.applications or () for e in app.executors or ()]
-    return {executor.host for executor in executors if executor.shuffle_write_bytes}
+    return {
+        executor.host
+        for application in seen.applications or ()
+        for executor in application.executors or ()
+        if executor.shuffle_write_bytes
+    }

@@ -5,15 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from kitwai.core.records.observation import Observation
 from kitwai.errors import KitwaiError
 from kitwai.pools.reach import reach
-from kitwai_lab.bench.losses import Losses, read_losses
 from kitwai_lab.bench.pool_cluster import Job, PoolCluster
+from kitwai_lab.bench.workload import WORKLOAD
+from kitwai_lab.event_log import Losses, read_losses
 
-_WORKLOAD = Path(__file__).parent / "workload.py"
 _WAIT_S = 240.0
 _JOB_S = 600.0
 _POLL_S = 0.2
@@ -90,7 +89,7 @@ def measure_leaving(
     seen = _Moments(cluster.look)
     _reach(cluster, workers, seen)
     job = cluster.submit(
-        _WORKLOAD, ["shuffles", "--size", str(size)], {"spark.executor.memory": "512m"}
+        WORKLOAD, ["shuffles", "--size", str(size)], {"spark.executor.memory": "512m"}
     )
     began = time.monotonic()
     _await_holders(cluster, job, workers)
@@ -118,7 +117,7 @@ def measure_leaving(
         left=left,
         finished=job.poll() == 0,
         seconds=time.monotonic() - began,
-        losses=read_losses(job.event_log()) if job.poll() is not None else None,
+        losses=read_losses(job.event_log().splitlines()) if job.poll() is not None else None,
     )
 
 

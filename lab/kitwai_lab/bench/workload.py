@@ -13,10 +13,14 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator
 from operator import add
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pyspark import RDD, SparkContext
+
+WORKLOAD = Path(__file__)
+"""This script, for ``spark-submit``."""
 
 Pairs = Iterable[tuple[int, int]]
 _KEYS = 40

@@ -1,18 +1,20 @@
 """What one run of the demo's application showed, and what follows from it.
 
-`Run` is the record; its figures are computed here, from Spark's own event log, the pool's worker
-lifetimes and the store, so that a run under Airflow and one with a constant count are measured
-alike.
+`Run` is the record. Its figures come from Spark's own event log, the pool's worker lifetimes and
+the store. So a run under Airflow and a run with a constant count are measured alike.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from kitwai.core.records.observation import Observation, PoolWorker
+from kitwai.errors import InvalidInputError
+from kitwai.event_log import reader as event_log
+from kitwai.event_log.files import find_logs
+from kitwai_lab.event_log import read_losses
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Target:
 class Application:
     """What Spark's event log says of a finished application; moments in epoch seconds.
 
-    ``failed_tasks`` counts task attempts that failed; those that Spark itself took back do not.
+    ``failed_tasks`` counts attempts of tasks that failed, without those that Spark took back.
     """
 
     started_at: float
@@ -53,8 +55,8 @@ class Application:
 class Run:
     """One run of the application: under the autoscaler, or with a constant count of workers.
 
-    ``scale_outs`` and ``scale_ins`` are the moments at which operations began; ``checkpoints`` the
-    versions that decided.
+    ``lifetimes``: launch request and removal of each worker. ``scale_outs`` and ``scale_ins``: when
+    operations began. ``checkpoints``: the versions that decided. Moments are epoch seconds.
     """
 
     name: str
@@ -94,18 +96,18 @@ class Run:
 
 @dataclass(slots=True)
 class Recorder:
-    """Collects samples and worker lifetimes from what is observed, about once a second."""
+    """Collects samples and worker lifetimes from observations, about once a second."""
 
     samples: list[Sample] = field(default_factory=list)
     _lifetimes: dict[str, tuple[float, float | None]] = field(default_factory=dict)
 
     @property
     def lifetimes(self) -> tuple[tuple[float, float | None], ...]:
-        """(launch request, removal or None) of every worker that was seen, epoch seconds."""
+        """(launch request, removal or None) of each worker seen, in epoch seconds."""
         return tuple(self._lifetimes.values())
 
     def add(self, observation: Observation) -> Sample:
-        """Keep what ``observation`` shows."""
+        """Keep the sample that ``observation`` gives, and return it."""
         sample = sample_of(observation)
         self.samples.append(sample)
         for worker in observation.pool or ():
@@ -119,7 +121,8 @@ class Recorder:
 
 def sample_of(observation: Observation) -> Sample:
     """The figures of ``observation`` that the demo follows."""
-    stages = [stage for one in observation.applications or () for stage in one.stages or ()]
+    applications = observation.applications or ()
+    stages = [stage for application in applications for stage in application.stages or ()]
     return Sample(
         at=observation.at,
         workers=None if observation.serving is None else len(observation.serving),
@@ -129,23 +132,15 @@ def sample_of(observation: Observation) -> Sample:
     )
 
 
-def read_event_log(folder: Path) -> Application | None:
-    """The one application whose event log lies in ``folder``; None when it has not ended there."""
-    started_at: float | None = None
-    failed = 0
-    for path in folder.glob("[!.]*"):
-        with path.open(encoding="utf-8") as lines:
-            for line in lines:
-                event = json.loads(line)
-                kind = event["Event"]
-                if kind == "SparkListenerApplicationStart":
-                    started_at = event["Timestamp"] / 1000.0
-                elif kind == "SparkListenerTaskEnd":
-                    failed += _has_failed(event["Task End Reason"])
-                elif kind == "SparkListenerApplicationEnd" and started_at is not None:
-                    return Application(started_at, event["Timestamp"] / 1000.0, failed)
-    return None
+def read_event_log(folder: Path) -> Application:
+    """The one application whose event log lies in ``folder``.
 
-
-def _has_failed(reason: Mapping[str, object]) -> bool:
-    return reason["Reason"] not in ("Success", "TaskKilled", "TaskCommitDenied")
+    :raises InvalidInputError: there is no event log, or the application has not ended.
+    """
+    files = next(find_logs(folder), None)
+    if files is None:
+        raise InvalidInputError(f"The folder {folder} holds no event log.")
+    log = event_log.read_event_log(Path(files.source))
+    with Path(files.source).open("rb") as lines:
+        losses = read_losses(lines)
+    return Application(log.start_ms / 1000.0, (log.end_ms or 0.0) / 1000.0, losses.failed_tasks)
