@@ -17,7 +17,8 @@ import numpy as np
 
 from kitwai.event_log.reader import EventLog, Task, read_event_log
 from kitwai.event_log.warmup import first_tasks
-from kitwai_lab.bench.spark_run import Asked, Change, RealRun, machine, real_cluster
+from kitwai_lab.bench.machine import machine
+from kitwai_lab.bench.spark_run import Asked, Change, RealRun, real_cluster
 
 Samples = dict[str, list[float]]
 

@@ -1,5 +1,7 @@
-"""How long a round of steps on many clusters takes, and where the time goes: a real Airflow and
-Kitwai's store on a real Postgres, before masters that only answer (`kitwai_lab.bench.masters`).
+"""How long a round of steps on many clusters takes, and where the time goes.
+
+Airflow is real, and so is the Postgres of Kitwai's store. The masters only answer
+(`kitwai_lab.bench.masters`).
 """
 
 from __future__ import annotations
@@ -7,18 +9,16 @@ from __future__ import annotations
 import math
 import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import kitwai
 from kitwai.errors import KitwaiError
 from kitwai_lab.bench.masters import SimulatedMasters
-from kitwai_lab.bench.setup import STEP_DAG
+from kitwai_lab.bench.setup import STEP_DAG, timed_run
 from kitwai_lab.local.airflow import AirflowStandalone
+from kitwai_lab.local.checkout import repository
 from kitwai_lab.local.postgres import Postgres
 
 _PARTS = ("observe", "decide", "scale")
@@ -28,11 +28,11 @@ _TIMEOUT_S = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Rounds:
-    """``round_s``: seconds of each round, a run of the autoscale DAG for all clusters.
+    """What the rounds took. A round is a run of the autoscale DAG for all clusters.
 
-    ``task_s``: for each part of a step the median seconds of one task (of those that the API lists
-    on its first page), or of one with whole steps; ``tasks``: so many a round.
-    ``decisions`` are those of all rounds that were stored.
+    ``round_s``: seconds of each round; ``tasks``: tasks of a round; ``task_s``: median seconds of a
+    task by the part of a step that it does, over the API's first page; ``decisions``: those that
+    all rounds have stored.
     """
 
     clusters: int
@@ -55,12 +55,12 @@ def measure_clusters(
 ) -> Rounds:
     """Run ``rounds`` rounds on ``clusters`` clusters, after one that is not measured.
 
-    :param clusters_per_task: how many share a task; 1: each has three of its own.
+    :param clusters_per_task: clusters that share a task; with 1 each cluster has three tasks.
     :raises KitwaiError: a round failed or took over ten minutes, or a decision is missing.
     """
     from kitwai.store.store import Store
 
-    repository = Path(kitwai.__file__).resolve().parents[2]
+    root = repository()
     names = [f"cluster_{number:03}" for number in range(clusters)]
     with (
         tempfile.TemporaryDirectory(prefix="kitwai-bench-") as folder,
@@ -70,8 +70,8 @@ def measure_clusters(
         store_url = postgres.database("store")
         airflow = AirflowStandalone(
             Path(folder) / "airflow",
-            repository / "dags",
-            repository / "plugins",
+            root / "dags",
+            root / "plugins",
             {
                 name: {"conn_type": "spark_cluster", "host": "127.0.0.1", "port": port}
                 for name, port in zip(names, masters.ports, strict=True)
@@ -90,11 +90,11 @@ def measure_clusters(
         with airflow:
             airflow.unpause(STEP_DAG)
             for number in range(rounds + 1):
-                seconds, instances = _round(airflow)
+                seconds, run = timed_run(airflow, STEP_DAG, _TIMEOUT_S)
                 progress(f"round {number}{'' if number else ', not counted'}: {seconds:.1f} s")
                 if number > 0:
                     measured.append(seconds)
-                    tasks += instances
+                    tasks += airflow.task_instances(STEP_DAG, run["dag_run_id"])
         decisions = [len(store.decisions(name)) for name in names]
         if min(decisions) < rounds + 1:
             raise KitwaiError(
@@ -108,15 +108,6 @@ def measure_clusters(
         {part: _median_s(tasks, part) for part in parts},
         sum(decisions),
     )
-
-
-def _round(airflow: AirflowStandalone) -> tuple[float, list[dict[str, Any]]]:
-    triggered_at = time.time()
-    run = airflow.wait_for_run(STEP_DAG, airflow.trigger(STEP_DAG), _TIMEOUT_S)
-    if run["state"] != "success":
-        raise KitwaiError(f"A round ended in state {run['state']}; see {airflow.log}.")
-    ended_at = datetime.fromisoformat(run["end_date"]).timestamp()
-    return ended_at - triggered_at, airflow.task_instances(STEP_DAG, run["dag_run_id"])
 
 
 def _median_s(tasks: list[dict[str, Any]], part: str) -> float:

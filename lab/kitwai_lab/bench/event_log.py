@@ -21,7 +21,7 @@ from typing import IO, Any, cast
 import zstandard
 
 from kitwai.errors import KitwaiError
-from kitwai_lab.bench.spark_run import machine
+from kitwai_lab.bench.machine import machine
 
 CODECS = ("plain", "zstd", "gz")
 WANTED = {"mb_per_s_a_core": 100.0, "peak_mb": 300.0}

@@ -1,23 +1,20 @@
 """Event logs of real Spark applications, and the same runs at other dates.
 
-The applications are those of `kitwai_lab.bench.workload`: their tasks wait, so that several can run
-beside each other on two cores and still take the time that they would take on a cluster.
+The applications are those of `kitwai_lab.bench.workload`. Their tasks wait, so several applications
+can run side by side on two cores and still take the time that they would take on a cluster.
 """
 
 from __future__ import annotations
 
 import re
-import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-import psutil
-
 from kitwai.errors import KitwaiError
-from kitwai.pools.processes import stop_trees
 from kitwai.pools.spark_options import QUICK_JVM
-from kitwai_lab.local.spark import event_log_conf, submit
+from kitwai_lab.bench.workload import WORKLOAD
+from kitwai_lab.local.spark import LocalApplication, run_application
 
 RUNS: tuple[tuple[str, int], ...] = tuple(
     (shape, size)
@@ -26,54 +23,47 @@ RUNS: tuple[tuple[str, int], ...] = tuple(
 )
 """Shapes and sizes: 40 to 110 s of task time each."""
 
-_SLOTS = 2
+_MASTER = "local[2]"
 _TIMEOUT_S = 300.0
-_WORKLOAD = Path(__file__).parent / "workload.py"
 _EPOCH_MS = re.compile(rb"(?<=:)\s*(1[0-9]{12})(?=[,}])")
 _APP_ID = re.compile(rb'"App ID":"([^"]+)"')
 
 
 def make_event_logs(folder: Path, runs: Sequence[tuple[str, int]] = RUNS) -> list[Path]:
-    """Run applications on Spark's local master, all at once; their event logs, in order.
+    """Run applications on Spark's local master, all at once.
 
-    :raises KitwaiError: one failed or took too long.
+    :param runs: shapes of `kitwai_lab.bench.workload`, with sizes.
+    :returns: the event logs, in the order of ``runs``.
+    :raises KitwaiError: an application failed or took too long.
     """
-    children: list[tuple[subprocess.Popen[bytes], Path, Path]] = []
+    conf = {"spark.driver.memory": "512m", "spark.driver.extraJavaOptions": QUICK_JVM}
+    applications: list[LocalApplication] = []
     try:
         for shape, size in runs:
-            events, log = folder / f"{shape}-{size}", folder / f"{shape}-{size}.log"
-            events.mkdir(parents=True)
-            conf: Mapping[str, str] = {
-                "spark.driver.memory": "512m",
-                "spark.driver.extraJavaOptions": QUICK_JVM,
-                **event_log_conf(events.as_uri()),
-            }
+            place = folder / f"{shape}-{size}"
             arguments = [shape, "--size", str(size)]
-            child = submit(f"local[{_SLOTS}]", _WORKLOAD, arguments, log=log, conf=conf)
-            children.append((child, events, log))
-        for child, _, log in children:
-            if child.wait(_TIMEOUT_S) != 0:
-                raise KitwaiError(f"An application failed; see {log}.")
-    except subprocess.TimeoutExpired as error:
-        raise KitwaiError(f"An application did not end in time; see {folder}.") from error
+            applications.append(run_application(_MASTER, WORKLOAD, arguments, place, conf=conf))
+        for application in applications:
+            application.finish(_TIMEOUT_S)
     finally:
-        left = [psutil.Process(child.pid) for child, *_ in children if child.poll() is None]
-        if left:
-            stop_trees(left)
-    return [next(iter(events.iterdir())) for _, events, _ in children]
+        for application in applications:
+            application.stop()
+    return [application.event_log_file() for application in applications]
 
 
 def shifted(source: Path, target: Path, begin: datetime, app: str) -> Path:
-    """Write the event log ``source`` as if its application, under the id ``app``, had begun then.
+    """Write an event log as if its application had begun at another moment; returns ``target``.
 
-    :raises KitwaiError: it names no application or no time.
+    :param source: the event log of one plain file.
+    :param begin: when the application begins in ``target``; ``app``: its id there.
+    :raises KitwaiError: ``source`` names no application or no time.
     """
     content = source.read_bytes()
-    named, first = _APP_ID.search(content), _EPOCH_MS.search(content)
-    if named is None or first is None:
+    app_id, first = _APP_ID.search(content), _EPOCH_MS.search(content)
+    if app_id is None or first is None:
         raise KitwaiError(f"{source} is no event log that could be shifted.")
     start = re.search(rb'ApplicationStart".*?"Timestamp":\s*(1[0-9]{12})', content)
     delta = int(begin.timestamp() * 1000) - int((start or first)[1])
-    content = content.replace(named[1], app.encode())
-    target.write_bytes(_EPOCH_MS.sub(lambda one: b"%d" % (int(one[1]) + delta), content))
+    content = content.replace(app_id[1], app.encode())
+    target.write_bytes(_EPOCH_MS.sub(lambda at: b"%d" % (int(at[1]) + delta), content))
     return target

@@ -27,7 +27,8 @@ from kitwai.event_log.warmup import first_task_cost_ms
 from kitwai.sim.constants import MEASURED, constants, spark_config
 from kitwai.sim.library import Library
 from kitwai.sim.simulator import Simulator, SimulatorConfig
-from kitwai_lab.bench.spark_run import Change, RealCluster, machine, real_cluster
+from kitwai_lab.bench.machine import machine
+from kitwai_lab.bench.spark_run import Change, RealCluster, real_cluster
 
 REFERENCE = 3
 """Workers of the run that gives the profile; none of the judged runs has so many."""

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import kitwai
+from kitwai.errors import KitwaiError
 from kitwai.pools.local.local_pool import LocalWorkerPool
 from kitwai_lab.demo.claim import claim
 from kitwai_lab.local.airflow import AirflowStandalone
-from kitwai_lab.local.spark import SparkMaster
+from kitwai_lab.local.checkout import repository
+from kitwai_lab.local.cluster import LocalCluster
 
 STEP_DAG = "kitwai_autoscale"
 EMPTY_DAG = "kitwai_bench_empty"
@@ -36,37 +39,30 @@ def bench(
     clusters: Sequence[str] = (_CLUSTER,),
     env: Mapping[str, str] | None = None,
 ) -> Iterator[Bench]:
-    """Start all of it in a temporary folder; on leaving, end it and remove the folder.
+    """Start Airflow and a cluster with one worker in a temporary folder, and end all on leaving.
 
     :param step: time between two steps of the autoscale DAG, as in ``[kitwai] step``.
     :param extra: fields of the connection's extra, in addition to those of the pool.
-    :param clusters: connection ids, all of the one cluster; ``env``: more for Airflow.
+    :param clusters: connection ids, all of the one cluster.
+    :param env: further environment variables of Airflow.
     """
-    repository = Path(kitwai.__file__).resolve().parents[2]
+    root = repository()
     with tempfile.TemporaryDirectory(prefix="kitwai-bench-") as name:
         folder = Path(name)
         dags = folder / "dags"
         dags.mkdir()
         for source in (
-            repository / "dags" / "kitwai_autoscale.py",
+            root / "dags" / "kitwai_autoscale.py",
             Path(__file__).parent / "dags" / "empty_step.py",
         ):
             (dags / source.name).symlink_to(source)
-        with claim(folder), SparkMaster(folder / "master") as master:
-            pool = LocalWorkerPool(master.url, folder / "pool")
-            pool.start(1)
-            connection = master.connection(
-                {
-                    "mode": "auto",
-                    "pool": "local",
-                    "pool_directory": str(pool.directory),
-                    **(extra or {}),
-                }
-            )
+        with claim(folder), LocalCluster(folder) as cluster:
+            cluster.pool.start(1)
+            connection = cluster.connection(**(extra or {}))
             airflow = AirflowStandalone(
                 folder / "airflow",
                 dags,
-                repository / "plugins",
+                root / "plugins",
                 dict.fromkeys(clusters, connection),
                 {
                     "AIRFLOW__KITWAI__CLUSTERS": ",".join(clusters),
@@ -78,4 +74,20 @@ def bench(
             with airflow:
                 for dag_id in (STEP_DAG, EMPTY_DAG):
                     airflow.unpause(dag_id)
-                yield Bench(airflow, pool)
+                yield Bench(airflow, cluster.pool)
+
+
+def timed_run(
+    airflow: AirflowStandalone, dag_id: str, timeout_s: float = 120.0
+) -> tuple[float, dict[str, Any]]:
+    """Trigger a run and wait for its success.
+
+    :returns: seconds from the trigger to the run's end, and the run as the API gives it.
+    :raises KitwaiError: the run failed, or took longer than ``timeout_s``.
+    """
+    triggered_at = time.time()
+    run = airflow.wait_for_run(dag_id, airflow.trigger(dag_id), timeout_s)
+    if run["state"] != "success":
+        raise KitwaiError(f"A run of {dag_id} ended in state {run['state']}; see {airflow.log}.")
+    # Airflow's own end, not the moment at which it was noticed.
+    return datetime.fromisoformat(run["end_date"]).timestamp() - triggered_at, run

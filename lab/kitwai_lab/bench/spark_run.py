@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psutil
 
 from kitwai.core.records.observation import PoolWorker
 from kitwai.errors import KitwaiError
-from kitwai.pools.local.local_pool import LocalWorkerPool
-from kitwai.pools.processes import stop_trees
 from kitwai.pools.spark_options import QUICK_JVM
+from kitwai_lab.bench.workload import WORKLOAD
 from kitwai_lab.demo.claim import claim
-from kitwai_lab.local.spark import SparkMaster, event_log_conf, submit
+from kitwai_lab.event_log import read_events
+from kitwai_lab.local.cluster import LocalCluster
+from kitwai_lab.local.spark import LocalApplication
 
 CORES = 2
 """Cores of a worker."""
 
-_WORKLOAD = Path(__file__).parent / "workload.py"
 _TIMEOUT_S = 300.0
 _POLL_S = 0.05
 _SETTLE_S = 30.0
@@ -36,7 +33,7 @@ _QUIET_PERCENT = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """From ``at_s`` seconds after the application's start on, ``workers`` are wanted."""
+    """``workers`` are wanted from ``at_s`` seconds after the application's start on."""
 
     at_s: float
     workers: int
@@ -53,27 +50,26 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class RealRun:
-    """An ended application. ``load``: the machine's load average of the last minute of it."""
+    """An ended application. ``load``: the machine's load average over its last minute."""
 
     event_log: Path
     asked: tuple[Asked, ...]
     load: float
 
 
-class RealCluster:
-    """A master and a pool; one application at a time has all workers."""
+class RealCluster(LocalCluster):
+    """A cluster on which one application at a time has all workers."""
 
-    def __init__(self, folder: Path, master: SparkMaster) -> None:
-        self.folder = folder
-        self.master = master
-        self.pool = LocalWorkerPool(master.url, folder / "pool", cores=CORES, memory_mb=512)
-        self._runs = 0
+    def __init__(self, folder: Path) -> None:
+        """:param folder: holds all files."""
+        super().__init__(folder, cores=CORES, memory_mb=512)
 
     def keep(self, count: int) -> None:
-        """Between applications: have exactly ``count`` workers, registered and nothing else, on a
-        machine that has done with starting them, as far as it comes to rest within `_SETTLE_S`.
+        """Between applications: have exactly ``count`` workers, all registered.
 
-        :raises KitwaiError: they did not come or go in time.
+        The machine then comes to rest from starting them, as far as `_SETTLE_S` seconds allow.
+
+        :raises KitwaiError: the workers did not come or go in time.
         """
         for worker in self._staying()[count:]:
             self.pool.drain(worker)
@@ -89,44 +85,23 @@ class RealCluster:
     def run(self, shape: str, size: int, changes: Sequence[Change] = ()) -> RealRun:
         """Run an application of `kitwai_lab.bench.workload` to its end.
 
-        :raises KitwaiError: it failed or took too long.
+        :param changes: of the count of workers, in the order of their moments.
+        :raises KitwaiError: the application failed or took too long.
         """
-        self._runs += 1
-        events = self.folder / f"events-{self._runs}"
-        events.mkdir()
-        log = self.folder / f"application-{self._runs}.log"
-        child = submit(
-            self.master.url,
-            _WORKLOAD,
+        application = self.submit(
+            WORKLOAD,
             [shape, "--size", str(size)],
-            log=log,
-            executor_cores=CORES,
-            conf={
-                "spark.executor.memory": "512m",
-                "spark.driver.extraJavaOptions": QUICK_JVM,
-                **event_log_conf(events.as_uri()),
-            },
+            {"spark.driver.extraJavaOptions": QUICK_JVM},
         )
-        try:
-            asked = tuple(self._follow(child, events, changes))
-            code = child.wait(_TIMEOUT_S)
-        except subprocess.TimeoutExpired as error:
-            raise KitwaiError(f"The application {shape} did not end; see {log}.") from error
-        finally:
-            if child.poll() is None:
-                stop_trees([psutil.Process(child.pid)])
-        if code != 0:
-            raise KitwaiError(f"The application {shape} failed (exit code {code}); see {log}.")
-        (event_log,) = events.iterdir()
-        return RealRun(event_log, asked, os.getloadavg()[0])
+        asked = tuple(self._follow(application, changes))
+        application.finish(_TIMEOUT_S)
+        return RealRun(application.event_log_file(), asked, os.getloadavg()[0])
 
-    def _follow(
-        self, child: subprocess.Popen[bytes], events: Path, changes: Sequence[Change]
-    ) -> Iterator[Asked]:
+    def _follow(self, application: LocalApplication, changes: Sequence[Change]) -> Iterator[Asked]:
         started_ms: float | None = None
         for change in changes:
-            while child.poll() is None:
-                started_ms = started_ms or _start_ms(events)
+            while application.poll() is None:
+                started_ms = started_ms or _start_ms(application.events)
                 if started_ms and time.time() >= started_ms / 1000.0 + change.at_s:
                     yield self._change(change.workers)
                     break
@@ -146,14 +121,16 @@ class RealCluster:
     def _listed(self, state: str) -> set[str]:
         try:
             answer = httpx.get(f"{self.master.web_url}/json/", timeout=10.0, trust_env=False)
-            return {one["host"] for one in answer.json()["workers"] if one["state"] == state}
+            workers = answer.json()["workers"]
+            return {worker["host"] for worker in workers if worker["state"] == state}
         except (httpx.HTTPError, ValueError, KeyError) as error:
             raise KitwaiError(f"The master does not answer: {error}.") from error
 
     @staticmethod
     def _settle() -> None:
-        """A JVM computes for some seconds after it has registered: what starts meanwhile is late by
-        chance.
+        """Wait for JVMs, which compute for some seconds after they have registered.
+
+        An application that starts meanwhile is late by chance.
         """
         until = time.monotonic() + _SETTLE_S
         while psutil.cpu_percent(interval=1.0) > _QUIET_PERCENT and time.monotonic() < until:
@@ -172,30 +149,17 @@ def real_cluster() -> Iterator[RealCluster]:
     """A cluster in a temporary folder; on leaving, all its processes end and the folder goes."""
     with tempfile.TemporaryDirectory(prefix="kitwai-bench-") as name:
         folder = Path(name)
-        with claim(folder), SparkMaster(folder / "master") as master:
-            cluster = RealCluster(folder, master)
-            try:
-                yield cluster
-            finally:
-                cluster.pool.stop_all()
-
-
-def machine() -> dict[str, Any]:
-    """What a figure of this machine depends on."""
-    return {
-        "cores": os.cpu_count(),
-        "load_average": [round(one, 2) for one in os.getloadavg()],
-        "measured_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    }
+        with claim(folder), RealCluster(folder) as cluster:
+            yield cluster
 
 
 def _start_ms(events: Path) -> float | None:
-    """When the application of this event log started, None while the log does not say."""
-    for log in events.iterdir():
-        for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
-            if '"SparkListenerApplicationStart"' in line:
-                try:
-                    return float(json.loads(line)["Timestamp"])
-                except ValueError:
-                    return None
+    """When an application started, in epoch ms; None while its event log does not say.
+
+    :param events: the folder of its event log.
+    """
+    for file in events.glob("[!.]*"):
+        with file.open("rb") as lines:
+            for event in read_events(lines, "ApplicationStart"):
+                return float(event["Timestamp"])
     return None

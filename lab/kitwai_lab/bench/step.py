@@ -1,15 +1,12 @@
-"""What a step costs: its wall time against that of an empty three-task DAG in the same Airflow."""
+"""What a step costs: its wall time against that of an empty DAG in the same Airflow."""
 
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 
-from kitwai.errors import KitwaiError
-from kitwai_lab.bench.setup import EMPTY_DAG, STEP_DAG, bench
+from kitwai_lab.bench.setup import EMPTY_DAG, STEP_DAG, bench, timed_run
 from kitwai_lab.local.airflow import AirflowStandalone
 
 
@@ -40,20 +37,11 @@ def measure_step(
         _wait_until_idle(where.airflow)
         for number in range(warm_up + runs):
             for dag_id, measured in times.items():
-                seconds = _run(where.airflow, dag_id)
+                seconds, _ = timed_run(where.airflow, dag_id)
                 if number >= warm_up:
                     measured.append(seconds)
                     progress(dag_id, seconds)
     return StepTimes(tuple(times[EMPTY_DAG]), tuple(times[STEP_DAG]))
-
-
-def _run(airflow: AirflowStandalone, dag_id: str) -> float:
-    triggered_at = time.time()
-    run = airflow.wait_for_run(dag_id, airflow.trigger(dag_id))
-    if run["state"] != "success":
-        raise KitwaiError(f"A run of {dag_id} ended in state {run['state']}; see {airflow.log}.")
-    # Airflow's own end, not the moment at which it was noticed.
-    return datetime.fromisoformat(run["end_date"]).timestamp() - triggered_at
 
 
 def _wait_until_idle(airflow: AirflowStandalone) -> None:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import kitwai
 from kitwai.errors import KitwaiError
 from kitwai_lab.bench.event_logs import make_event_logs, shifted
 from kitwai_lab.local.airflow import AirflowStandalone
+from kitwai_lab.local.checkout import repository
 
 DAG = "kitwai_train"
 _DAY = date(2026, 1, 5)
@@ -24,8 +24,10 @@ _TIMEOUT_S = 1200.0
 
 @dataclass(frozen=True, slots=True)
 class TrainTimes:
-    """``wall_s``: from the run's start to its end; ``busy_s``: of that, how long at least one
-    task did its own work; ``tasks``: seconds of each task's work.
+    """What a run took.
+
+    ``wall_s``: seconds from its start to its end; ``busy_s``: those in which at least one task did
+    its own work; ``tasks``: seconds of each task's work; ``verdict``: what the gate said.
     """
 
     applications: int
@@ -43,11 +45,12 @@ class TrainTimes:
 def measure_train_dag(
     applications: int, progress: Callable[[str], None] = lambda text: None
 ) -> TrainTimes:
-    """Run the training DAG once, with its usual settings, on so many applications of one day.
+    """Run the training DAG once, with its usual settings.
 
+    :param applications: of the one day that the DAG learns from.
     :raises KitwaiError: an application or the run failed.
     """
-    repository = Path(kitwai.__file__).resolve().parents[2]
+    root = repository()
     with tempfile.TemporaryDirectory(prefix="kitwai-bench-") as name:
         folder = Path(name)
         progress("running Spark applications for their event logs")
@@ -59,8 +62,8 @@ def measure_train_dag(
             app = f"app-{begin:%Y%m%d%H%M}-{number:04d}"
             shifted(logs[number % len(logs)], folder / "logs" / app, begin, app)
         (folder / "dags").mkdir()
-        (folder / "dags" / f"{DAG}.py").symlink_to(repository / "dags" / f"{DAG}.py")
-        shutil.copytree(repository / "include" / "models", folder / "models")
+        (folder / "dags" / f"{DAG}.py").symlink_to(root / "dags" / f"{DAG}.py")
+        shutil.copytree(root / "include" / "models", folder / "models")
         settings = {
             "EVENT_LOGS": folder / "logs",
             "MODELS": folder / "models",
@@ -69,7 +72,7 @@ def measure_train_dag(
         airflow = AirflowStandalone(
             folder / "airflow",
             folder / "dags",
-            repository / "plugins",
+            root / "plugins",
             env={f"AIRFLOW__KITWAI__{key}": str(value) for key, value in settings.items()},
             dag_ids=[DAG],
         )
@@ -107,7 +110,7 @@ def _moment(text: str) -> float:
 
 
 def _union(spans: list[tuple[float, float]]) -> float:
-    """Length of what the spans cover together."""
+    """Length of what the spans (begin, end) cover together."""
     total, until = 0.0, float("-inf")
     for begin, end in sorted(spans):
         total += max(0.0, end - max(begin, until))

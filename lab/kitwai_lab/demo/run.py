@@ -1,5 +1,7 @@
-"""The demo from beginning to end: Airflow scales a Spark cluster so that an application makes its
-limit, and the result is measured, drawn and compared.
+"""The demo from beginning to end.
+
+Airflow scales a Spark cluster so that an application makes its limit. The result is measured, drawn
+and compared with constant counts of workers.
 """
 
 from __future__ import annotations
@@ -7,26 +9,26 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import kitwai
 from kitwai.core.records.decision import Decision
 from kitwai.core.records.observation import Observation
 from kitwai.store.store import Store
 from kitwai_lab.demo.claim import DemoError, claim, end_all, keep
 from kitwai_lab.demo.cluster import CLUSTER, DemoCluster, Workload
 from kitwai_lab.demo.live import Frame, LiveView
-from kitwai_lab.demo.measure import Run, Target, sample_of
+from kitwai_lab.demo.measure import Application, Run, Target, sample_of
 from kitwai_lab.demo.report import draw_timeline, summarise, write_summary
 from kitwai_lab.demo.service import PermitService
 from kitwai_lab.local.airflow import AirflowStandalone
+from kitwai_lab.local.checkout import repository
 
 DAG_ID = "kitwai_autoscale"
 _SCALE_IN_TIMEOUT_S = 120.0
 # An application that takes this many times its limit hangs.
 _PATIENCE = 5.0
-# A dozen Java programs start while the application runs, and none computes much: optimising them
+# A dozen Java programs start while the application runs, and none computes much. Optimising them
 # would take more processor time than they do (measured: 2.7 instead of 5 s a Spark worker).
 _JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
@@ -45,17 +47,18 @@ class Options:
 def run_demo(options: Options, workload: Workload | None = None) -> int:
     """Run the demo; returns 0 when the application met its limit, else 1.
 
-    :raises DemoError: something that it needs did not work; nothing is left running.
+    :raises KitwaiError: a part that the demo needs did not work; nothing is left running.
     """
     workload = workload or Workload()
     out = options.out.resolve()
-    repository = _repository()
+    root = repository()
     with claim(out) as demo_id, LiveView() as view:
         os.environ["JDK_JAVA_OPTIONS"] = _JAVA_OPTIONS
         for old in (out / "summary.json", out / "timeline.png"):
             old.unlink(missing_ok=True)
         with PermitService(workload.permit_s) as service:
-            run, airflow = _scaled_run(options, workload, service, view, repository, out)
+            demo = _Demo(options, workload, service, view, out)
+            run, airflow = demo.scaled(root)
             runs = [run]
             _report(out, runs, view)
             if options.keep:
@@ -64,7 +67,7 @@ def run_demo(options: Options, workload: Workload | None = None) -> int:
                 if not options.keep:
                     end_all(demo_id)
                 for count in (1, options.max_workers):
-                    runs.append(_constant_run(count, options, workload, service, view, out))
+                    runs.append(demo.constant(count))
                     _report(out, runs, view)
         if options.keep:
             view.say(f"Still up: {_login(airflow)}.")
@@ -74,104 +77,119 @@ def run_demo(options: Options, workload: Workload | None = None) -> int:
     return 0 if run.hit else 1
 
 
-def _scaled_run(
-    options: Options,
-    workload: Workload,
-    service: PermitService,
-    view: LiveView,
-    repository: Path,
-    out: Path,
-) -> tuple[Run, AirflowStandalone]:
-    """The application on a cluster that Airflow scales, until that has scaled in again."""
-    since = time.time()
-    view.say("Starting a Spark master with one worker ...")
-    cluster = DemoCluster(out / "cluster")
-    cluster.start()
-    view.say("Starting Airflow ...")
-    home = out / "airflow"
-    shutil.rmtree(home, ignore_errors=True)
-    store_url = f"sqlite:///{home / 'kitwai.db'}"
-    store = Store(store_url)
-    airflow = AirflowStandalone(
-        home,
-        repository / "dags",
-        repository / "plugins",
-        {CLUSTER: cluster.connection(options.max_workers, options.limit_s)},
-        {"AIRFLOW__KITWAI__CLUSTERS": CLUSTER, "AIRFLOW__KITWAI__STORE": store_url},
-        dag_ids=[DAG_ID],
-    )
-    airflow.start()
-    view.say(f"{_login(airflow)}.")
-    airflow.unpause(DAG_ID)
-    shown = _Shown(options, view, store, airflow, since)
+@dataclass(frozen=True, slots=True)
+class _Demo:
+    """What all runs of one demo share."""
 
-    def ready(observation: Observation) -> bool:
-        shown.show("waiting for the first decision", observation)
-        _check_steps(airflow)
-        return shown.decision is not None and bool(observation.serving)
+    options: Options
+    workload: Workload
+    service: PermitService
+    view: LiveView
+    out: Path
 
-    cluster.wait_until("the autoscale DAG had decided for the first time", ready)
-    view.say(f"Submitting the application; its limit is {options.limit_s:.0f} s.")
-    _run_application(cluster, workload, service, options, shown)
+    def scaled(self, root: Path) -> tuple[Run, AirflowStandalone]:
+        """The run on a cluster that Airflow scales, until the cluster has scaled in again.
 
-    def scaled_in(observation: Observation) -> bool:
-        shown.show("the application has ended, its workers go", observation)
-        return sum(worker.alive for worker in observation.pool or ()) == 1
+        :param root: Kitwai's repository.
+        :returns: the run, and the Airflow, which is still up.
+        """
+        since = time.time()
+        options, view = self.options, self.view
+        view.say("Starting a Spark master with one worker ...")
+        cluster = DemoCluster(self.out / "cluster")
+        cluster.start()
+        view.say("Starting Airflow ...")
+        home = self.out / "airflow"
+        shutil.rmtree(home, ignore_errors=True)
+        store_url = f"sqlite:///{home / 'kitwai.db'}"
+        store = Store(store_url)
+        connection = cluster.connection(
+            max_workers=options.max_workers, limit=options.limit_s, quiet="10s"
+        )
+        airflow = AirflowStandalone(
+            home,
+            root / "dags",
+            root / "plugins",
+            {CLUSTER: connection},
+            {"AIRFLOW__KITWAI__CLUSTERS": CLUSTER, "AIRFLOW__KITWAI__STORE": store_url},
+            dag_ids=[DAG_ID],
+        )
+        airflow.start()
+        view.say(f"{_login(airflow)}.")
+        airflow.unpause(DAG_ID)
+        shown = _Shown(options, view, store, airflow, since)
 
-    cluster.wait_until("the cluster had scaled in", scaled_in, _SCALE_IN_TIMEOUT_S)
-    return _scaled_result(options, cluster, store, since, view), airflow
+        def ready(observation: Observation) -> bool:
+            shown.show("waiting for the first decision", observation)
+            _check_steps(airflow)
+            return shown.decision is not None and bool(observation.serving)
 
+        cluster.wait_until("the autoscale DAG had decided for the first time", ready)
+        view.say(f"Submitting the application; its limit is {options.limit_s:.0f} s.")
+        self._run_application(cluster, shown)
 
-def _constant_run(
-    count: int,
-    options: Options,
-    workload: Workload,
-    service: PermitService,
-    view: LiveView,
-    out: Path,
-) -> Run:
-    """The application on a cluster that is set to ``count`` workers when it starts."""
-    name = f"always-{count}"
-    view.say(f"For comparison: the same application with {name} ...")
-    with DemoCluster(out / name) as cluster:
-        cluster.wait_until("the first worker had registered", lambda seen: bool(seen.serving))
-        shown = _Shown(options, view, target=count, phase=name)
-        _run_application(cluster, workload, service, options, shown, count)
-        record, _ = cluster.result()
+        def scaled_in(observation: Observation) -> bool:
+            shown.show("the application has ended, its workers go", observation)
+            return sum(worker.alive for worker in observation.pool or ()) == 1
+
+        cluster.wait_until("the cluster had scaled in", scaled_in, _SCALE_IN_TIMEOUT_S)
+        return self._scaled_result(cluster, store, since), airflow
+
+    def constant(self, count: int) -> Run:
+        """The run on a cluster that gets ``count`` workers when the application starts."""
+        name = f"always-{count}"
+        self.view.say(f"For comparison: the same application with {name} ...")
+        with DemoCluster(self.out / name) as cluster:
+            cluster.wait_until("the first worker had registered", lambda seen: bool(seen.serving))
+            shown = _Shown(self.options, self.view, target=count, phase=name)
+            self._run_application(cluster, shown, count)
+            application, _ = cluster.result()
+            return self._run(name, cluster, application)
+
+    def _run_application(
+        self, cluster: DemoCluster, shown: _Shown, constant: int | None = None
+    ) -> None:
+        """Submit the application and watch it to its end.
+
+        :param constant: workers to set the cluster to once the application has started.
+        """
+        limit_s = self.options.limit_s
+        cluster.run(self.workload, self.service.url, limit_s)
+        pending = (constant or 1) - 1
+
+        def ended(observation: Observation) -> bool:
+            nonlocal pending
+            if pending and observation.applications:
+                cluster.pool.start(pending)
+                pending = 0
+            shown.show("the application runs", observation)
+            return cluster.application_ended
+
+        cluster.wait_until("the application had ended", ended, _PATIENCE * limit_s)
+
+    def _scaled_result(self, cluster: DemoCluster, store: Store, since: float) -> Run:
+        application, counts = cluster.result()
+        words, files = counts["words"], counts["files"]
+        self.view.say(f"The application counted {words:,} words in {files:,} files.")
+        decisions = [stored.decision for stored in store.decisions(CLUSTER, since)]
+        scalings = store.scalings(CLUSTER, since)
+        return replace(
+            self._run("Kitwai", cluster, application),
+            targets=tuple(Target(d.at, d.target) for d in decisions if d.target is not None),
+            scale_outs=tuple(scaling.started_at for scaling in scalings if scaling.started),
+            scale_ins=tuple(scaling.started_at for scaling in scalings if scaling.removed),
+            checkpoints=tuple(sorted({d.checkpoint for d in decisions if d.checkpoint})),
+        )
+
+    def _run(self, name: str, cluster: DemoCluster, application: Application) -> Run:
         return Run(
             name=name,
-            limit_s=options.limit_s,
-            max_workers=options.max_workers,
-            application=record,
+            limit_s=self.options.limit_s,
+            max_workers=self.options.max_workers,
+            application=application,
             lifetimes=cluster.recorder.lifetimes,
             samples=tuple(cluster.recorder.samples),
         )
-
-
-def _run_application(
-    cluster: DemoCluster,
-    workload: Workload,
-    service: PermitService,
-    options: Options,
-    shown: _Shown,
-    constant: int | None = None,
-) -> None:
-    """Submit the application and watch it to its end.
-
-    :param constant: workers to set the cluster to once the application has started.
-    """
-    cluster.submit(workload, service.url, options.limit_s)
-    pending = (constant or 1) - 1
-
-    def ended(observation: Observation) -> bool:
-        nonlocal pending
-        if pending and observation.applications and cluster.pool:
-            cluster.pool.start(pending)
-            pending = 0
-        shown.show("the application runs", observation)
-        return cluster.driver is not None and cluster.driver.poll() is not None
-
-    cluster.wait_until("the application had ended", ended, _PATIENCE * options.limit_s)
 
 
 @dataclass(slots=True)
@@ -214,27 +232,6 @@ class _Shown:
         )
 
 
-def _scaled_result(
-    options: Options, cluster: DemoCluster, store: Store, since: float, view: LiveView
-) -> Run:
-    record, counts = cluster.result()
-    view.say(f"The application counted {counts['words']:,} words in {counts['files']:,} files.")
-    decisions = [stored.decision for stored in store.decisions(CLUSTER, since)]
-    scalings = store.scalings(CLUSTER, since)
-    return Run(
-        name="Kitwai",
-        limit_s=options.limit_s,
-        max_workers=options.max_workers,
-        application=record,
-        lifetimes=cluster.recorder.lifetimes,
-        samples=tuple(cluster.recorder.samples),
-        targets=tuple(Target(d.at, d.target) for d in decisions if d.target is not None),
-        scale_outs=tuple(row.started_at for row in scalings if row.started),
-        scale_ins=tuple(row.started_at for row in scalings if row.removed),
-        checkpoints=tuple(sorted({d.checkpoint for d in decisions if d.checkpoint})),
-    )
-
-
 def _report(out: Path, runs: list[Run], view: LiveView) -> None:
     """Write summary and picture of ``runs`` (Kitwai's first), and say what came out."""
     last = runs[-1]
@@ -272,11 +269,3 @@ def _predicted(decision: Decision | None) -> float | None:
         return None
     finish_s = decision.applications[0].predicted_finish_s
     return finish_s[decision.target - 1] if finish_s else None
-
-
-def _repository() -> Path:
-    """The folder with dags/ and plugins/. :raises DemoError: Kitwai runs without them."""
-    root = Path(kitwai.__file__).resolve().parents[2]
-    if not (root / "dags" / f"{DAG_ID}.py").is_file():
-        raise DemoError(f"The demo needs Kitwai's repository: {root} holds no dags/{DAG_ID}.py.")
-    return root
