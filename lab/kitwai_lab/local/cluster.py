@@ -1,7 +1,7 @@
 """A whole Spark cluster on this machine: a master, the workers of a local pool, and applications.
 
-Demo, benchmarks and tests use this cluster. Each process of it has its files in one folder:
-``master/``, ``pool/``, ``shuffle/``, and ``job-1/``, ``job-2/`` … for the applications.
+Demo and benchmarks use this cluster. One folder holds its files: ``master/``, ``pool/``,
+``shuffle/``, and ``job-1/``, ``job-2/`` … for the applications.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from kitwai.core.records.observation import Observation, Past
 from kitwai.observe.look import observe
 from kitwai.pools.local.local_pool import LocalWorkerPool
 from kitwai.pools.spark_options import write_auth
-from kitwai_lab.local.shuffle_service import running_shuffle_service
+from kitwai_lab.local.shuffle_service import ShuffleService
 from kitwai_lab.local.spark import LocalApplication, SparkMaster, run_application
 from kitwai_lab.local.started import Started
 
@@ -65,9 +65,8 @@ class LocalCluster(Started):
             parts.enter_context(self.master)
             workers = self.folder / "pool"
             if self._with_service and self._secret is not None:
-                self._service_conf = parts.enter_context(
-                    running_shuffle_service(self.folder / "shuffle", self._secret, served=workers)
-                )
+                service = ShuffleService(self.folder / "shuffle", self._secret, workers)
+                self._service_conf = parts.enter_context(service).conf
             self.pool = LocalWorkerPool(
                 self.master.url,
                 workers,
@@ -115,7 +114,7 @@ class LocalCluster(Started):
         """Run the Python application ``script``, with executors as large as a worker.
 
         :param conf: Spark properties, in addition to those that the cluster needs.
-        :param folder: of the application's output and event log; by default one of its own.
+        :param folder: gets the application's output and event log; by default ``job-N``.
         """
         auth = None
         if self._secret is not None:

@@ -1,16 +1,14 @@
-"""Spark's external shuffle service, of which a machine needs one for all its workers.
+"""Spark's external shuffle service. A machine needs one for all its workers.
 
-It serves the shuffle files that executors leave on the machine's disk, also when these are gone.
-Executors ask for map outputs where the first task of a stage heard that they are; without the
-service nobody answers there once a worker has left (SPARK-44635).
+The service serves the shuffle files that executors leave on the machine's disk, also when the
+executors are gone. Executors ask for map outputs at the place that the first task of a stage was
+told. Without the service nobody answers there once a worker has left (SPARK-44635).
 """
 
 from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -26,49 +24,73 @@ from kitwai.pools.spark_options import (
     spark_environment,
     write_auth,
 )
+from kitwai_lab.local.started import Started
 
 _CLASS = "org.apache.spark.deploy.ExternalShuffleService"
 _START_S = 60.0
 
 
-@contextmanager
-def running_shuffle_service(folder: Path, secret: str, served: Path) -> Iterator[dict[str, str]]:
-    """One on a free port, with its files in ``folder``; it ends on leaving. Gives what an
-    application sets so that its executors use it.
+class ShuffleService(Started):
+    """The service on a free port.
 
-    :param served: the folder below which the machine's executors keep their files. By Spark 4.3
-        one that keeps them elsewhere is refused, and ends.
-    :param secret: Spark's ``spark.authenticate.secret``: Spark binds the service to every address
-        of the machine, and only members of the cluster are to be answered.
-    :raises PoolError: Java or Spark is missing, or it did not come up.
+    ``conf`` holds the Spark properties that an application sets so that its executors use it.
     """
-    check_java()
-    home = find_spark_home()
-    folder.mkdir(parents=True, exist_ok=True)
-    conf = {**SHUFFLE_SERVICE, "spark.shuffle.service.port": str(free_port())}
-    environment = spark_environment(home, "127.0.0.1")
-    environment.setdefault("SPARK_DAEMON_JAVA_OPTS", QUICK_JVM)
-    environment.setdefault("SPARK_LOCAL_DIRS", str(served))
-    # It remembers executors over a restart only where it has a folder to do so.
-    environment["SPARK_SHUFFLE_OPTS"] = java_options(
-        conf | {"spark.shuffle.service.db.enabled": "false"}
-    )
-    # It takes no ``--properties-file``.
-    write_auth(folder / "spark-defaults.conf", secret)
-    environment["SPARK_CONF_DIR"] = str(folder)
-    log = folder / "shuffle-service.log"
-    process = psutil.Process(
-        spawn([home / "bin" / "spark-class", _CLASS], log=log, env=environment).pid
-    )
-    try:
+
+    def __init__(self, folder: Path, secret: str, served: Path) -> None:
+        """
+        :param folder: holds the service's files; made if missing.
+        :param secret: Spark's ``spark.authenticate.secret``. Spark binds the service to every
+            address of the machine, and only members of the cluster are to be answered.
+        :param served: the folder below which the machine's executors keep their files. Spark 4.3
+            refuses an executor that keeps them elsewhere.
+        """
+        self._port = free_port()
+        self.conf = {**SHUFFLE_SERVICE, "spark.shuffle.service.port": str(self._port)}
+        self._folder = folder
+        self._secret = secret
+        self._served = served
+        self._process: psutil.Process | None = None
+
+    def start(self) -> None:
+        """Start the service and return when it listens.
+
+        :raises PoolError: Java or Spark is missing, or the service did not come up.
+        """
+        check_java()
+        home = find_spark_home()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        environment = spark_environment(home, "127.0.0.1")
+        environment.setdefault("SPARK_DAEMON_JAVA_OPTS", QUICK_JVM)
+        environment.setdefault("SPARK_LOCAL_DIRS", str(self._served))
+        # The service remembers executors over a restart only where it has a folder to do so.
+        environment["SPARK_SHUFFLE_OPTS"] = java_options(
+            self.conf | {"spark.shuffle.service.db.enabled": "false"}
+        )
+        # The service takes no ``--properties-file``.
+        write_auth(self._folder / "spark-defaults.conf", self._secret)
+        environment["SPARK_CONF_DIR"] = str(self._folder)
+        log = self._folder / "shuffle-service.log"
+        child = spawn([home / "bin" / "spark-class", _CLASS], log=log, env=environment)
+        self._process = psutil.Process(child.pid)
+        try:
+            self._await(log)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End the service; does nothing when it is gone."""
+        if self._process is not None:
+            stop_trees([self._process])
+            self._process = None
+
+    def _await(self, log: Path) -> None:
         until = time.monotonic() + _START_S
-        while not _listens(int(conf["spark.shuffle.service.port"])):
-            if time.monotonic() > until or not is_alive(process):
+        while not _listens(self._port):
+            ended = self._process is None or not is_alive(self._process)
+            if ended or time.monotonic() > until:
                 raise PoolError(f"Spark's shuffle service did not come up; see {log}.")
             time.sleep(0.1)
-        yield conf
-    finally:
-        stop_trees([process])
 
 
 def _listens(port: int) -> bool:
