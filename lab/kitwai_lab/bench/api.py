@@ -1,11 +1,11 @@
-"""How soon Kitwai's API answers: a real Airflow whose steps run, a store that holds a day.
+"""How soon Kitwai's API answers while a real Airflow runs steps, over a store that holds a day.
 
-Requests begin at fixed moments, whether or not those before have been answered (an open loop), and
-their time counts from that moment: an answer that makes others wait shows in all of them. Every
-GET route is asked as the page asks it; the CSV is that of an hour.
+Requests begin at fixed moments, whether or not earlier requests have been answered (an open loop).
+Their time counts from that moment, so a slow answer shows in all requests that wait for it. Every
+GET route is asked as the page asks it; the CSV covers an hour.
 
-The server has been up for a round of steps then, and every route was asked before: Airflow builds
-its API for tasks at the first task's request, for some seconds in which it answers nobody.
+Before, a round of steps has ended and every route was asked. Airflow builds its API for tasks at
+the first task's request, and answers nobody for some seconds then.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from kitwai.store.store import Store
 from kitwai_lab.bench.records import fill
 from kitwai_lab.bench.setup import STEP_DAG, bench
 from kitwai_lab.local.airflow import AirflowStandalone
+from kitwai_lab.local.waiting import wait_until
 
 _CLUSTERS = ("bench_a", "bench_b", "bench_c")
 _STEP_S = 15.0
@@ -38,7 +39,10 @@ _API = f"{_PREFIX}/api/v1"
 
 @dataclass(frozen=True, slots=True)
 class RouteTimes:
-    """Seconds until an answer was there, whole; ``bytes``: of the largest, as it travelled."""
+    """Seconds until a route's answers were there in full.
+
+    ``bytes``: size of the largest answer, as it travelled.
+    """
 
     route: str
     requests: int
@@ -51,7 +55,7 @@ class RouteTimes:
 
 @dataclass(frozen=True, slots=True)
 class ApiTimes:
-    """All routes, all requests together, and how many steps ended meanwhile."""
+    """Times by route and of all requests together; ``steps``: steps that ended meanwhile."""
 
     routes: tuple[RouteTimes, ...]
     all: RouteTimes
@@ -61,7 +65,7 @@ class ApiTimes:
     hours: float
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON takes it."""
+        """The times as JSON takes them."""
         return asdict(self)
 
 
@@ -81,7 +85,7 @@ def measure_api(
 ) -> ApiTimes:
     """Ask every GET route in turn, ``rate`` times a second for ``seconds``.
 
-    :param hours: of records in the store before, a step every 15 s on each of three clusters.
+    :param hours: of records that the store holds, a step every 15 s on each of three clusters.
     :raises KitwaiError: Airflow or Spark did not start, or the API does not answer at all.
     """
     with tempfile.TemporaryDirectory(prefix="kitwai-bench-api-") as name:
@@ -102,7 +106,8 @@ def measure_api(
             ended = len(_ended_steps(where.airflow) - began)
     return ApiTimes(
         routes=tuple(
-            _times(route, [one for one in answers if one.route == route]) for route in routes
+            _times(route, [answer for answer in answers if answer.route == route])
+            for route in routes
         ),
         all=_times("all", answers),
         steps=ended,
@@ -113,11 +118,8 @@ def measure_api(
 
 
 def _warm_up(airflow: AirflowStandalone, routes: Mapping[str, Sequence[str]]) -> None:
-    until = time.monotonic() + _FIRST_STEP_S
-    while not _ended_steps(airflow):
-        if time.monotonic() > until:
-            raise KitwaiError(f"No step ended within {_FIRST_STEP_S:g} s; see {airflow.log}.")
-        time.sleep(1.0)
+    late = KitwaiError(f"No step ended within {_FIRST_STEP_S:g} s; see {airflow.log}.")
+    wait_until(lambda: _ended_steps(airflow), _FIRST_STEP_S, late, poll_s=1.0)
     for paths in routes.values():
         for path in paths[: len(_CLUSTERS)]:
             airflow.api.get(path)
@@ -137,22 +139,25 @@ def _routes(airflow: AirflowStandalone) -> dict[str, list[str]]:
     models = get("models")
     values = {
         "cluster": list(_CLUSTERS),
-        "decision_id": [str(one["id"]) for one in decisions],
-        "observation_id": [str(one["id"]) for one in decisions],
-        "version": [one["version"] for one in models],
+        "decision_id": [str(decision["id"]) for decision in decisions],
+        "observation_id": [str(decision["id"]) for decision in decisions],
+        "version": [model["version"] for model in models],
         "name": get(f"models/{models[0]['version']}")["pictures"],
     }
-    # A table of the whole day is a download of a megabyte; what is asked for here is its last hour.
+    # A table of the whole day is a download of a megabyte: only its last hour is asked for.
     hour = f"?since={time.time() - 3600:.0f}"
     return {
-        path: [f"{one}{hour if path.endswith('.csv') else ''}" for one in _addresses(path, values)]
+        path: [
+            f"{address}{hour if path.endswith('.csv') else ''}"
+            for address in _addresses(path, values)
+        ]
         for path, methods in get("openapi.json")["paths"].items()
         if "get" in methods
     }
 
 
 def _addresses(path: str, values: Mapping[str, Sequence[str]]) -> list[str]:
-    """The path with its parameters' values, each value once at least."""
+    """The path with the values of its parameters, each value at least once."""
     names = re.findall(r"\{(\w+)\}", path)
     count = max((len(values[name]) for name in names), default=1)
     return [
@@ -173,7 +178,7 @@ async def _ask(
         base_url=airflow.url, headers=airflow.api.headers, timeout=30.0, limits=limits
     ) as client:
 
-        async def one(route: str, path: str, due: float) -> _Answer:
+        async def ask(route: str, path: str, due: float) -> _Answer:
             size = 0
             try:
                 async with client.stream("GET", path) as answer:
@@ -189,22 +194,22 @@ async def _ask(
             due = began + number / rate
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
             route = order[number]
-            tasks.append(asyncio.create_task(one(route, rng.choice(routes[route]), due)))
+            tasks.append(asyncio.create_task(ask(route, rng.choice(routes[route]), due)))
         return list(await asyncio.gather(*tasks))
 
 
 def _times(route: str, answers: Sequence[_Answer]) -> RouteTimes:
     if not answers:
         raise KitwaiError(f"{route} was never asked: ask for longer.")
-    seconds = sorted(one.seconds for one in answers)
+    seconds = sorted(answer.seconds for answer in answers)
     return RouteTimes(
         route=route,
         requests=len(answers),
-        failed=sum(one.failed for one in answers),
+        failed=sum(answer.failed for answer in answers),
         median_s=statistics.median(seconds),
         p95_s=seconds[min(len(seconds) - 1, int(0.95 * len(seconds)))],
         max_s=seconds[-1],
-        bytes=max(one.bytes for one in answers),
+        bytes=max(answer.bytes for answer in answers),
     )
 
 

@@ -1,8 +1,8 @@
-"""The simulator's constants, measured on real Spark.
+"""The simulator's constants, measured on real Spark, in seconds.
 
-An application whose tasks all wait equally long runs while workers come and go; its event log says
-when a worker took its first task, when it was gone, and what was slower than the waiting alone.
-Everything is in seconds.
+An application whose tasks all wait equally long runs while workers come and go. Its event log says
+when each worker took its first task, when the worker was gone, and what took longer than the
+waiting alone.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SCHEDULE = (
     Change(130.0, 4),
     Change(155.0, 1),
 )
-"""One more twice, two leave, three more at once, two leave, two more at once, three leave."""
+"""One worker comes, twice; two leave; three come at once; two leave; two come; three leave."""
 
 _LAST_S = 20
 _STARTS = (1, 2, 3, 4)
@@ -39,9 +39,10 @@ _START_S = 12
 
 
 def calibrate(repeats: int = 2, progress: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
-    """Measure all constants; the record that ``sim/spark_constants.json`` holds.
+    """Measure all constants.
 
-    :param repeats: how often the schedule runs, and the start of an application at each count.
+    :param repeats: how often the schedule runs, and an application starts at each count.
+    :returns: the record that ``sim/spark_constants.json`` holds.
     :raises KitwaiError: the cluster or an application did not work.
     """
     samples: Samples = {}
@@ -59,14 +60,16 @@ def calibrate(repeats: int = 2, progress: Callable[[str], None] = lambda _: None
                 run = cluster.run("steady", _START_S)
                 _add(samples, run)
                 loads.append(run.load)
-    return record(samples) | {"machine": machine() | {"loads": [round(one, 2) for one in loads]}}
+    return record(samples) | {"machine": machine() | {"loads": [round(load, 2) for load in loads]}}
 
 
 def record(samples: Samples) -> dict[str, Any]:
-    """The constants with their spread, from samples by name.
+    """The constants with their spread.
 
-    What depends on how many workers started together (``NAME@COUNT``, each sample an average over
-    these) gives two constants: for one alone, and how much more for each further one.
+    A sample ``NAME@COUNT`` is an average over COUNT workers that started together. Such samples
+    give two constants: the seconds of a lone worker, and how many more each further worker adds.
+
+    :param samples: seconds by name.
     """
     plain = {name: values for name, values in samples.items() if "@" not in name}
     for name, more in _TOGETHER.items():
@@ -85,7 +88,7 @@ def record(samples: Samples) -> dict[str, Any]:
 
 
 _MOST_TOGETHER = 8
-# They share the machine's processors and come nearly at once, all of them later.
+# Workers that start together share the machine's processors: all of them come later.
 _TOGETHER = {
     "start_delay_s": "start_stagger_s",
     "first_task_s": "first_task_stagger_s",
@@ -94,38 +97,43 @@ _TOGETHER = {
 
 
 def samples_of(log: EventLog, asked: Sequence[Asked]) -> Samples:
-    """What one run of the workload ``steady`` tells, by constant."""
+    """The samples that one run of the workload ``steady`` gives, in seconds by name.
+
+    :param asked: the changes of the count of workers, as they were carried out.
+    """
     tasks: dict[int, list[Task]] = {}
     for stage in log.ran:
         for task in stage.tasks:
             tasks.setdefault(task.executor, []).append(task)
     for mine in tasks.values():
         mine.sort(key=lambda task: task.launch_ms)
-    by_host = {one.host: one.id for one in log.executors.values() if one.id in tasks}
-    late = [by_host[w.host] for one in asked for w in one.started if w.host in by_host]
+    executors = log.executors.values()
+    by_host = {executor.host: executor.id for executor in executors if executor.id in tasks}
+    late = [by_host[w.host] for change in asked for w in change.started if w.host in by_host]
     samples: Samples = {}
 
     def add(name: str, values: Iterable[float]) -> None:
         samples.setdefault(name, []).extend(values)
 
-    groups = [(log.start_ms, [one for one in tasks if one not in late], "application_start_s")]
-    for one in asked:
-        started = [by_host[worker.host] for worker in one.started if worker.host in by_host]
-        groups.append((one.at_ms, started, "start_delay_s"))
-        for worker in one.drained:
+    early = [executor for executor in tasks if executor not in late]
+    groups = [(log.start_ms, early, "application_start_s")]
+    for change in asked:
+        started = [by_host[worker.host] for worker in change.started if worker.host in by_host]
+        groups.append((change.at_ms, started, "start_delay_s"))
+        for worker in change.drained:
             if worker.host in by_host:
                 removed = log.executors[by_host[worker.host]].removed_ms
                 last = max(task.finish_ms for task in tasks[by_host[worker.host]])
                 if removed is not None:
-                    add("drain_s", [(removed - max(last, one.at_ms)) / 1000.0])
+                    add("drain_s", [(removed - max(last, change.at_ms)) / 1000.0])
     costs = _first_task_costs(log)
-    for at_ms, executors, name in groups:
-        if executors:
-            delays = [(tasks[one][0].launch_ms - at_ms) / 1000.0 for one in executors]
-            add(f"{name}@{len(executors)}", [statistics.mean(delays)])
-            first = [cost for one in executors for cost in costs.get(one, ())]
+    for at_ms, group, name in groups:
+        if group:
+            delays = [(tasks[executor][0].launch_ms - at_ms) / 1000.0 for executor in group]
+            add(f"{name}@{len(group)}", [statistics.mean(delays)])
+            first = [cost for executor in group for cost in costs.get(executor, ())]
             if first:
-                add(f"first_task_s@{len(executors)}", [statistics.mean(first)])
+                add(f"first_task_s@{len(group)}", [statistics.mean(first)])
     for mine in tasks.values():
         add("task_overhead_s", _task_overheads(mine, log))
     for name, values in _stage_overheads(log).items():
@@ -139,13 +147,13 @@ def _first_tasks(log: EventLog) -> set[tuple[int, int]]:
     return {
         (task.stage, task.index)
         for stage in log.ran
-        for task, one in zip(stage.tasks, first[stage.id], strict=True)
-        if one
+        for task, is_first in zip(stage.tasks, first[stage.id], strict=True)
+        if is_first
     }
 
 
 def _first_task_costs(log: EventLog) -> dict[int, list[float]]:
-    """By executor, what its first tasks took more than is usual in their stage."""
+    """By executor, the seconds that its first tasks took more than is usual in their stage."""
     first = _first_tasks(log)
     costs: dict[int, list[float]] = {}
     for stage in log.ran:
@@ -158,9 +166,9 @@ def _first_task_costs(log: EventLog) -> dict[int, list[float]]:
 
 
 def _task_overheads(tasks: Sequence[Task], log: EventLog) -> Iterator[float]:
-    """What a slot spends on a task beyond its run time, until it has the next one.
+    """Seconds that a slot spends on a task beyond its run time, until the next task.
 
-    :param tasks: those of one executor in the order of their launch.
+    :param tasks: of one executor, in the order of their launch.
     """
     slots = log.executors[tasks[0].executor].slots
     first = _first_tasks(log)
@@ -174,8 +182,10 @@ def _task_overheads(tasks: Sequence[Task], log: EventLog) -> Iterator[float]:
 
 
 def _stage_overheads(log: EventLog) -> Samples:
-    """Time between the end of a stage and the next one's first task, within a job and between jobs;
-    and what the first tasks of an executor in a stage take more than the others.
+    """Overheads of stages, in seconds by name.
+
+    Two are the time between a stage's end and the next stage's first task, within a job and between
+    jobs. The third is what an executor's first tasks in a stage take more than its others.
     """
     overheads: Samples = {"stage_overhead_s": [], "job_overhead_s": [], "stage_first_task_s": []}
     ran, first = log.ran, _first_tasks(log)
@@ -203,5 +213,6 @@ def _add(samples: Samples, run: RealRun) -> None:
 
 
 def _summary(values: Sequence[float]) -> dict[str, float | int]:
-    p10, median, p90 = (round(float(one), 4) for one in np.percentile(values, (10, 50, 90)))
+    quantiles = np.percentile(values, (10, 50, 90))
+    p10, median, p90 = (round(float(quantile), 4) for quantile in quantiles)
     return {"median": median, "p10": p10, "p90": p90, "count": len(values)}

@@ -1,4 +1,4 @@
-"""How fast a driver log is counted, and that memory does not grow with its size."""
+"""How fast a driver's log is counted, and whether memory grows with the log."""
 
 from __future__ import annotations
 
@@ -65,7 +65,11 @@ def write_log(path: Path, size: int, *, layout: str, seed: int = 0) -> None:
 
 
 def measure_log(size: int = 1_000_000_000) -> dict[str, Any]:
-    """MB a CPU second, and what memory grew by, for a log of ``size`` bytes in either layout."""
+    """Count a log in each of Spark's two layouts.
+
+    :param size: of each log, in bytes.
+    :returns: by layout, MB a CPU second and a second, lines, and growth of memory in MB.
+    """
     figures: dict[str, Any] = {"wanted_mb_per_s": WANTED_MB_PER_S, "layouts": {}}
     with tempfile.TemporaryDirectory(prefix="kitwai-log-") as folder:
         path = Path(folder) / "driver.log"

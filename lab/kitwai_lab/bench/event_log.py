@@ -1,7 +1,7 @@
 """How fast ``kitwai profile`` reads an event log, and how much memory it takes.
 
-The log is written as Spark 4 writes one: every task with its start, its metrics and its
-accumulables, about 3.5 KB a task; so one of a gigabyte holds about 300,000 tasks.
+The log is as Spark 4 writes it: each task with its start, its metrics and its accumulables, about
+3.5 KB a task. A gigabyte holds about 300,000 tasks.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WANTED = {"mb_per_s_a_core": 100.0, "peak_mb": 300.0}
 
 _MB = 1e6
 _TASKS = 2_000
-"""Of a stage."""
+"""Tasks of a stage."""
 
 _SLOTS = 16
 
@@ -36,9 +36,10 @@ _SLOTS = 16
 def measure_event_log(
     megabytes: int, codec: str = "plain", progress: Callable[[str], None] = lambda _: None
 ) -> dict[str, Any]:
-    """Write a log of so many MB (before compression), and read it in a process of its own.
+    """Write an event log, and read it in a process of its own.
 
-    :param codec: one of `CODECS`.
+    :param megabytes: size of the log before compression; ``codec``: one of `CODECS`.
+    :returns: the figures, with the bounds of `WANTED`.
     :raises KitwaiError: the command failed.
     """
     with tempfile.TemporaryDirectory(prefix="kitwai-bench-") as name:
@@ -52,7 +53,7 @@ def measure_event_log(
 
 
 def write_log(file: IO[bytes], size: int) -> tuple[int, int]:
-    """Write an event log of at least ``size`` bytes; returns its tasks and its bytes."""
+    """Write an event log of at least ``size`` bytes; returns the number of tasks and of bytes."""
     written = tasks = 0
     for stage, lines in enumerate(_stages()):
         for line in lines:
@@ -75,9 +76,9 @@ def _measured(log: Path, out: Path, codec: str, megabytes: float, tasks: int) ->
     if child.returncode != 0:
         raise KitwaiError(f"kitwai profile failed (exit code {child.returncode}).")
     profile = json.loads((out / f"{log.name}.json").read_bytes())
-    found = sum(len(stage["task_ms"]) for stage in profile["stages"])
-    if found != tasks:
-        raise KitwaiError(f"kitwai profile found {found} of {tasks} tasks.")
+    read = sum(len(stage["task_ms"]) for stage in profile["stages"])
+    if read != tasks:
+        raise KitwaiError(f"kitwai profile found {read} of {tasks} tasks.")
     cpu_s = used.ru_utime + used.ru_stime
     return {
         "source": "kitwai bench eventlog",
@@ -104,7 +105,7 @@ def _opened(path: Path, codec: str) -> IO[bytes]:
 
 
 def _stages() -> Iterator[Iterator[bytes]]:
-    """The lines of one stage after the other, without end; the log's start before the first."""
+    """The lines of one stage after the other, without end; the first begin with the log's start."""
     yield chain(_start(), _stage(0))
     yield from map(_stage, count(1))
 

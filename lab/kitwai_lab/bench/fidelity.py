@@ -1,10 +1,12 @@
-"""Real finish times against simulated ones.
+"""Real finish times against simulated finish times.
 
-Of each shape of `kitwai_lab.bench.workload`, one run on `REFERENCE` workers gives the profile; the
-simulator then says when the application would end on other counts, constant or changed while it
-runs, and real runs say when it did. Constants are those of `kitwai bench calibrate`, which come
-from another application. They belong to a machine and to how busy it is: workers start and take
-their first tasks several times slower where others use the processors.
+For each shape of `kitwai_lab.bench.workload` a run on `REFERENCE` workers gives the profile. The
+simulator says when the application would end on other counts, constant or changed meanwhile. Real
+runs say when it did end.
+
+The constants are those of `kitwai bench calibrate`, which come from another application. They
+belong to a machine and to how busy it is. Where other work uses the processors, workers start and
+take their first tasks several times slower.
 """
 
 from __future__ import annotations
@@ -31,14 +33,14 @@ from kitwai_lab.bench.machine import machine
 from kitwai_lab.bench.spark_run import Change, RealCluster, real_cluster
 
 REFERENCE = 3
-"""Workers of the run that gives the profile; none of the judged runs has so many."""
+"""Workers of the run that gives the profile; no judged run has this count."""
 
 SIZES = {"wide": 80, "rounds": 48, "skewed": 320}
-"""The size that is judged, by shape: runs of one to two minutes, so that the error is not that of
-guessing when JVMs start on a small machine."""
+"""The size that is judged, by shape. Runs take one to two minutes, so that the moment at which JVMs
+start on a small machine does not decide the error."""
 
 PROFILE_SIZES = {"wide": (24, 40, 64), "rounds": (15, 24, 36), "skewed": (96, 160, 240)}
-"""Sizes whose profiles are kept for training, three a family; none of them is judged."""
+"""Sizes whose profiles are kept for training, three a family; no judged run has such a size."""
 
 _STEP_S = 0.5
 
@@ -51,7 +53,7 @@ class Plan:
     changes: tuple[Change, ...] = ()
 
     def __str__(self) -> str:
-        changes = "".join(f" → {one.workers} at {one.at_s:.0f} s" for one in self.changes)
+        changes = "".join(f" → {change.workers} at {change.at_s:.0f} s" for change in self.changes)
         return f"{self.workers}{changes}"
 
 
@@ -109,13 +111,13 @@ def measure_fidelity(
     wanted[6:6] = [(shape, size, Plan(REFERENCE)) for shape, size in SIZES.items()]
     kept = [(shape, size) for shape, sizes in PROFILE_SIZES.items() for size in sizes]
     if profiles is not None:
-        wanted += [(*one, Plan(REFERENCE)) for one in kept]
-    missing = [one for one in wanted if not _log(logs, *one).is_file()]
+        wanted += [(shape, size, Plan(REFERENCE)) for shape, size in kept]
+    missing = [run for run in wanted if not _log(logs, *run).is_file()]
     if missing:
         with real_cluster() as cluster:
-            for one in missing:
-                progress("{} of size {} on {} workers".format(*one))
-                _run(cluster, logs, *one)
+            for shape, size, plan in missing:
+                progress(f"{shape} of size {size} on {plan} workers")
+                _run(cluster, logs, shape, size, plan)
     if profiles is not None:
         for shape, size in kept:
             write_profile(_profile(logs, shape, size), profiles / f"{shape}-{size}.json")
@@ -163,8 +165,9 @@ def judge(logs: Path, shape: str, size: int, plan: Plan, measured: Path = MEASUR
 def started_on(
     workers: int, profile: ApplicationProfile, measured: Path = MEASURED
 ) -> ApplicationProfile:
-    """The profile of an application that starts on ``workers`` instead of `REFERENCE` workers:
-    their executors share the machine's processors while they start.
+    """The profile of an application that starts on ``workers`` instead of `REFERENCE` workers.
+
+    The executors share the machine's processors while they start.
     """
     first = {stage.id for stage in profile.jobs[0] if not stage.parents}
     more_ms = 1000.0 * constants(measured)["application_stagger_s"] * (workers - REFERENCE)
@@ -180,38 +183,41 @@ def simulate(
 ) -> float:
     """When the application ends under the plan, in seconds from its start.
 
-    :param config: of the cluster; None: by the constants that come with Kitwai.
+    :param config: of the cluster; by default made of the constants that come with Kitwai.
     """
     most = max([plan.workers, *(change.workers for change in plan.changes)])
     config = replace(config or _config(plan, MEASURED), step_s=_STEP_S)
     simulator = Simulator(Library([profile], most), 1, config)
-    one = np.ones(1, dtype=np.int64)
-    simulator.reset(0 * one, most * one, np.full(1, np.inf), start_workers=plan.workers * one)
+    # One episode, so each of its arrays has one element.
+    unit = np.ones(1, dtype=np.int64)
+    simulator.reset(0 * unit, most * unit, np.full(1, np.inf), start_workers=plan.workers * unit)
     while not simulator.done[0]:
         reached = [change for change in plan.changes if change.at_s <= simulator.now[0]]
-        simulator.step((reached[-1].workers if reached else plan.workers) * one)
+        simulator.step((reached[-1].workers if reached else plan.workers) * unit)
     return float(simulator.finish_s[0])
 
 
 def write_profile(profile: ApplicationProfile, path: Path) -> None:
-    """Write the profile as JSON (DESIGN.md §5)."""
+    """Write the profile as JSON, which `ApplicationProfile.from_dict` reads."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(profile.to_dict()) + "\n", encoding="utf-8")
 
 
 def _config(plan: Plan, measured: Path) -> SimulatorConfig:
-    """By the measured constants. Where they depend on how many workers start at once, the plan
-    tells: for the start-up its largest group, for the first tasks an average over the workers.
+    """The cluster by the measured constants.
+
+    Some constants depend on how many workers start at once. For the start-up the plan's largest
+    group counts, for the first tasks an average over the workers.
     """
     groups, there = [plan.workers], plan.workers
     for change in plan.changes:
         groups.append(max(0, change.workers - there))
         there = change.workers
-    together = sum(one * one for one in groups) / sum(groups)
+    together = sum(group * group for group in groups) / sum(groups)
     config = spark_config(together=together, path=measured)
     later = max([1, *groups[1:]]) - 1
     delay_s = config.start_delay_s + later * constants(measured)["start_stagger_s"]
-    # They come nearly at once, not one after the other.
+    # The workers of a group come nearly at once, not one after the other.
     return replace(config, start_delay_s=delay_s, start_stagger_s=0.0)
 
 
@@ -236,7 +242,8 @@ def _log(logs: Path, shape: str, size: int, plan: Plan) -> Path:
 
 
 def _words(plan: Plan) -> Sequence[str]:
-    return [str(plan.workers), *(f"{one.workers}at{one.at_s:.0f}" for one in plan.changes)]
+    changes = (f"{change.workers}at{change.at_s:.0f}" for change in plan.changes)
+    return [str(plan.workers), *changes]
 
 
 def _load(log: Path) -> Path:

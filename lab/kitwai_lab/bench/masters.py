@@ -1,7 +1,7 @@
-"""Many Spark masters, each with one application, that answer over HTTP as Spark's own do.
+"""Many simulated Spark masters that answer over HTTP as Spark does, each with one application.
 
-They stand for clusters that are elsewhere: what a step asks them is asked of real sockets, and what
-they answer is as long as a real answer.
+They stand for clusters that are elsewhere. A step asks them over real sockets, and their answers
+are as long as real answers.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _TASK_MS = 5000
 
 
 class SimulatedMasters(Started):
-    """So many masters on free ports of 127.0.0.1; each serves its driver's REST API too."""
+    """Masters on free ports of 127.0.0.1; each serves its driver's REST API too."""
 
     def __init__(self, count: int) -> None:
-        """:param count: of masters."""
+        """:param count: how many masters there are."""
         self._servers = [_Server(("127.0.0.1", 0), _Handler) for _ in range(count)]
         self._threads = [
             threading.Thread(target=server.serve_forever, daemon=True) for server in self._servers
@@ -35,7 +35,7 @@ class SimulatedMasters(Started):
 
     @property
     def ports(self) -> list[int]:
-        """Their web ports."""
+        """The masters' web ports."""
         return [server.server_port for server in self._servers]
 
     def start(self) -> None:
@@ -59,12 +59,12 @@ class _Server(ThreadingHTTPServer):
         self.started_at = time.time()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Nothing to tell where a client has closed what it keeps alive."""
+        """Say nothing where a client has closed a connection that it kept alive."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
     def answer(self, path: str) -> tuple[str, bytes]:
-        """Content type and body of what Spark answers to ``path``; empty where it has nothing."""
+        """Content type and body of Spark's answer to ``path``; the body is empty for a 404."""
         app = f"app-20261124000000-{self.server_port:05}"
         if path == "/":
             page = (

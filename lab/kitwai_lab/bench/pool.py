@@ -1,4 +1,4 @@
-"""What a worker pool costs in time, and what a job loses when workers leave it."""
+"""How soon workers of a pool come and go, and what a job loses when workers leave."""
 
 from __future__ import annotations
 
@@ -28,9 +28,11 @@ class _NoLease:
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """1 -> ``workers`` -> 1. ``registration_s``: from each worker's start (its container's, its
-    process's) to its registration; ``out_s``, ``in_s``: from the call to the target reached;
-    ``drain_s``: from the order to leave to each worker's end.
+    """Seconds of scaling from one worker to ``workers`` and back.
+
+    ``registration_s``: from the start of each worker's container or process to its registration;
+    ``drain_s``: from the order to leave to each worker's end; ``out_s``, ``in_s``: from the call
+    until the target is reached.
     """
 
     workers: int
@@ -42,7 +44,7 @@ class Scaling:
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """One application from which ``left`` workers were taken, ``how``: drained or killed."""
+    """An application from which ``left`` workers were taken, ``how``: drained or killed."""
 
     how: str
     left: int
@@ -80,7 +82,7 @@ def measure_leaving(
 ) -> Leaving:
     """Take ``leave`` of ``workers`` workers, one after another, from a job that shuffles.
 
-    Then there are as many as before, and the job ends.
+    Afterwards the pool gets back to ``workers``, and the job ends.
 
     :param how: ``drained`` by the pool, or ``killed`` behind its back.
     :param size: tasks of the job's first stage (`kitwai_lab.bench.workload`, shape ``shuffles``).
@@ -168,14 +170,19 @@ def _reach(cluster: PoolCluster, target: int, seen: _Moments) -> float:
 
 
 def _await_holders(cluster: PoolCluster, job: Job, count: int) -> None:
-    """Wait until so many hosts hold shuffle blocks.
+    """Wait until ``count`` hosts hold shuffle blocks.
 
     :raises KitwaiError: the job ended before, or it took too long.
     """
     until = time.monotonic() + _WAIT_S
     while True:
-        executors = [e for a in cluster.look().applications or () for e in a.executors or ()]
-        if len({e.host for e in executors if e.shuffle_write_bytes}) >= count:
+        holders = {
+            executor.host
+            for application in cluster.look().applications or ()
+            for executor in application.executors or ()
+            if executor.shuffle_write_bytes
+        }
+        if len(holders) >= count:
             return
         if job.poll() is not None or time.monotonic() > until:
             raise KitwaiError(f"The job did not spread over {count} workers: {job.log()[-600:]}")

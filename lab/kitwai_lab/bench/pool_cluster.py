@@ -107,11 +107,11 @@ def container_cluster(
         spark.client.kill(containers_here[0]["Id"])
 
     with ContainerSpark(engine_url, image, network, f"{_NAME}-master") as spark:
-        made = (spark.url, _NAME, containers, CORES, MEMORY_MB)
+        settings = (spark.url, _NAME, containers, CORES, MEMORY_MB)
         pool = (
-            DockerWorkerPool(*made)
+            DockerWorkerPool(*settings)
             if kind == "docker"
-            else SwarmWorkerPool(*made, web_url=spark.web_url)
+            else SwarmWorkerPool(*settings, web_url=spark.web_url)
         )
         look = partial(observe, _NAME, spark.web_url, pool, Past(), timeout_s=_OBSERVE_S)
         try:

@@ -1,7 +1,7 @@
 """How soon the loop acts, and what it costs, for each schedule of the autoscale DAG.
 
-The change that asks for an action is a worker that dies while the cluster is to keep two: it needs
-no application, and the pool knows of it at once. The reaction ends with the launch of another.
+A worker dies while the cluster is to keep two workers. Such a change needs no application, and the
+pool knows of it at once. The reaction ends with the launch of another worker.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import psutil
 from kitwai.errors import KitwaiError
 from kitwai_lab.bench.setup import STEP_DAG, Bench, bench
 from kitwai_lab.local.airflow import session_members
+from kitwai_lab.local.waiting import wait_until
 
 _WORKERS = 2
 _TIMEOUT_S = 120.0
@@ -28,7 +29,11 @@ _PHASE_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """``reaction_s``: seconds from each change to the launch; the rest is per minute of it all."""
+    """What was measured under the schedule ``step``.
+
+    ``reaction_s``: seconds from each change to the launch; ``cpu_s_per_minute``: Airflow's
+    processor time; ``steps_per_minute``: both are means over the whole measurement.
+    """
 
     step: str
     reaction_s: tuple[float, ...]
@@ -77,21 +82,26 @@ def _react(where: Bench) -> float:
     victim = next(worker for worker in where.pool.workers() if worker.alive)
     where.pool.stop(victim)
     changed_at = time.time()
-    until = time.monotonic() + _TIMEOUT_S
-    while time.monotonic() < until:
-        for worker in where.pool.workers():
-            if worker.alive and worker.started_at > changed_at:
-                return worker.started_at - changed_at
-        time.sleep(_POLL_S)
-    raise KitwaiError(f"No worker was launched within {_TIMEOUT_S:.0f} s of another's death.")
+    launches: list[float] = []
+
+    def launched() -> bool:
+        workers = where.pool.workers()
+        launches.extend(w.started_at for w in workers if w.alive and w.started_at > changed_at)
+        return bool(launches)
+
+    late = KitwaiError(f"No worker was launched within {_TIMEOUT_S:.0f} s of another's death.")
+    wait_until(launched, _TIMEOUT_S, late, _POLL_S)
+    return launches[0] - changed_at
 
 
 def _wait_for_workers(where: Bench) -> None:
-    until = time.monotonic() + _TIMEOUT_S
-    while sum(worker.alive for worker in where.pool.workers()) < _WORKERS:
-        if time.monotonic() > until:
-            raise KitwaiError(f"The cluster did not reach {_WORKERS} workers: {where.airflow.log}.")
-        time.sleep(_POLL_S)
+    late = KitwaiError(f"The cluster did not reach {_WORKERS} workers: {where.airflow.log}.")
+    wait_until(
+        lambda: sum(worker.alive for worker in where.pool.workers()) >= _WORKERS,
+        _TIMEOUT_S,
+        late,
+        _POLL_S,
+    )
 
 
 def _cpu_seconds(where: Bench) -> float:

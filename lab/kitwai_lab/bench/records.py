@@ -1,7 +1,7 @@
-"""A store filled with what steps of a busy day would have written, for measuring who reads it.
+"""A store filled with the records that the steps of a busy day would have written.
 
-One application runs again and again, observed as Spark would show it and decided on by the shipped
-champion; the records of one run are repeated over the day at their own moments.
+One application runs again and again. It is observed as Spark would show it, and the shipped
+champion decides on it. The records of one run are repeated over the day at their own moments.
 """
 
 from __future__ import annotations
@@ -51,9 +51,11 @@ _LIMIT_S = 1200.0
 
 
 def fill(store: Store, clusters: list[str], until: float, hours: float, step_s: float) -> int:
-    """Write a step every ``step_s`` seconds for the ``hours`` before ``until`` (epoch seconds) into
-    an empty store.
+    """Write the records of steps into an empty store.
 
+    :param clusters: names of the clusters, which all have the same steps.
+    :param until: epoch seconds at which the records end, ``hours`` after they begin.
+    :param step_s: seconds between two steps of a cluster.
     :returns: how many steps were written, of all clusters.
     """
     count = int(hours * 3600 / step_s)
@@ -61,7 +63,7 @@ def fill(store: Store, clusters: list[str], until: float, hours: float, step_s: 
     with store.engine.begin() as connection:
         while part := list(islice(rows, _AT_ONCE)):
             for place, table in enumerate((ObservationRow, DecisionRow, ScalingRow)):
-                values = [one for row in part if (one := row[place]) is not None]
+                values = [row for step in part if (row := step[place]) is not None]
                 if values:
                     connection.execute(sa.insert(table), values)
     return count * len(clusters)
@@ -70,14 +72,14 @@ def fill(store: Store, clusters: list[str], until: float, hours: float, step_s: 
 def _rows(
     clusters: list[str], until: float, count: int, step_s: float
 ) -> Iterator[tuple[Row, Row, Row | None]]:
-    """Observation, decision and, where something changed, scaling of each step, by moment."""
+    """Rows of observation, decision and, where the count changed, scaling; a step each."""
     steps = [_steps(cluster, step_s, seed) for seed, cluster in enumerate(clusters)]
     row_id = 0
     for index in range(count):
         at = until - (count - index) * step_s
-        for one in steps:
+        for cycle in steps:
             row_id += 1
-            seen, decided, settings = one[index % len(one)]
+            seen, decided, settings = cycle[index % len(cycle)]
             yield (
                 {
                     "id": row_id,
@@ -106,7 +108,7 @@ def _rows(
 def _steps(
     cluster: str, step_s: float, seed: int
 ) -> list[tuple[Observation, Decision, ClusterSettings]]:
-    """Observations of one run of an application and of the quiet behind it, with decisions."""
+    """Observations of an application's run and of the quiet after it, with decisions."""
     rng = random.Random(seed)
     settings = ClusterSettings(cluster, Constraint(10, 900.0), mode=Mode.AUTO, flap_budget=40)
     champion = load_champion()

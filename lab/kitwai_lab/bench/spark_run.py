@@ -21,6 +21,7 @@ from kitwai_lab.demo.claim import claim
 from kitwai_lab.event_log import read_events
 from kitwai_lab.local.cluster import LocalCluster
 from kitwai_lab.local.spark import LocalApplication
+from kitwai_lab.local.waiting import wait_until
 
 CORES = 2
 """Cores of a worker."""
@@ -137,11 +138,8 @@ class RealCluster(LocalCluster):
             pass
 
     def _wait(self, condition: Callable[[], bool], what: str) -> None:
-        until = time.monotonic() + _TIMEOUT_S
-        while not condition():
-            if time.monotonic() > until:
-                raise KitwaiError(f"The workers did not {what} within {_TIMEOUT_S:.0f} s.")
-            time.sleep(0.3)
+        late = KitwaiError(f"The workers did not {what} within {_TIMEOUT_S:.0f} s.")
+        wait_until(condition, _TIMEOUT_S, late)
 
 
 @contextmanager

@@ -1,9 +1,9 @@
 """Spark applications of known shape whose tasks wait instead of computing.
 
-A machine of two cores can then carry any number of them side by side, as a cluster would. It runs
-as a script of its own under ``spark-submit`` and imports nothing of Kitwai, because its functions
-travel to executors. How long a task waits depends on its number alone, so that every run of a
-shape at a size has the same tasks.
+So a machine of two cores can carry any number of tasks side by side, as a cluster would. This file
+is a script for ``spark-submit`` and imports nothing of Kitwai, because its functions travel to
+executors. How long a task waits depends on its number alone, so that every run of a shape at a size
+has the same tasks.
 """
 
 from __future__ import annotations
@@ -48,8 +48,10 @@ def wide(context: SparkContext, size: int) -> None:
 
 
 def rounds(context: SparkContext, size: int) -> None:
-    """Three jobs: a shuffle; a join, whose sides PySpark reads in one stage; and, after a driver
-    that works alone for 2 s, a chain of narrow stages down to a single task.
+    """Three jobs: a shuffle, a join, and a chain of narrow stages down to a single task.
+
+    PySpark reads both sides of the join in one stage. Before the chain the driver works alone for
+    2 s.
     """
     first = _source(context, size, "first", 1.5, 2.5).reduceByKey(add, 6)
     _waiting(first, "sums", 1.0, 1.5).collect()
@@ -68,9 +70,10 @@ def skewed(context: SparkContext, size: int) -> None:
 
 
 def steady(context: SparkContext, size: int) -> None:
-    """For the constants: jobs of 60 tasks of 0.25 s and a shuffle until ``size`` seconds are over.
+    """Jobs of 60 tasks of 0.25 s and a shuffle until ``size`` seconds are over.
 
-    Its tasks take the same time, so that what is longer is Spark's.
+    `kitwai_lab.bench.calibrate` runs it. All tasks wait equally long, so any further time is
+    Spark's.
     """
     until = time.monotonic() + size
     while time.monotonic() < until:
@@ -112,7 +115,7 @@ def _source(
     :param slow: share of tasks that wait ten times as long.
     """
     return _waiting(context.parallelize(range(tasks), tasks), salt, least, most, slow).flatMap(
-        lambda one: [(key, one) for key in range(_KEYS)]
+        lambda number: [(key, number) for key in range(_KEYS)]
     )
 
 

@@ -1,8 +1,8 @@
 """Who owns a demo's folder, and the end of every process that a demo has started.
 
-All of them, grandchildren and daemons included, carry the demo's id in their environment. That is
-how they are found: also the one that was being started when Ctrl-C came, and those of a demo that
-was killed itself.
+All these processes, grandchildren and daemons included, carry the demo's id in their environment.
+So each of them is found: also a process that was being started when Ctrl-C came, and the processes
+of a demo that was killed itself.
 """
 
 from __future__ import annotations
@@ -35,10 +35,11 @@ class DemoError(KitwaiError):
 def claim(folder: Path) -> Iterator[str]:
     """Own ``folder`` while this runs; gives the demo's id, which every process started now carries.
 
-    What a killed demo has left running there is ended first. On leaving, every process with the id
-    is ended, unless `keep` was called. Until then SIGINT and SIGTERM raise KeyboardInterrupt, once.
+    Processes that a killed demo has left there are ended first. On leaving, every process with the
+    id is ended, unless `keep` was called. Until then SIGINT and SIGTERM raise KeyboardInterrupt,
+    once.
 
-    :raises DemoError: a demo runs there, or one that was kept is still up.
+    :raises DemoError: a demo runs there, or a demo that was kept is still up.
     """
     with _locked(folder):
         record = _read(folder)
@@ -58,7 +59,7 @@ def claim(folder: Path) -> Iterator[str]:
                 finally:
                     _end_unless_kept(folder)
             finally:
-                # A signal interrupts once: of two in a row, one is never interrupted.
+                # A signal interrupts once: it can cut short only one of the two calls.
                 _end_unless_kept(folder)
 
 
@@ -68,9 +69,9 @@ def keep(folder: Path) -> None:
 
 
 def stop(folder: Path) -> int:
-    """End the demo that was kept in ``folder``; returns how many processes there were.
+    """End the demo that was kept in ``folder``; returns how many processes were ended.
 
-    :raises DemoError: its command still runs.
+    :raises DemoError: the demo's command still runs.
     """
     if not (folder / _RECORD).exists():
         return 0
@@ -83,22 +84,22 @@ def stop(folder: Path) -> int:
 
 
 def marked(demo_id: str) -> list[psutil.Process]:
-    """The living processes of a demo, this one left out."""
-    found = []
+    """The living processes of a demo, without the process that asks."""
+    processes = []
     for process in psutil.process_iter():
-        # Those of other users cannot be read, and are none of ours.
+        # Processes of other users cannot be read, and do not belong to a demo of ours.
         with suppress(psutil.Error, OSError):
             if (
                 process.environ().get(_MARK) == demo_id
                 and process.pid != os.getpid()
                 and is_alive(process)
             ):
-                found.append(process)
-    return found
+                processes.append(process)
+    return processes
 
 
 def end_all(demo_id: str, grace_s: float = 5.0) -> None:
-    """End every process of a demo, also those that are started meanwhile."""
+    """End every process of a demo, also processes that are started meanwhile."""
     while processes := marked(demo_id):
         stop_trees(processes, grace_s)
 
@@ -115,7 +116,7 @@ def _locked(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         try:
-            # The system gives the lock up with its process, so a dead one never blocks.
+            # The system gives the lock up with its process, so a dead demo never blocks.
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise DemoError(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import sysconfig
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from kitwai_lab.demo.claim import DemoError
 from kitwai_lab.demo.measure import Application, Recorder, read_event_log
 from kitwai_lab.local.cluster import LocalCluster
 from kitwai_lab.local.spark import LocalApplication
+from kitwai_lab.local.waiting import wait_until
 
 CLUSTER = "spark_demo"
 """Connection id of the cluster."""
@@ -94,11 +94,8 @@ class DemoCluster(LocalCluster):
 
         :raises DemoError: it took longer than ``timeout_s``; the message names ``what``.
         """
-        until = time.monotonic() + timeout_s
-        while not done(self._watch()):
-            if time.monotonic() > until:
-                raise DemoError(f"It took over {timeout_s:.0f} s until {what}; see {self.folder}.")
-            time.sleep(_TICK_S)
+        late = DemoError(f"It took over {timeout_s:.0f} s until {what}; see {self.folder}.")
+        wait_until(lambda: done(self._watch()), timeout_s, late, _TICK_S)
 
     def result(self) -> tuple[Application, dict[str, Any]]:
         """What the ended application's event log says, and the counts it printed.

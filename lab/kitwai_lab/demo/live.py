@@ -20,7 +20,7 @@ _BAR = 40
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What is shown of a run at one moment; None where it is not known (yet)."""
+    """What is shown of a run at one moment; None where a figure is not known (yet)."""
 
     phase: str
     limit_s: float
@@ -36,7 +36,7 @@ class Frame:
 
 
 class LiveView(Started):
-    """Shows frames as they come. Use it as a context manager; `say` prints a line beside them."""
+    """Shows frames as they come. `say` prints a line beside them."""
 
     def __init__(self, console: Console | None = None) -> None:
         """:param console: where to show; by default standard output."""

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kitwai_lab.demo.measure import Run, Sample
+from kitwai.store.files import replace_text
+from kitwai_lab.demo.measure import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +18,7 @@ _WORKERS, _PAID, _TARGET, _TASKS, _LIMIT = "#3a7d44", "#9ccc9c", "#1f2933", "#2b
 
 
 def summarise(run: Run, comparison: Sequence[Run] = ()) -> dict[str, Any]:
-    """The figures of ``run`` under Kitwai, and those of the runs it is compared with."""
+    """The figures of ``run`` under Kitwai, and of the runs in ``comparison`` by their names."""
     counts = [sample.workers for sample in run.samples if sample.workers is not None]
     summary = {
         "limit_s": run.limit_s,
@@ -37,9 +38,7 @@ def summarise(run: Run, comparison: Sequence[Run] = ()) -> dict[str, Any]:
 
 def write_summary(path: Path, summary: dict[str, Any]) -> None:
     """Write ``summary`` so that a reader never finds half of it."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    part.replace(path)
+    replace_text(path, json.dumps(summary, indent=2) + "\n")
 
 
 def draw_timeline(path: Path, run: Run, comparison: Sequence[Run] = ()) -> None:
@@ -138,12 +137,12 @@ def _draw_workers(axes: Axes, run: Run) -> None:
 
 
 def _draw_tasks(axes: Axes, run: Run) -> None:
-    known: list[Sample] = [s for s in run.samples if s.tasks_done is not None]
-    total = max((s.tasks_total or 0 for s in known), default=0)
+    known = [sample for sample in run.samples if sample.tasks_done is not None]
+    total = max((sample.tasks_total or 0 for sample in known), default=0)
     if known:
-        times = [_seconds(run, s.at) for s in known] + [run.finish_s]
+        times = [_seconds(run, sample.at) for sample in known] + [run.finish_s]
         # The driver is gone before it could be asked once more after its last task.
-        done = [s.tasks_done or 0 for s in known] + [total]
+        done = [sample.tasks_done or 0 for sample in known] + [total]
         axes.fill_between(times, done, color=_TASKS, alpha=0.15, linewidth=0)
         axes.plot(times, done, color=_TASKS, linewidth=1.8)
         axes.set_ylim(0, total * 1.15)
@@ -156,7 +155,7 @@ def _draw_tasks(axes: Axes, run: Run) -> None:
 
 
 def _paid_for(run: Run) -> list[tuple[float, int]]:
-    """(seconds, workers launched and not removed) at every change."""
+    """(seconds, workers launched and not removed) at each change."""
     end = run.samples[-1].at if run.samples else run.application.ended_at
     changes = [(began, 1) for began, _ in run.lifetimes]
     changes += [(ended, -1) for _, ended in run.lifetimes if ended is not None]

@@ -35,7 +35,7 @@ _JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line asks for."""
+    """The options of the command line; ``out`` is the folder for everything."""
 
     out: Path
     limit_s: float = 210.0
@@ -194,7 +194,7 @@ class _Demo:
 
 @dataclass(slots=True)
 class _Shown:
-    """Turns observations, and the newest decision where there is a store, into frames."""
+    """Shows observations, with the newest decision where there is a store."""
 
     options: Options
     view: LiveView
@@ -233,7 +233,7 @@ class _Shown:
 
 
 def _report(out: Path, runs: list[Run], view: LiveView) -> None:
-    """Write summary and picture of ``runs`` (Kitwai's first), and say what came out."""
+    """Write summary and picture of ``runs`` (Kitwai's first), and say the last run's figures."""
     last = runs[-1]
     write_summary(out / "summary.json", summarise(runs[0], runs[1:]))
     draw_timeline(out / "timeline.png", runs[0], runs[1:])

@@ -1,7 +1,8 @@
 """The local HTTP service that the demo's application waits on.
 
-A stand-in for a metered API: it answers every request after a fixed time, however many wait, so
-that an application is slow without using the processor, and more workers make it faster.
+The service stands for a metered API. It answers each request after a fixed time, however many
+requests wait. So an application is slow without using the processor, and more workers make it
+faster.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from kitwai_lab.local.started import Started
 
 
 class PermitService(Started):
-    """Serves ``GET /permit`` on a free port: an empty answer after ``latency_s``."""
+    """Serves ``GET /permit`` on a free port with an empty answer after a fixed time."""
 
     def __init__(self, latency_s: float, host: str = "127.0.0.1") -> None:
-        """:param latency_s: seconds that every permit takes; ``host``: own address to serve at."""
+        """:param latency_s: seconds that each permit takes; ``host``: address to serve at."""
         self._closing = threading.Event()
         self._server = _Server((host, 0), _handler(latency_s, self._closing))
         self._thread = threading.Thread(
@@ -26,7 +27,7 @@ class PermitService(Started):
 
     @property
     def url(self) -> str:
-        """Where permits are handed out."""
+        """The address that hands out permits."""
         host, port = self._server.server_address[:2]
         return f"http://{host!s}:{port}/permit"
 

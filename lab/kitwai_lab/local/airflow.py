@@ -1,8 +1,8 @@
-"""A real Airflow of its own on this machine: `airflow standalone`, started, asked and ended.
+"""A real Airflow on this machine: `airflow standalone`, started, asked and ended.
 
-Everything it needs lies in one folder: SQLite database, logs, generated login and keys. Every
-process of it is in one session, so that none outlives it: ending only the parent would leave the
-API server, the scheduler and running tasks behind.
+All files lie in one folder: SQLite database, logs, generated login and keys. All processes are in
+one session, so that ending the session ends them all. Ending only the parent would leave the API
+server, the scheduler and running tasks behind.
 """
 
 from __future__ import annotations
@@ -39,16 +39,15 @@ _T = TypeVar("_T")
 
 
 class AirflowError(KitwaiError):
-    """Airflow did not start, did not answer, or found a DAG that it cannot import."""
+    """Airflow did not start, did not answer, or cannot import a DAG."""
 
 
 class AirflowStandalone(Started):
-    """One Airflow (LocalExecutor; on SQLite unless ``env`` says otherwise) on free ports of
-    127.0.0.1, as a context manager.
+    """An Airflow with a LocalExecutor on free ports of 127.0.0.1, on SQLite unless ``env`` differs.
 
-    ``url`` and ``password`` (of the user "admin") let a person in; ``api`` is an HTTP client that
-    is logged in, with paths such as ``/api/v2/dags``; ``environment`` is that of its processes, for
-    commands that are to meet the same Airflow.
+    ``url`` and ``password`` (of the user "admin") let a person in. ``api`` is an HTTP client that
+    is logged in, for paths such as ``/api/v2/dags``. ``environment`` holds the variables of
+    Airflow's processes, for commands that are to meet the same Airflow.
     """
 
     def __init__(
@@ -64,7 +63,8 @@ class AirflowStandalone(Started):
         """
         :param home: AIRFLOW_HOME; made when missing.
         :param connections: connection id -> its fields (``conn_type``, ``host``, ``extra`` ...).
-        :param env: further environment variables; they win over its own.
+        :param plugins_folder: by default the folder ``plugins`` in ``home``.
+        :param env: further environment variables; they win over Airflow's own.
         :param dag_ids: DAGs that must be parsed before the start counts as done.
         """
         self.home = home.resolve()
@@ -86,12 +86,12 @@ class AirflowStandalone(Started):
 
     @property
     def running(self) -> bool:
-        """Whether its main process lives."""
+        """Whether the main process lives."""
         return self._standalone is not None and self._standalone.poll() is None
 
     @property
     def log(self) -> Path:
-        """What all components print."""
+        """The file that holds what all components print."""
         return self.home / "standalone.log"
 
     @property
@@ -102,8 +102,8 @@ class AirflowStandalone(Started):
     def start(self) -> None:
         """Start, and return once the API answers and the wanted DAGs are parsed.
 
-        :raises AirflowError: it ended, was not ready in time, or found a DAG it cannot import;
-            nothing is left running then.
+        :raises AirflowError: Airflow ended, was not ready in time, or cannot import a DAG; nothing
+            is left running then.
         """
         self.home.mkdir(parents=True, exist_ok=True)
         port = _port()
@@ -125,22 +125,22 @@ class AirflowStandalone(Started):
             raise
 
     def add_scheduler(self) -> psutil.Process:
-        """One more scheduler on the same database, which must be able to lock rows (Postgres)."""
-        more = spawn(
+        """Start one more scheduler. The database must be able to lock rows, as Postgres is."""
+        scheduler = spawn(
             [sys.executable, "-m", "airflow", "scheduler"],
             log=self.home / f"scheduler-{len(self._more_sessions) + 2}.log",
             env=self.environment | {"AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(_port())},
             cwd=self.home,
         )
-        self._more_sessions.append(more.pid)
-        return psutil.Process(more.pid)
+        self._more_sessions.append(scheduler.pid)
+        return psutil.Process(scheduler.pid)
 
     def stop(self) -> None:
-        """End every process of it; does nothing the second time."""
+        """End every process of Airflow; does nothing the second time."""
         self.api.close()
         sessions = [*self._more_sessions, *([] if self.session is None else [self.session])]
         for session in sessions:
-            # Its parts may start others while they end.
+            # Processes may start others while they end.
             while members := session_members(session):
                 stop_trees(members, _TERM_S)
         self.session = None
@@ -155,10 +155,10 @@ class AirflowStandalone(Started):
         def parsed() -> bool | None:
             errors = self._get("/api/v2/importErrors")["import_errors"]
             if errors:
-                texts = "\n".join(f"{one['filename']}: {one['stack_trace']}" for one in errors)
+                texts = "\n".join(f"{file['filename']}: {file['stack_trace']}" for file in errors)
                 raise AirflowError(f"Airflow cannot import a DAG file. {texts}")
-            found = {dag["dag_id"] for dag in self._get("/api/v2/dags", limit=100)["dags"]}
-            return True if found.issuperset(dag_ids) else None
+            known = {dag["dag_id"] for dag in self._get("/api/v2/dags", limit=100)["dags"]}
+            return True if known.issuperset(dag_ids) else None
 
         self._wait(f"it has parsed {', '.join(dag_ids)}", parsed, timeout_s)
 
@@ -171,7 +171,7 @@ class AirflowStandalone(Started):
         self._paused(dag_id, True)
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
-        """Start a run now with ``conf`` as its params. Returns the run's id."""
+        """Start a run now with ``conf`` as the run's params; returns the run's id."""
         answer = self.api.post(
             f"/api/v2/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": dict(conf or {})}
         )
@@ -180,10 +180,11 @@ class AirflowStandalone(Started):
     def backfill(
         self, dag_id: str, first: date, last: date, *, again: bool = False, at_once: int = 1
     ) -> list[dict[str, Any]]:
-        """Run a daily DAG for the days ``first`` to ``last``, as ``airflow backfill create`` does;
-        returns the runs, in the order of their days, without waiting for them.
+        """Run a daily DAG for the days ``first`` to ``last``, as ``airflow backfill create`` does.
 
-        :param again: also days that have run before; ``at_once``: most runs side by side.
+        :param again: whether days that have run before run once more.
+        :param at_once: most runs side by side.
+        :returns: the runs, in the order of their days; they need not have ended.
         """
         order = {
             "dag_id": dag_id,
@@ -204,8 +205,8 @@ class AirflowStandalone(Started):
         self._wait(f"it has created a backfill of {dag_id}", created, _START_TIMEOUT_S)
         self.unpause(dag_id)
         days = {str(first + timedelta(days=at)) for at in range((last - first).days + 1)}
-        found = [run for run in self.runs(dag_id) if str(run["logical_date"])[:10] in days]
-        return sorted(found, key=lambda run: str(run["logical_date"]))
+        runs = [run for run in self.runs(dag_id) if str(run["logical_date"])[:10] in days]
+        return sorted(runs, key=lambda run: str(run["logical_date"]))
 
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
         """The latest runs of a DAG, newest first, as the API gives them."""
@@ -215,7 +216,7 @@ class AirflowStandalone(Started):
     def wait_for_run(self, dag_id: str, run_id: str, timeout_s: float = 120.0) -> dict[str, Any]:
         """The run as the API gives it, once its ``state`` is success or failed.
 
-        :raises AirflowError: it was under way still when the time was up.
+        :raises AirflowError: the run was still under way when the time was up.
         """
 
         def ended() -> dict[str, Any] | None:
@@ -230,7 +231,7 @@ class AirflowStandalone(Started):
         return list(self._get(path)["task_instances"])
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str, *, map_index: int = -1) -> Any:
-        """A value that a task has left for others; None where it has left none."""
+        """A value that a task has left for other tasks; None where there is none."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
         answer = self.api.get(path, params={"map_index": map_index})
         return None if answer.status_code == 404 else _checked(answer)["value"]
@@ -288,7 +289,7 @@ class AirflowStandalone(Started):
                 "/auth/token", json={"username": _USER, "password": self.password}
             )
         except (httpx.TransportError, OSError, ValueError):
-            # It is not there yet, or the file of the password is being written.
+            # Airflow is not there yet, or the file of the password is being written.
             return None
         if not answer.is_success:
             return None

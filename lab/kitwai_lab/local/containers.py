@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 _START_S = 60.0
 _POLL_S = 0.3
 _MOST_BYTES = 256 << 20
-# What the machine of the engine reaches the container by: in an overlay network its address there
-# is for containers alone, and the way out is another one.
+# The address by which the engine's machine reaches the container. In an overlay network the
+# container's address is for containers alone, and its way out is another network.
 _PUBLIC = (
     'SPARK_PUBLIC_DNS=$(python3 -c "import socket as s; u = s.socket(s.AF_INET, s.SOCK_DGRAM);'
     " u.connect(('192.0.2.1', 9)); print(u.getsockname()[0])\" || hostname -i)"
@@ -41,11 +41,12 @@ _PUBLIC = (
 
 def address_of(client: APIClient, container: str) -> str:
     """The address by which the engine's machine reaches ``container``."""
-    (network, seen), *_ = client.inspect_container(container)["NetworkSettings"]["Networks"].items()
+    networks = client.inspect_container(container)["NetworkSettings"]["Networks"]
+    network, settings = next(iter(networks.items()))
     if client.inspect_network(network)["Driver"] == "overlay":
         gateway = client.inspect_network("docker_gwbridge")
         return str(gateway["Containers"][container]["IPv4Address"]).partition("/")[0]
-    return str(seen["IPAddress"])
+    return str(settings["IPAddress"])
 
 
 class ContainerApplication:
@@ -56,12 +57,15 @@ class ContainerApplication:
         self.container = container
 
     def poll(self) -> int | None:
-        """Its exit code, None while it runs."""
+        """The driver's exit code, None while it runs."""
         state = self._client.inspect_container(self.container)["State"]
         return None if state["Running"] else int(state["ExitCode"])
 
     def wait(self, timeout_s: float) -> int:
-        """Its exit code. :raises PoolError: it takes longer than ``timeout_s``."""
+        """The driver's exit code, once it has ended.
+
+        :raises PoolError: the driver takes longer than ``timeout_s``.
+        """
         until = time.monotonic() + timeout_s
         while (code := self.poll()) is None:
             if time.monotonic() > until:
@@ -70,13 +74,14 @@ class ContainerApplication:
         return code
 
     def log(self, lines: int = 60) -> str:
-        """The end of what it printed."""
+        """The last ``lines`` lines that the driver printed."""
         return str(self._client.logs(self.container, tail=lines).decode(errors="replace"))
 
     def read(self, path: str) -> str:
-        """The one file at ``path``, or in the folder there, of its container.
+        """The text of a file in the driver's container.
 
-        :raises PoolError: there is not exactly one, or it is very large.
+        :param path: of the file, or of a folder that holds only this file.
+        :raises PoolError: there is not exactly one file, or it is very large.
         """
         stream, _ = self._client.get_archive(self.container, path)
         packed = io.BytesIO()
@@ -92,15 +97,15 @@ class ContainerApplication:
             return file.read().decode()
 
     def event_log(self) -> str:
-        """Its event log. :raises PoolError: as `read`."""
+        """The text of the application's event log. :raises PoolError: as `read`."""
         return self.read(f"{HOME}/events")
 
 
 class ContainerSpark(Started):
     """A Spark standalone master in a container, and drivers beside it.
 
-    ``url`` is what workers and applications connect to, ``web_url`` the master's page as this
-    machine, which has to be the engine's, reaches it. A context manager that removes what it made.
+    ``url`` is for workers and applications. ``web_url`` is the address of the master's page for
+    this machine, which has to be the engine's. Stopping removes all containers.
     """
 
     def __init__(
@@ -141,7 +146,7 @@ class ContainerSpark(Started):
     def start(self) -> None:
         """Start the master and return when its page answers.
 
-        :raises PoolError: it did not come up.
+        :raises PoolError: the master did not come up.
         """
         command = ["org.apache.spark.deploy.master.Master", "--host", self.name]
         if self.secret is not None:

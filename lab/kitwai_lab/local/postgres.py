@@ -1,4 +1,4 @@
-"""A real Postgres of its own on this machine: made, started and ended, in a folder of its own."""
+"""A real Postgres on this machine, in a folder of its own that goes with it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class PostgresError(KitwaiError):
 
 
 class Postgres(Started):
-    """One Postgres on a free port of 127.0.0.1, as a context manager that removes it in the end."""
+    """A Postgres on a free port of 127.0.0.1, which stopping removes with its data."""
 
     def __init__(self, connections: int = 200) -> None:
         """:param connections: most connections at once."""
@@ -40,9 +40,12 @@ class Postgres(Started):
         self._server: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Make it, and return once it answers. :raises PostgresError: it does not."""
+        """Make the data folder, start the server, and return once it answers.
+
+        :raises PostgresError: Postgres is not installed or does not come up.
+        """
         programs = _programs()
-        # Outside folders that only their owner may enter.
+        # Not below the caller's folder, which the server's user may not be able to enter.
         self._folder = Path(tempfile.mkdtemp(prefix="kitwai-postgres-"))
         data, password = self._folder / "data", self._folder / "password"
         password.touch(0o600)
@@ -68,7 +71,7 @@ class Postgres(Started):
             raise
 
     def stop(self) -> None:
-        """End it, and remove all that is its."""
+        """End the server, and remove its data."""
         if self._server is not None:
             with contextlib.suppress(ProcessLookupError):
                 self._server.send_signal(signal.SIGINT)  # at once, in order
@@ -79,7 +82,10 @@ class Postgres(Started):
             self._folder = None
 
     def database(self, name: str) -> str:
-        """The SQLAlchemy URL of a new, empty database. ``name``: letters, digits, underscores."""
+        """Make an empty database, and return its SQLAlchemy URL.
+
+        :param name: of letters, digits and underscores.
+        """
         import sqlalchemy as sa
 
         if not name.isidentifier():
@@ -131,9 +137,9 @@ class Postgres(Started):
 
 def _programs() -> Path:
     """The folder of the newest Postgres' programs."""
-    found = [path for path in _DEBIAN.glob("*/bin") if (path / "postgres").exists()]
-    if found:
-        return max(found, key=lambda path: float(path.parent.name))
+    versions = [path for path in _DEBIAN.glob("*/bin") if (path / "postgres").exists()]
+    if versions:
+        return max(versions, key=lambda path: float(path.parent.name))
     if (on_path := shutil.which("postgres")) is not None:
         return Path(on_path).resolve().parent
     raise PostgresError("Postgres is not installed: apt-get install postgresql.")
