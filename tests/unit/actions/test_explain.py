@@ -163,11 +163,6 @@ def test_the_connection_names_the_file_of_past_runs(store, models, history, monk
     assert main(["explain", str(decision_id)]) == 0
 
 
-def test_an_unknown_decision_is_one_line(store, models, capsys):
-    assert main(["explain", "77"]) == 1
-    assert "no row 77" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize("name", ["dqn", "analytic"])
 def test_a_decision_stored_under_an_older_name_is_still_made_again(store, models, name):
     of, seen = settings(flap_budget=120), busy()

@@ -6,29 +6,24 @@ import dataclasses
 import gc
 import json
 
-import numpy as np
 import pytest
 
-from builders import Seen, application, observation, pool_worker, settings, stage, view, worker
+from builders import application, observation, pool_worker, settings, stage, worker
 from kitwai.actions.replay import Other, Replay, replay
 from kitwai.cli.main import main
 from kitwai.core.decide.again import decide_again, paid_worker_s
 from kitwai.core.decide.cluster import decide
 from kitwai.core.forecast.ended_runs import PastRuns
-from kitwai.core.records.constraint import Constraint
 from kitwai.core.records.decision import Decision, Mode
 from kitwai.core.records.observation import WorkerState
 from kitwai.errors import CheckpointError, InvalidInputError
 from kitwai.registry.history_file import history_text
-from kitwai.registry.known_runs import OwnRuns, known_runs, own_runs
+from kitwai.registry.known_runs import known_runs, own_runs
 from kitwai.registry.versions import load_policy
 from kitwai.sim.baselines import NAMES
-from kitwai.sim.baselines.recorded import RecordedBaseline, baseline
-from kitwai.sim.baselines.single import Announced, SingleBaseline
-from kitwai.sim.judging import Constant
+from kitwai.sim.baselines.recorded import RecordedBaseline
 from kitwai.sim.library import Library
-from kitwai.sim.past_runs import history_of, records_of
-from kitwai.sim.simulator import SimulatorConfig
+from kitwai.sim.past_runs import history_of
 from kitwai.store import recorded
 from kitwai.store.recorded import interval_of
 from kitwai.store.store import Store
@@ -164,69 +159,6 @@ def test_a_version_made_later_knows_only_what_had_ended(day):
     both = [again(day, until=until, checkpoint=one) for one in ("later-1", "ignorant-1")]
     assert both[0].replayed_target == both[1].replayed_target
     assert both[0].comparison == both[1].comparison
-
-
-@pytest.mark.parametrize(
-    ("changes", "known"),
-    [
-        ({"created": "2020-01-01"}, True),
-        ({"created": "2035-01-01"}, False),
-        ({"created": "2035-01-01", "data_interval": ["2019-01-01", "2020-01-01T00:00:00"]}, True),
-        ({"created": None}, False),
-        ({"created": "yesterday", "data_interval": [None, 7]}, False),
-    ],
-)
-def test_a_run_whose_end_nobody_told_had_ended_when_its_version_was_made(tmp_path, changes, known):
-    save_checkpoint(tmp_path, "one", [profile("sort", 1.0, "app")], **changes)
-    assert bool(known_runs(tmp_path, "one", {}).before(START).get("sort")) is known
-    assert known_runs(tmp_path, "one", {"app": START - 1.0}).before(START)["sort"]
-
-
-def test_a_clusters_own_file_comes_before_the_versions_runs(tmp_path):
-    runs = [profile("sort", 1.0, "a"), profile("join", 1.0, "b")]
-    save_checkpoint(tmp_path, "one", runs)
-    (record,) = records_of(Library([profile("sort", 2.0, "own")]))
-    known = known_runs(tmp_path, "one", {}, OwnRuns({"sort": [record]}, START - 5.0)).before(START)
-    assert [one.app for one in known["sort"]] == ["own"]
-    assert [one.app for one in known["join"]] == ["b"]
-    late = known_runs(tmp_path, "one", {}, OwnRuns({"sort": [record]}, START + 5.0)).before(START)
-    assert late["sort"] == ()
-
-
-def test_past_runs_come_by_the_moment_of_their_end():
-    records = records_of(Library([profile("sort", size, f"{size}") for size in (1.0, 2.0, 3.0)]))
-    known = PastRuns({"sort": list(zip(records, (30.0, 10.0, np.inf), strict=True))})
-    apps = [[r.app for r in known.before(at)["sort"]] for at in (5.0, 10.0, 29.0, 30.0, 1e12)]
-    assert apps == [[], ["2.0"], ["2.0"], ["1.0", "2.0"], ["1.0", "2.0"]]
-
-
-def test_a_baseline_sees_past_runs_and_nothing_of_the_run_itself():
-    class Reader(Constant):
-        def begin(self, library, episodes, config):
-            self.library, self.episodes = library, episodes
-
-    past = [profile("sort", 1.0, "past"), profile("join", 1.0, "other")]
-    past.append(profile("sort", 1.0, "large", cores=4))
-    reader = Reader(3)
-    announced = Announced("sort", {"size": 1.0}, 2, Constraint(5, 100.0), past)
-    SingleBaseline(reader, announced, SimulatorConfig(), counts=10, stages=4)
-    own, *others = reader.library.profiles
-    assert [one.app for one in others] == ["past"]
-    assert own.work_s == pytest.approx(0.004)
-    assert bool(reader.episodes.informed[0])
-
-
-def test_a_run_with_the_same_inputs_informs_a_baseline():
-    """The judging rule that hides them (DESIGN.md, section 6) is for fixed sets of profiles."""
-    asked = {}
-    for past in ([], [profile("sort", 1.0, "a"), profile("sort", 2.0, "b")]):
-        announced = Announced("sort", {"size": 1.0}, 2, Constraint(10, 400.0), past)
-        single = SingleBaseline(
-            baseline("linear@0.80"), announced, SimulatorConfig(), counts=10, stages=2
-        )
-        asked[len(past)] = single.target(view(Seen(40), now=0.0, limit_s=400.0))
-    assert asked[0] == 10
-    assert 1 <= asked[2] < 10
 
 
 # What cannot be decided or played again

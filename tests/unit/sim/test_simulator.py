@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
-import itertools
-
 import numpy as np
 import pytest
 
@@ -12,129 +9,15 @@ from kitwai.core.policy.policy import ForecastPolicy
 from kitwai.core.policy.state import build_state, encode
 from kitwai.core.records.constraint import Constraint
 from kitwai.core.records.observation import Application, Ran, Stage
-from kitwai.core.records.profile import ApplicationProfile, StageProfile
-from kitwai.sim.episodes import LIMIT_GRID_S, Episodes, calm, disturbed, grid_episodes
-from kitwai.sim.judging import Constant, Judge
+from kitwai.sim.episodes import LIMIT_GRID_S, disturbed, grid_episodes
+from kitwai.sim.judging import Judge
 from kitwai.sim.library import Library
 from kitwai.sim.policy_controller import PolicyController
 from kitwai.sim.simulator import Simulator, SimulatorConfig
 from kitwai.sim.synthetic import synthetic_profiles
+from simulated import profile, run, simulator, stage
 
 QUICK = SimulatorConfig(drain_s=0.0)
-
-
-def profile(*stages: StageProfile, cores: int = 2, **changes) -> ApplicationProfile:
-    return ApplicationProfile("app", "family", {}, cores, stages, "test", **changes)
-
-
-def stage(number, parents, tasks, seconds, gap_s=0.0) -> StageProfile:
-    return StageProfile(number, tuple(parents), (seconds * 1000.0,) * tasks, gap_s * 1000.0)
-
-
-def simulator(one, workers, limit_s=300.0, rows=1, config=None) -> Simulator:
-    made = Simulator(Library([one]), rows, config)
-    made.reset(np.zeros(rows, int), np.full(rows, workers), np.full(rows, limit_s))
-    return made
-
-
-def run(made: Simulator, targets) -> float:
-    """Hold ``targets`` to the end; the sum of the first row's worker-seconds."""
-    total = 0.0
-    while not made.done.all():
-        total += made.step(np.asarray(targets)).worker_seconds[0]
-    return total
-
-
-@pytest.mark.parametrize(
-    ("one", "finish_s"),
-    [
-        # 4 slots from the start: 8 tasks are two waves.
-        (profile(stage(0, [], 8, 10.0)), 20.0),
-        (profile(stage(0, [], 9, 10.0)), 30.0),
-        (profile(stage(0, [], 4, 10.0), stage(1, [0], 4, 5.0)), 15.0),
-        (profile(stage(0, [], 4, 10.0, gap_s=3.0), stage(1, [0], 4, 5.0, gap_s=1.0)), 19.0),
-        # Branches of one job overlap; a job of its own waits for the one before.
-        (profile(stage(0, [], 2, 10.0), stage(1, [], 2, 10.0), stage(2, [0, 1], 1, 1.0)), 11.0),
-        (profile(stage(0, [], 2, 10.0), stage(1, [], 2, 10.0)), 20.0),
-        (profile(stage(0, [], 8, 10.0), slowdown={4: 1.5}), 30.0),
-    ],
-)
-def test_finish_times_worked_out_by_hand(one, finish_s):
-    made = simulator(one, 2)
-    run(made, [2])
-    assert made.finish_s[0] == pytest.approx(finish_s)
-    assert made.worker_seconds[0] == pytest.approx(2 * finish_s)
-
-
-def test_new_workers_take_tasks_after_the_start_delay_and_cost_from_the_request():
-    # 40 tasks of 10 s on 4 slots; from 15 s on there are 8.
-    made = simulator(profile(stage(0, [], 40, 10.0)), 4)
-    run(made, [4])
-    # 8 tasks started by 10 s; from 15 s on waves of 4 at 15, 20, 25, ...: 32 tasks, 8 waves.
-    assert made.finish_s[0] == pytest.approx(60.0)
-    assert made.worker_seconds[0] == pytest.approx(4 * 60.0)
-    assert made.operations[0] == 1
-
-
-def test_a_worker_that_leaves_ends_its_tasks_drains_and_is_paid_until_then():
-    made = simulator(profile(stage(0, [], 100, 10.0)), 2, config=SimulatorConfig(drain_s=20.0))
-    made.step(np.array([2]))
-    made.step(np.array([1]))
-    # Told at 15 s, its tasks end at 20 s, its blocks are moved at 40 s.
-    made.step(np.array([1]))
-    assert made.worker_seconds[0] == pytest.approx(45.0 + 40.0)
-    assert made.workers[0] == 1
-
-
-def test_a_worker_told_to_leave_while_starting_costs_until_then_alone():
-    made = simulator(profile(stage(0, [], 100, 10.0)), 4, config=SimulatorConfig(start_delay_s=30))
-    made.step(np.array([4]))
-    made.step(np.array([2]))
-    assert made.worker_seconds[0] == pytest.approx(2 * 30.0 + 2 * 15.0)
-    assert made.workers[0] == 2
-
-
-def test_all_work_is_done_exactly_once_whatever_the_targets():
-    profiles = synthetic_profiles(40, seed=11)
-    library = Library(profiles)
-    rng = np.random.default_rng(0)
-    made = Simulator(library, 40)
-    most = rng.integers(1, 11, size=40)
-    made.reset(np.arange(40), most, np.full(40, 300.0))
-    complete_before = np.zeros_like(made.view().complete)
-    while not made.done.all():
-        made.step(rng.integers(1, 11, size=40))
-        view = made.view()
-        assert (view.complete >= complete_before).all()
-        assert (view.complete + view.active <= view.tasks).all()
-        assert view.cell_n.sum(axis=2) == pytest.approx(view.complete)
-        assert view.cell_s.sum(axis=2) == pytest.approx(view.run_s)
-        assert (made.workers <= most).all()
-        complete_before = view.complete
-    assert (view.complete == library.tasks).all()
-    run_s = view.run_s
-    flat = np.array([set(one.slowdown.values()) <= {1.0} for one in profiles])
-    done_s = run_s.sum(axis=1)
-    assert done_s[flat] == pytest.approx(library.work_s[flat])
-    # No cluster does more work than its slots could.
-    assert (done_s <= made.worker_seconds * library.cores + 1e-6).all()
-
-
-def test_more_workers_are_never_slower_without_contention():
-    flat = [dataclasses.replace(one, slowdown={}) for one in synthetic_profiles(40, seed=5)]
-    library = Library(flat)
-    count = len(flat)
-    finishes = []
-    for workers in range(1, 11):
-        made = Simulator(library, count)
-        made.reset(np.arange(count), np.full(count, 10), np.full(count, 300.0))
-        run(made, np.full(count, workers))
-        finishes.append(made.finish_s)
-    # Greedy list scheduling has anomalies (Graham 1969), each smaller than one task.
-    longest = np.array([max(max(s.task_ms) for s in one.stages) / 1000.0 for one in flat])
-    for fewer, more in itertools.pairwise(finishes):
-        assert (more <= fewer + longest).all()
-    assert np.mean([m <= f + 1e-9 for f, m in itertools.pairwise(finishes)]) > 0.9
 
 
 def test_the_steps_add_up_to_what_was_spent():
@@ -267,21 +150,6 @@ def test_every_policy_meets_the_same_stragglers_and_losses():
     assert slow[0][1][undisturbed] == pytest.approx(slow[2][1][undisturbed])
 
 
-def test_a_lost_worker_makes_its_tasks_run_again():
-    one = profile(stage(0, [], 40, 10.0), stage(1, [0], 40, 10.0))
-    made = Simulator(Library([one]), 2)
-    chance = dataclasses.replace(
-        calm(2, np.random.default_rng(0)), death_s=np.array([np.inf, 95.0])
-    )
-    made.reset(np.zeros(2, int), np.full(2, 4), np.full(2, 300.0), realisation=chance)
-    run(made, np.full(2, 4))
-    view = made.view()
-    assert (view.complete == 40).all()
-    assert made.finish_s[1] > made.finish_s[0]
-    assert view.cell_n[0].sum() == 80
-    assert view.cell_n[1].sum() > 80
-
-
 def test_more_workers_are_asked_for_while_no_task_ends():
     made = simulator(profile(stage(0, [], 400, 40.0)), 7, limit_s=600.0)
     targets = []
@@ -310,41 +178,6 @@ def test_rows_restarted_alone_run_as_if_from_the_start():
         one, other = made.step(np.array([4, 5, 3])), alone.step(np.array([5]))
         assert one.worker_seconds[1] == other.worker_seconds[0]
     assert made.finish_s[1] == alone.finish_s[0]
-
-
-def test_judging_finds_the_best_static_and_relates_to_it():
-    library = Library([profile(stage(0, [], 80, 10.0)), profile(stage(0, [], 4000, 10.0))])
-    nothing = np.zeros(2, dtype=bool)
-    episodes = Episodes(
-        profile=np.array([0, 1]),
-        max_workers=np.array([4, 4]),
-        limit_s=np.array([150.0, 150.0]),
-        miss=np.full(2, 0.01),
-        informed=nothing,
-        realisation=calm(2, np.random.default_rng(0)),
-    )
-    judge = Judge(library, episodes)
-    assert judge.feasible.tolist() == [True, False]
-    # 800 s of work on 4 slots take 200 s; with a third worker from 15 s on 140 s.
-    assert judge.best.tolist() == [3, 4]
-    best = judge.judge(judge.run(Constant(judge.best)))
-    assert (best.hit_rate, best.static_ratio, best.lateness) == (1.0, 1.0, 1.0)
-    everything = judge.judge(judge.at_most)
-    assert everything.hit_rate == 1.0
-    assert everything.static_ratio is not None
-    assert everything.static_ratio > 1.0
-
-
-@pytest.mark.parametrize("regime", ["recurring", "disturbed"])
-def test_constant_clusters_held_in_long_steps_are_those_of_short_steps(regime):
-    library = Library(synthetic_profiles(12, seed=4))
-    episodes = grid_episodes(library, regime, seed=3, workers=(3, 6), limits_s=(300.0,))
-    judge = Judge(library, episodes)
-    stepped = judge.run(Constant(None))
-    ended = stepped.finish_s < 3 * 300.0
-    assert ended.sum() > 12
-    assert judge.at_most.finish_s[ended] == pytest.approx(stepped.finish_s[ended])
-    assert judge.at_most.worker_seconds[ended] == pytest.approx(stepped.worker_seconds[ended])
 
 
 def test_the_forecast_decides_better_than_a_constant_cluster_of_n():

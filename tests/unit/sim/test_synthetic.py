@@ -86,3 +86,11 @@ def test_beyond_ten_workers_the_belief_stays_as_it_is_at_ten():
     assert (wide.level[0, 10:] == wide.level[0, 9]).all()
     assert wide.cov[0, 13, 13] == wide.cov[0, 9, 9]
     assert (unknown(1, 10, 1).cov[0] == wide.cov[0, :10, :10]).all()
+
+
+def test_synthetic_profiles_repeat_and_differ():
+    first, again, other = (synthetic_profiles(20, seed) for seed in (3, 3, 4))
+    assert first == again
+    assert synthetic_profiles(5, 3) == first[:5]
+    assert all(one.stages != two.stages for one, two in zip(first, other, strict=True))
+    assert len({len(profile.jobs) for profile in first}) > 1

@@ -7,7 +7,6 @@ import pytest
 
 from kitwai.core.records.profile import MAX_TASKS, ApplicationProfile, load_profile, load_profiles
 from kitwai.errors import InvalidInputError
-from kitwai.sim.synthetic import synthetic_profiles
 
 GOOD = {
     "app": "wordcount-2g",
@@ -131,11 +130,3 @@ def test_jobs_are_the_groups_of_stages_that_parents_join():
     ]
     profile = ApplicationProfile.from_dict(change("stages", to=stages))
     assert [[stage.id for stage in job] for job in profile.jobs] == [[3, 1, 4, 2], [5]]
-
-
-def test_synthetic_profiles_repeat_and_differ():
-    first, again, other = (synthetic_profiles(20, seed) for seed in (3, 3, 4))
-    assert first == again
-    assert synthetic_profiles(5, 3) == first[:5]
-    assert all(one.stages != two.stages for one, two in zip(first, other, strict=True))
-    assert len({len(profile.jobs) for profile in first}) > 1
