@@ -15,7 +15,7 @@ from xdist.scheduler import LoadScopeScheduling, Scheduling
 from kitwai_lab.local.postgres import Postgres, PostgresError
 from places import REPOSITORY
 
-pytest.register_assert_rewrite("pool_contract", "shuffle_job")
+pytest.register_assert_rewrite("pool_contract", "read_logs_of", "shuffle_job")
 
 # How long an example takes says more of the machine than of the code.
 settings.register_profile("kitwai", deadline=None)

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 from kitwai.cli.main import build_parser, main
-from kitwai.store.store import Store
 
 COMMANDS = ["observe", "decide", "scale", "train", "models", "demo", "bench"]
 COMMANDS += ["parse-log", "metrics", "export", "import"]
@@ -38,28 +35,6 @@ def test_wrong_usage_is_one_line(arguments, words, capsys):
     assert ended.value.code == 2
     assert words in message
     assert message.count("\n") == 1
-
-
-@pytest.mark.parametrize(
-    ("connection", "arguments", "words"),
-    [
-        (None, ["observe"], "Airflow has no connection 'test_cli'"),
-        ({"host": ""}, ["observe"], "names no host"),
-        ({"host": "127.0.0.1", "extra": {"mode": "fly"}}, ["decide"], "extra field 'mode'"),
-        ({"host": "127.0.0.1"}, ["decide", "-N", "0"], "at least 1, not 0"),
-        ({"host": "127.0.0.1"}, ["decide", "-T", "0s"], "'0s' is not a time"),
-        ({"host": "127.0.0.1"}, ["scale", "--target", "11"], "must lie in 1..N (1..10)"),
-    ],
-)
-def test_errors_are_one_line_on_stderr(connection, arguments, words, monkeypatch, capfd):
-    if connection is not None:
-        fields = {"conn_type": "spark_cluster", **connection}
-        monkeypatch.setenv("AIRFLOW_CONN_TEST_CLI", json.dumps(fields))
-    code = main([*arguments, "--cluster", "test_cli"])
-    message = capfd.readouterr().err.strip().splitlines()[-1]
-    assert code == 1
-    assert message.startswith("kitwai: ")
-    assert words in message
 
 
 @pytest.mark.parametrize(
@@ -199,55 +174,6 @@ def test_train_saves_the_last_good_state_of_a_training_that_fails(
     assert last.endswith(f"It is saved as {version}.")
 
 
-def test_without_a_master_the_command_fails_and_says_what_is_missing(tmp_path):
-    fields = {"conn_type": "spark_cluster", "host": "127.0.0.1", "port": 9}
-    done = subprocess.run(
-        [sys.executable, "-m", "kitwai.cli.main", "decide", "--cluster", "nobody"],
-        env={
-            "AIRFLOW_HOME": str(tmp_path),
-            "AIRFLOW_CONN_NOBODY": json.dumps(fields),
-            "PATH": "/usr/bin:/bin",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    decision = json.loads(done.stdout)
-    assert done.returncode == 1
-    assert decision["target"] is None
-    assert decision["reason"].startswith("Nothing is touched: no master:")
-
-
-# --- what cannot be read or written is one line, before the work
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    """A folder with what commands are given by mistake, and small profiles that fit."""
-    from kitwai.sim.synthetic import synthetic_profiles
-
-    (tmp_path / "profiles").mkdir()
-    small = sorted(synthetic_profiles(40, 3), key=lambda one: one.work_s)[:4]
-    for at, profile in enumerate(small):
-        (tmp_path / "profiles" / f"{at}.json").write_text(json.dumps(profile.to_dict()))
-    for name in ("empty", "folder"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "spoilt").mkdir()
-    (tmp_path / "spoilt" / "a.json").write_text("{")
-    (tmp_path / "file").write_text("no JSON")
-    (tmp_path / "list.json").write_text("[1, 2]")
-    (tmp_path / "some.json").write_text('{"constants": {"drain_s": {"median": 3}}}')
-    (tmp_path / "huge.json").write_text(
-        '{"families": {"a": [{"inputs": {}, "cores": 1e999, "stage_work_s": [1], '
-        '"stage_tasks": [1], "gap_s": [0], "level": [1], "loss": [1]}]}}'
-    )
-    monkeypatch.chdir(tmp_path)
-    url = f"sqlite:///{tmp_path / 'kitwai.db'}"
-    Store(url)  # its migrations are logged
-    monkeypatch.setenv("AIRFLOW__KITWAI__STORE", url)
-    return tmp_path
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -310,19 +236,3 @@ def test_what_cannot_be_read_or_written_is_one_line(place, arguments, words, cap
     left = sorted(one.name for one in place.iterdir() if one.name != "kitwai.db")
     # An empty folder for results may be there already.
     assert [one for one in left if one not in (*before, "o")] == []
-
-
-@pytest.mark.parametrize("benchmark", ["step", "reaction", "clusters", "calibrate", "fidelity"])
-@pytest.mark.parametrize("out", ["none/x", "folder", "/dev/null"])
-def test_no_benchmark_begins_whose_figures_cannot_be_written(place, benchmark, out, capsys):
-    with pytest.raises(SystemExit) as ended:
-        main(["bench", benchmark, "--json", out])
-    assert ended.value.code == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert f"argument --json: {out} cannot be written" in line
-
-
-def test_the_file_of_past_runs_gets_its_folder(place, capsys):
-    assert main(["history", "--profiles", "profiles", "--out", "new/deep/h.json"]) == 0
-    assert "4 runs of 2 applications" in capsys.readouterr().out
-    assert (place / "new" / "deep" / "h.json").is_file()

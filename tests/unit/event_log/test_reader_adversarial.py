@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import copy
-import json
 import random
-import tempfile
-from dataclasses import asdict
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from event_writer import executor, job, submitted, task, two_jobs, write
-from kitwai.core.records.profile import ApplicationProfile
-from kitwai.event_log.folder import read_logs
-from kitwai.event_log.lines import wanted_lines
+from event_writer import executor, job
 from kitwai.event_log.reader import MAX_EXECUTORS, MAX_JOBS, MAX_STAGES
-from kitwai.sim.library import Library
+from read_logs_of import EVENTS, as_log, outcome
 
 HOSTILE = st.one_of(
     st.none(),
@@ -32,15 +25,6 @@ HOSTILE = st.one_of(
 )
 
 
-def events_of_a_log() -> list:
-    with tempfile.TemporaryDirectory() as folder:
-        text = write(Path(folder) / "log", *two_jobs()).read_text()
-    return [json.loads(line) for line in text.splitlines()]
-
-
-EVENTS = events_of_a_log()
-
-
 def places(value, path=()):
     """The paths of all values within a JSON value."""
     if path:
@@ -51,26 +35,6 @@ def places(value, path=()):
 
 
 PLACES = list(places(EVENTS))
-
-
-def outcome(data: bytes):
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "log").write_bytes(data)
-        (log,) = read_logs(Path(folder))
-    if log.profile is None:
-        assert log.reason.isprintable()
-        assert 0 < len(log.reason) < 1_100
-    else:
-        assert log.reason is None
-        # It is whole: it can be stored, read back and simulated.
-        text = json.dumps(asdict(log.profile), allow_nan=False)
-        assert ApplicationProfile.from_dict(json.loads(text)) == log.profile
-        Library([log.profile])
-    return log
-
-
-def as_log(events) -> bytes:
-    return b"".join(json.dumps(one).encode() + b"\n" for one in events)
 
 
 @given(
@@ -114,29 +78,6 @@ def test_any_bytes_anywhere(data):
     outcome(bytes(log))
 
 
-@given(
-    lines=st.lists(
-        st.tuples(st.sampled_from(["A", "B", "C"]), st.integers(0, 700), st.booleans()), max_size=8
-    ),
-    size=st.integers(1, 400),
-    ended=st.booleans(),
-)
-@settings(deadline=None, max_examples=200)
-def test_wanted_lines_come_out_whole_however_the_pieces_are_cut(lines, size, ended):
-    texts = [
-        b'{"Event":"%s","x":"%s"}%s' % (name.encode(), b"y" * count, b"\r" * carriage)
-        for name, count, carriage in lines
-    ]
-    data = b"\n".join(texts) + b"\n" * ended
-    pieces = [data[at : at + size] for at in range(0, len(data), size)]
-    expected = [
-        (number, name.encode(), text)
-        for number, ((name, *_), text) in enumerate(zip(lines, texts, strict=True), start=1)
-        if name != "B"
-    ]
-    assert list(wanted_lines(pieces, {b"A", b"C"})) == expected
-
-
 @given(st.binary(max_size=500))
 @settings(deadline=None)
 def test_any_file(data):
@@ -163,32 +104,6 @@ def test_a_log_cut_anywhere_else_has_no_end():
 
 
 @pytest.mark.parametrize(
-    "line",
-    [
-        b'{"Event":"SparkListenerTaskEnd","x":' + b"[" * 200_000 + b"\n",
-        b'{"x":' * 200_000 + b"\n",
-        b'{"x":1}\n',
-        b'{"Event":5}\n',
-        b"[]\n",
-        b"null\n",
-        b'{"Event":"SparkListenerTaskEnd"}\n',
-        b'{"Event":"SparkListenerTaskEnd","Stage ID":1e999}\n',
-    ],
-    ids=range(8),
-)
-def test_a_line_that_is_no_event_is_named(line):
-    log = outcome(as_log(EVENTS[:3]) + line + as_log(EVENTS[3:]))
-    assert log.reason.startswith("line 4 is no ")
-
-
-def test_long_lines_of_other_events_do_no_harm():
-    long = (
-        b'{"Event":"org.apache.spark.sql.SparkListenerOther","plan":"' + b"x" * 5_000_000 + b'"}\n'
-    )
-    assert outcome(as_log(EVENTS[:3]) + long + as_log(EVENTS[3:])).profile is not None
-
-
-@pytest.mark.parametrize(
     ("lines", "what"),
     [
         ([job(n, 2_000, 3_000, {})[0] for n in range(MAX_JOBS + 1)], "jobs"),
@@ -201,17 +116,3 @@ def test_more_than_any_application_has_is_refused(lines, what):
     log = outcome(as_log([*EVENTS[:3], *lines, *EVENTS[3:]]))
     assert log.reason.startswith("it names more than")
     assert log.reason.endswith(what)
-
-
-@pytest.mark.timeout(60)
-def test_the_most_tangled_stages_are_read_in_time():
-    """1,000 stages that ran, each waiting for all before it by way of stages that never ran."""
-    stages, skipped = range(0, 2_000, 2), range(1, 2_000, 2)
-    parents = {one: [*range(1, one, 2)] for one in stages} | {one: [one - 1] for one in skipped}
-    begin, end = job(0, 2_000, 9_000_000, dict(sorted(parents.items())))
-    events = [executor("1", 1_500), begin]
-    for one in stages:
-        at_ms = 2_000 + 10 * one
-        events += [submitted(one, at_ms), task(one, 0, at_ms, at_ms + 15)]
-    log = outcome(as_log([*EVENTS[:3], *events, end, EVENTS[-1]]))
-    assert len(log.profile.stages[-1].parents) == 999

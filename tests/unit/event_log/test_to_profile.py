@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from event_writer import EVENT_LOGS, event, executor, job, submitted, task, two_jobs, write
@@ -55,38 +53,6 @@ def test_without_later_tasks_there_is_no_first_task_cost(tmp_path):
     assert profile_of(read, source="test").stages[0].task_ms == (1_000,)
 
 
-def test_parents_that_never_ran_give_way_to_their_ancestors(tmp_path):
-    begin, end = job(0, 2_000, 9_000, {0: [], 1: [0], 2: [1, 7], 7: []})
-    tasks = [task(0, 0, 2_100, 3_000), task(2, 0, 3_100, 4_000)]
-    found = profile(tmp_path / "log", executor("1", 1_500), begin, *tasks, end)
-    assert {stage.id: stage.parents for stage in found.stages} == {0: (), 2: (0,)}
-
-
-def test_jobs_that_overlap_wait_for_what_had_ended(tmp_path):
-    """As adaptive execution submits a query: each stage a job, parents renumbered."""
-    jobs = [
-        job(0, 2_000, 3_000, {0: []}),
-        job(1, 2_010, 5_000, {1: []}),
-        job(2, 3_100, 4_000, {3: [2], 2: []}),
-        job(3, 5_100, 6_000, {6: [4, 5], 4: [], 5: []}),
-    ]
-    found = profile(
-        tmp_path / "log",
-        executor("1", 1_500, 4),
-        *(begin for begin, _ in jobs),
-        *(submitted(0, 2_001), submitted(1, 2_011), submitted(3, 3_101), submitted(6, 5_101)),
-        task(0, 0, 2_050, 3_000),
-        task(1, 0, 2_050, 5_000),
-        task(3, 0, 3_150, 4_000),
-        task(6, 0, 5_150, 6_000),
-        *(end for _, end in jobs),
-    )
-    parents = {stage.id: stage.parents for stage in found.stages}
-    # Stage 6 came when nothing overlapped any more: it waits for all that nothing had joined.
-    assert parents == {0: (), 1: (), 3: (0,), 6: (1, 3)}
-    assert [stage.gap_ms for stage in found.stages if stage.id in (3, 6)] == [150, 150]
-
-
 def test_a_wait_for_a_free_slot_is_no_driver_time(tmp_path):
     begin, end = job(0, 2_000, 9_000, {0: [], 1: [], 2: [1]})
     found = profile(
@@ -133,46 +99,6 @@ def test_a_task_may_need_several_cores(tmp_path):
     assert found.cores_per_worker == 2
     later = event("EnvironmentUpdate", **{"Spark Properties": {"spark.task.cpus": "4"}})
     assert profile(tmp_path / "log", *events, later).cores_per_worker == 2
-
-
-def another():
-    start = {"App Name": "count", "App ID": "app-2", "Timestamp": 1_000}
-    return event("ApplicationStart", **start)
-
-
-def test_compressed_logs_read_the_same(tmp_path):
-    assert profile(tmp_path / "log.gz", *two_jobs()) == profile(tmp_path / "log", *two_jobs())
-
-
-@pytest.mark.parametrize(
-    ("make", "fault"),
-    [
-        (lambda path: path, "does not exist"),
-        (lambda path: path.mkdir() or path, "no file events_"),
-        (lambda path: os.mkfifo(path), "it is no file"),
-        (lambda path: path.write_text('{"Event":"SparkListenerJobStart"}\n'), "line 1 is no Spark"),
-        (lambda path: path.write_text("once upon a time\n"), "line 1 is no event"),
-        (lambda path: path.write_bytes(b"\xff\xfe\x00\n"), "line 1 is no event"),
-        (lambda path: path.write_text(""), "does not hold the start"),
-        (lambda path: write(path, *two_jobs(), end=None), "does not hold the end"),
-        (lambda path: write(path, *two_jobs(), end=999), "ends before it starts"),
-        (lambda path: write(path, *two_jobs(), another()), "more than one application"),
-    ],
-)
-def test_what_is_no_event_log_is_one_clear_error(make, fault, tmp_path):
-    path = tmp_path / "log"
-    make(path)
-    with pytest.raises(InvalidInputError, match=fault):
-        read_event_log(path)
-
-
-def test_a_damaged_compressed_log_is_one_clear_error(tmp_path):
-    path = write(tmp_path / "log.gz", *two_jobs())
-    data = bytearray(path.read_bytes())
-    data[30:60] = bytes(30)
-    path.write_bytes(data)
-    with pytest.raises(InvalidInputError, match=r"log\.gz"):
-        read_event_log(path)
 
 
 def test_an_application_without_stages_has_no_profile(tmp_path):
