@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from kitwai.core.forecast.arrays import Floats, Ints, View
@@ -83,13 +85,23 @@ def of_stages_alike(
     return mean, np.minimum(variance, seen * variance + (1.0 - seen) * left)
 
 
-Cells = tuple[Ints, Ints, Ints, Floats, Floats]
-"""Of each cell: row, stage, worker count less one, finished tasks, their run time in seconds."""
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """The C cells of a view that hold finished tasks: one cell a stage and worker count. All [C].
+
+    ``row``, ``stage``: position of the application and of its stage in the view; ``count``: workers
+    that served, less one; ``tasks``: finished tasks; ``run_s``: sum of their run times in seconds.
+    """
+
+    row: Ints
+    stage: Ints
+    count: Ints
+    tasks: Floats
+    run_s: Floats
 
 
 def cells(view: View, counts: int) -> Cells:
-    """The cells that hold finished tasks. They are few: a sum over them takes a tenth of one over
-    all.
+    """The cells that hold finished tasks. A sum over them takes a tenth of a sum over all cells.
 
     :param counts: cells of more workers are left out.
     """
@@ -97,7 +109,9 @@ def cells(view: View, counts: int) -> Cells:
     row, stage, count = np.unravel_index(at, view.cell_n.shape)
     inside = (count >= 1) & (count <= counts)
     row, stage, count = row[inside], stage[inside], count[inside]
-    return row, stage, count - 1, view.cell_n[row, stage, count], view.cell_s[row, stage, count]
+    return Cells(
+        row, stage, count - 1, view.cell_n[row, stage, count], view.cell_s[row, stage, count]
+    )
 
 
 def gaps(view: View) -> Floats:

@@ -83,7 +83,7 @@ def learn_tails(
         present count; ``informed``: [B] whether the family is known.
     """
     ended = view.ended & (view.complete > 0) & np.isfinite(view.ended_s)
-    row, stage, count, n, cell_s = finished
+    row, stage, count = finished.row, finished.stage, finished.count
     m, lost = slots[row, count], loss[row, count]
     k = np.maximum(np.where(ended, view.complete, view.tasks)[row, stage], 1).astype(np.float64)
     waves = makespan_of(k, m)
@@ -95,7 +95,7 @@ def learn_tails(
     # Stages under way count by the part of their time that lies before the last end.
     part = np.clip((last[:, None] - began) / np.maximum(view.now[:, None] - began, 1e-9), 0.0, 1.0)
     part = np.where(ended, 1.0, np.where(view.active + view.complete > 0, part, 0.0))
-    n, cell_s = n * part[row, stage], cell_s * part[row, stage]
+    n, cell_s = finished.tasks * part[row, stage], finished.run_s * part[row, stage]
 
     def of_stages(values: Floats) -> Floats:
         return sums((row, stage), values, ended.shape)
@@ -194,9 +194,10 @@ def _overdue(view: View, finished: Cells, waves: Floats) -> Bools:
     last = (view.active > 0) & (view.complete > 0) & (view.active + view.complete >= view.tasks)
     if not last.any():
         return last
-    row, stage, _, n, cell_s = finished
-    tasks = sums((row, stage), n, last.shape)
-    expected_s = _divide(sums((row, stage), cell_s * (waves + OVERDUE), last.shape), tasks)
+    of_stage = (finished.row, finished.stage)
+    tasks = sums(of_stage, finished.tasks, last.shape)
+    expected_s = sums(of_stage, finished.run_s * (waves + OVERDUE), last.shape)
+    expected_s = _divide(expected_s, tasks)
     return np.asarray(last & (tasks > 0) & (view.now[:, None] - view.began_s > expected_s))
 
 

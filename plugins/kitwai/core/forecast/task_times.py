@@ -43,23 +43,23 @@ def learn_levels(
     :param weight: [B, S] h, and ``weight_var`` how well it is known.
     """
     shape = weight.shape
-    row, stage, count, n, cell_s = finished
+    row, stage, tasks = finished.row, finished.stage, finished.tasks
     of_stage = (row, stage)
-    y = np.log(np.maximum(cell_s / n, 1e-6)) - weight[row, stage]
+    y = np.log(np.maximum(finished.run_s / tasks, 1e-6)) - weight[row, stage]
     active, complete = view.active[row, stage], view.complete[row, stage]
     # Tasks of a lost worker run again, so that fewer may be complete than have finished.
     running = active / np.maximum(active + complete, 1)
-    noise = TASK_SIGMA**2 / n + (CENSORED * running) ** 2
+    noise = TASK_SIGMA**2 / tasks + (CENSORED * running) ** 2
     # Only whole stages tell how stages differ: the first tasks that finish are the short ones.
-    whole = np.where(view.ended[row, stage], n, 0.0)
-    beyond = y - prior.level[row, count]
+    whole = np.where(view.ended[row, stage], tasks, 0.0)
+    beyond = y - prior.level[row, finished.count]
     spread2 = _spread2(sums(of_stage, beyond * whole, shape), sums(of_stage, whole, shape), prior)
     before = spread2[:, None] + weight_var
     level, cov = _levels(prior, finished, y, noise, before)
     _wait(view, weight, weight_var, level, cov)
     inside = 1.0 / noise
     own_var = 1.0 / (sums(of_stage, inside, shape) + 1.0 / before)
-    own = sums(of_stage, inside * (y - level[row, count]), shape) * own_var
+    own = sums(of_stage, inside * (y - level[row, finished.count]), shape) * own_var
     new = np.flatnonzero(~prior.informed)
     if len(new):
         own[new], own_var[new] = of_stages_alike(
@@ -80,8 +80,8 @@ def _levels(
     :param y: of each cell, what it tells of l, with variance ``noise``; ``before``: [B, S] variance
         of the stages' deviation.
     """
-    row, stage, count, _, _ = finished
-    precision = 1.0 / (noise + before[row, stage])
+    row, count = finished.row, finished.count
+    precision = 1.0 / (noise + before[row, finished.stage])
     shape = prior.level.shape
     total = sums((row, count), precision, shape)
     observed = sums((row, count), precision * y, shape)
@@ -90,11 +90,11 @@ def _levels(
     together = _at_several_counts(prior, finished, before.shape)
     total[together] = 0.0
     for i in np.flatnonzero((total > 0).any(axis=0)):
-        told = np.flatnonzero(total[:, i] > 0)
-        its = cov[told]
-        gain = its[:, :, i] / (its[:, i, i] + 1.0 / total[told, i])[:, None]
-        level[told] += gain * (observed[told, i] - level[told, i])[:, None]
-        cov[told] = its - gain[:, :, None] * its[:, None, i, :]
+        rows = np.flatnonzero(total[:, i] > 0)
+        before_i = cov[rows]
+        gain = before_i[:, :, i] / (before_i[:, i, i] + 1.0 / total[rows, i])[:, None]
+        level[rows] += gain * (observed[rows, i] - level[rows, i])[:, None]
+        cov[rows] = before_i - gain[:, :, None] * before_i[:, None, i, :]
     if len(together):
         level[together], cov[together] = _together(prior, together, finished, y, noise, before)
     return level, cov
@@ -107,9 +107,9 @@ def _at_several_counts(prior: Prior, finished: Cells, shape: tuple[int, ...]) ->
     Stages of known families keep a deviation for every count: what differs from a plan that names
     the stage is mostly not the stage, but how it scales.
     """
-    row, stage, _, _, _ = finished
     # Each cell is one count of one stage.
-    several = sums((row, stage), np.ones(len(row)), shape).max(axis=1, initial=0.0) > 1
+    cell_count = np.ones(len(finished.row))
+    several = sums((finished.row, finished.stage), cell_count, shape).max(axis=1, initial=0.0) > 1
     return np.flatnonzero(several & ~prior.informed)
 
 
@@ -124,9 +124,9 @@ def _together(
     counts = prior.level.shape[1]
     place = np.full(len(prior.level), -1)
     place[rows] = np.arange(len(rows))
-    row, stage, count, _, _ = finished
-    inside = np.flatnonzero(place[row] >= 0)
-    row, stage, count = place[row[inside]], stage[inside], count[inside]
+    inside = np.flatnonzero(place[finished.row] >= 0)
+    row, stage = place[finished.row[inside]], finished.stage[inside]
+    count = finished.count[inside]
     weight, y = 1.0 / noise[inside], y[inside]
     # [B, S, W]: D^-1 and D^-1 y by stage and count.
     shape = (len(rows) * before.shape[1], counts)
