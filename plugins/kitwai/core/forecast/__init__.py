@@ -1,1 +1,1 @@
-"""When an application will end at each worker count, as a distribution."""
+"""Forecasts when an application will end at each worker count, as a distribution."""

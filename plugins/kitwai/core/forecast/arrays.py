@@ -1,7 +1,7 @@
-"""What Spark and the pool show of B running applications at one moment, as arrays.
+"""The view: what Spark and the pool show of B running applications at one moment, as arrays.
 
-The simulator and the live cluster give the same view, so that a policy is asked the same question
-in both.
+The simulator and the live cluster give the same view. So a policy is asked the same question in
+both.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ class View:
     workers    [B]        workers that serve or start, without those that leave
     serving    [B]        workers that take tasks
     cores      [B]        task slots a worker
-    jobs       [B]        jobs submitted so far, those that have ended too
+    jobs       [B]        jobs submitted so far, ended jobs included
     busy       [B]        share of the slots in use over the last step, 0..1
     tasks      [B, S]     tasks of a stage; 0 while Spark has not shown it
     active     [B, S]     tasks under way
     complete   [B, S]     finished tasks
     run_s      [B, S]     run time of the finished tasks in seconds
     ended      [B, S]     whether the stage has ended
-    over       [B]        whether the application has ended: nothing is asked for it any more
+    over       [B]        whether the application has ended; it gets no target any more
     began_s    [B, S]     when the stage's first task was launched; inf before
     ended_s    [B, S]     when its last task ended; inf before
     cell_n     [B, S, W]  finished tasks by the workers that served when they were launched
-    cell_s     [B, S, W]  run time of those in seconds
+    cell_s     [B, S, W]  run time of these tasks in seconds
     ========== =========  =========================================================
     """
 
@@ -69,7 +69,7 @@ class View:
         return View(*(getattr(self, name)[rows] for name in self.__slots__))
 
     def padded(self, stages: int) -> View:
-        """The view with room for at least so many stages; those that are added have no tasks."""
+        """The view with at least ``stages`` stages; the added stages have no tasks."""
         more = max(0, stages - self.tasks.shape[1])
         if not more:
             return self

@@ -1,15 +1,16 @@
-"""What is believed of the time that is left, as a function of the worker count: a distribution.
+"""The forecast: the time that is left of an application at each worker count, as a distribution.
 
-The model. A task of stage s, with n workers serving, takes exp(l_n + h_s + e_s) seconds on average:
-``l`` is the level at each worker count (work and slowdown together), ``h`` the known weight of the
-stage, ``e`` what makes the stage differ from it. Before the run ``l`` is Gaussian: mean and
-covariance come from the runs of the family (`kitwai.core.forecast.past_runs`), or, where nothing
-is known, are `kitwai.core.forecast.prior.unknown`. Every finished task then tells of ``l`` at the
-count it ran at and of its stage; through the covariance it tells of the other counts too
-(`kitwai.core.forecast.task_times`).
+The model. With n workers serving, a task of stage s takes exp(l_n + h_s + e_s) seconds on average.
+``l`` is the level at each worker count: work and slowdown together. ``h`` is the known weight of
+the stage. ``e`` is the stage's deviation from that weight.
 
-All arrays carry a leading batch axis B, so that the simulator asks the same function as the live
-cluster. W is the number of worker counts, index i stands for i + 1 workers.
+Before the run ``l`` is Gaussian. Its mean and covariance come from the past runs of the family
+(`kitwai.core.forecast.past_runs`), or from `kitwai.core.forecast.prior.unknown`. Every finished
+task then tells of its stage, and of ``l`` at the count at which it ran. Through the covariance it
+tells of the other counts too (`kitwai.core.forecast.task_times`).
+
+All arrays have a leading batch axis B, so the simulator and the live cluster call the same
+function. W is the number of worker counts; index i stands for i + 1 workers.
 """
 
 from __future__ import annotations
@@ -25,43 +26,55 @@ from kitwai.core.forecast.stragglers import learn_tails, tails_left
 from kitwai.core.forecast.task_times import learn_levels
 
 FORECAST_SIGMA = 0.005
-"""Sigma of the log of a forecast whose rates and tails are all known."""
+"""Sigma of the log of the time left when all rates and tails are known."""
 
 TROUBLED = 0.1
-"""What else befalls runs whose tasks straggle, as hosts that fail: sigma of the log of their time
-left."""
+"""Extra sigma of the log of the time left of a run with stragglers.
+
+Such runs have other troubles too, such as hosts that fail."""
 
 SHUFFLE_PARTITIONS = 200
 """Spark's default of spark.sql.shuffle.partitions."""
 
 SHUFFLE_WEIGHT = (-2.5, 1.2)
-"""Log of the time of a shuffle partition's task over that of another of the application, where
-nothing is known of the family: mean and sigma. However little data there is, Spark cuts it into so
-many pieces."""
+"""Log of the time of a shuffle partition's task over the time of another task of the application:
+mean and sigma, for unknown families. Spark makes so many partitions however little data it has."""
 
 MORE_STAGES = (-0.5, 1.0)
-"""Log of the share of a stage that no run of the family had, over that of one of its stages: mean
-and sigma, so that one more is expected to take as long as they do on average."""
+"""Log of the share of a stage that no run of the family had, over the share of a known stage: mean
+and sigma. With these an added stage is expected to take as long as a known stage on average."""
 
 MORE_JOBS = (0.6, 0.5)
-"""Jobs still to come after those shown, of an application of unknown family that has submitted more
-than one: mean and sigma. One that has submitted a single one is not expected to submit another."""
+"""Jobs still to come after the jobs shown: mean and sigma.
+
+Only for an application of an unknown family that has submitted more than one job. After a single
+job no other job is expected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """The time left of B applications, if n workers were held from now on.
 
-    ``left_s`` [B, W]: its median in seconds; ``sigma`` [B, W]: standard deviation of its log;
-    ``progress`` [B]: share of the believed work that is done; ``tasks_left`` [B]: of the stages
-    shown or planned; ``task_s`` [B]: mean time of those at the present count;
-    ``level`` [B, W] and ``cov`` [B, W, W]: the posterior of l;
-    ``tail`` [B] and ``tail_sigma`` [B]: believed calm tail of a stage in mean task times, and
-    ``straggling`` [B]: the chance that the run has stragglers (`kitwai.core.forecast.stragglers`);
-    ``spread`` [B]: sigma of e; ``surprise`` [B]: how far the run has moved l at the present count;
-    ``stages_ended`` [B]: how many; ``known`` [B]: whether there is work to forecast; ``told`` [B]:
-    whether a finished task or a past run tells of it, and not only what applications in general
-    need.
+    ============ ========= ================================================================
+    field        shape     meaning
+    ============ ========= ================================================================
+    left_s       [B, W]    median of the time left in seconds
+    sigma        [B, W]    standard deviation of its log
+    progress     [B]       share of the expected work that is done, 0..1
+    tasks_left   [B]       tasks left of the stages shown or planned
+    task_s       [B]       mean time of these tasks in seconds at the present count
+    level        [B, W]    mean of l after the run so far
+    cov          [B, W, W] covariance of l
+    tail         [B]       mean calm tail of a stage in mean task times
+    tail_sigma   [B]       its standard deviation
+    straggling   [B]       chance that the run has stragglers
+    spread       [B]       sigma of e
+    surprise     [B]       how far the run has moved l at the present count
+    stages_ended [B]       number of ended stages
+    known        [B]       whether there is work to forecast
+    told         [B]       whether a finished task or a past run tells of the application; else
+                           the forecast says what applications in general need
+    ============ ========= ================================================================
     """
 
     left_s: Floats
@@ -82,17 +95,17 @@ class Forecast:
 
 
 def forecast(view: View, prior: Prior, start_delay_s: float) -> Forecast:
-    """What is believed now.
+    """The forecast from what the view shows and the prior knows.
 
-    A target above the workers that serve helps only after ``start_delay_s`` (half of it for those
-    that are starting already); until then those that serve work alone.
+    A target above the serving workers helps only after ``start_delay_s``, or after half of it for
+    workers that are starting already. Until then the serving workers work alone.
     """
     counts = prior.level.shape[1]
     stages = view.tasks.shape[1]
     shown = view.tasks > 0
     planned = _fit(prior.tasks, stages)
     tasks = np.where(shown, view.tasks, planned)
-    # Nothing is known of the family: a stage of Spark's default count is a shuffle's.
+    # In an unknown family, a stage with Spark's default count of partitions is a shuffle.
     shuffle = ~prior.informed[:, None] & (tasks == SHUFFLE_PARTITIONS)
     more = prior.informed[:, None] & (planned == 0)
     usual = np.log(np.maximum((prior.tasks > 0).sum(axis=1), 1))[:, None]
@@ -119,8 +132,8 @@ def forecast(view: View, prior: Prior, start_delay_s: float) -> Forecast:
     gap_s, here_s = gaps(view), task_s * scale[:, None]
     tails = learn_tails(view, finished, gap_s, slots, loss, here_s, prior.informed)
     waves = makespan(left, slots)
-    # Tails below zero (stages that overlap fill each other's last waves) spare no more than the
-    # slots' idle time.
+    # Stages that overlap fill each other's last waves, so tails may lie below zero. They save no
+    # more than the slots' idle time.
     late, late_var = tails_left(tails, left, slots, task_s)
     rate = np.exp(level)
     at = (task_s[:, None, :] @ waves)[:, 0] * loss
@@ -165,8 +178,9 @@ def forecast(view: View, prior: Prior, start_delay_s: float) -> Forecast:
 def _job_to_come(
     view: View, prior: Prior, task_s: Floats, slots: Floats, rate: Floats, gap_s: Floats
 ) -> tuple[Floats, Floats]:
-    """What one job takes if it is as those shown are on average: [B, W] seconds at every count, and
-    [B] as a share of the work shown. 0 where none is to be expected (`MORE_JOBS`).
+    """One job to come, as long as the jobs shown are on average. 0 where none is expected.
+
+    :returns: [B, W] its seconds at every count, and [B] its share of the work shown (`MORE_JOBS`).
     """
     job_s, share = np.zeros_like(rate), np.zeros(len(rate))
     rows = np.flatnonzero(~prior.informed & (view.jobs > 1))
@@ -179,9 +193,11 @@ def _job_to_come(
 
 
 def _of_level(cov: Floats, present: Ints, learnt: Floats) -> Floats:
-    """[B, W] variance that not knowing l makes. The deviation of a stage that was seen is what its
-    tasks took less l: for a share ``learnt`` [B] of the work left, an error of l at the count that
-    was seen is made good by it, and only what l differs by from there remains.
+    """[B, W] variance of the log of the time left that comes from l.
+
+    The deviation of a stage that was seen is the time of its tasks less l. So for a share
+    ``learnt`` [B] of the work left, the deviation makes up for an error of l at the present count.
+    There only the difference of l between the two counts is uncertain.
     """
     rows = np.arange(len(present))
     there, towards = cov[rows, present, present], cov[rows, present]
@@ -190,7 +206,7 @@ def _of_level(cov: Floats, present: Ints, learnt: Floats) -> Floats:
 
 
 def _with_start_up(at: Floats, view: View, start_delay_s: float) -> Floats:
-    """[B, W] time left at every target, with the start-up of workers that do not serve yet."""
+    """[B, W] seconds left at every target, with the start-up of workers that do not serve yet."""
     counts = at.shape[1]
     targets = np.arange(1, counts + 1)[None, :]
     serving = view.serving[:, None]
@@ -204,7 +220,7 @@ def _with_start_up(at: Floats, view: View, start_delay_s: float) -> Floats:
 
 
 def _fit(array: Floats, stages: int) -> Floats:
-    """The first ``stages`` columns, filled with zeros where there are fewer."""
+    """The first ``stages`` columns of the array. Missing columns are zero."""
     if array.shape[1] >= stages:
         return array[:, :stages]
     return np.pad(array, ((0, 0), (0, stages - array.shape[1])))

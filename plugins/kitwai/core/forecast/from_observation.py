@@ -1,4 +1,4 @@
-"""From an observation to what a policy is asked: the live cluster as the simulator's `View`."""
+"""Makes the `View` that a policy is asked about from an observation of a live cluster."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ _OVER = ("COMPLETE", "FAILED")
 
 
 def with_counts(observation: Observation, *earlier: Observation) -> Observation:
-    """The observation, its stages' finished tasks told apart by the workers that ran them.
+    """The observation, with the finished tasks of each stage split by how many workers served.
 
-    Spark sums a stage's run times over its whole life. What was added since the stage was last seen
-    is counted for the application's workers that served then; without it, for those that serve now.
+    Spark sums a stage's run times over its whole life. The tasks that were added since the last
+    look count for the application's workers that served at that look. At the first look they
+    count for the workers that serve now.
 
-    :param earlier: observations before it, newest first: one in which a driver or the master gave
-        no answer does not hide what those before it knew.
+    :param earlier: earlier observations, newest first. If a driver or the master gave no answer in
+        one observation, the observations before it are used.
     """
     if observation.applications is None:
         return observation
@@ -40,7 +41,7 @@ def _stages_counted(
     now = before = _served(observation, application)
     known: dict[int, tuple[Stage, int | None]] = {}
     for look in reversed(earlier):
-        then = next((one for one in look.applications or () if one.id == application.id), None)
+        then = next((app for app in look.applications or () if app.id == application.id), None)
         before = _served(look, then if then is not None and then.executors else application)
         if then is not None:
             known |= {stage.id: (stage, before) for stage in then.stages or ()}
@@ -58,16 +59,16 @@ def _served(observation: Observation, application: Application) -> int | None:
 
 def _counted(stage: Stage, previous: Stage | None, before: int | None, now: int | None) -> Stage:
     ran = previous.ran if previous is not None else ()
-    tasks = stage.complete - sum(one.tasks for one in ran)
-    run_ms = stage.run_ms - sum(one.run_ms for one in ran)
-    # Spark counts in whole milliseconds: anything less is what rounding leaves of a sum.
+    tasks = stage.complete - sum(part.tasks for part in ran)
+    run_ms = stage.run_ms - sum(part.run_ms for part in ran)
+    # Spark counts in whole milliseconds, so a smaller difference is a rounding error of the sum.
     if tasks < 0 or run_ms < -1.0:  # a new attempt of the stage
         ran, tasks, run_ms = (), stage.complete, stage.run_ms
     run_ms = max(run_ms, 0.0)
     workers = before if before else now
     if tasks == 0 or not workers:
         return replace(stage, ran=ran)
-    added = {one.workers: one for one in ran}
+    added = {part.workers: part for part in ran}
     old = added.get(workers, Ran(workers, 0, 0.0))
     added[workers] = Ran(workers, old.tasks + tasks, old.run_ms + run_ms)
     return replace(stage, ran=tuple(added[key] for key in sorted(added)))
@@ -85,9 +86,10 @@ def view_of(
 ) -> View:
     """One application (B = 1) as the simulator would show it.
 
-    :param workers: those that serve or start for it; ``serving``: those that take tasks.
-    :param cores: task slots a worker; ``counts``: the most workers to tell apart.
-    :param stages: S at least: those that Spark has not submitted yet stand there without tasks.
+    :param workers: workers that serve or start for it; ``serving``: workers that take tasks.
+    :param cores: task slots a worker; ``counts``: more workers count as so many.
+    :param stages: the view has at least so many stages. A stage that Spark has not submitted yet
+        has no tasks.
     """
     shown = sorted(application.stages or (), key=lambda stage: stage.id)
     now = application.elapsed_s

@@ -1,11 +1,11 @@
-"""From the past runs of a family to what is believed of its next run: work and scale-out curve.
+"""Makes the prior of a family's next run from its past runs: work, and its scale-out curve.
 
-Gaussian-process regression over the announced inputs, with one kernel for all outputs (the log of
-the total work at every worker count, the stages' shares, the forecast's own loss): a linear part,
-since work grows as a power of the size, and a smooth part for what bends, cliffs included. The
-kernel's scales are chosen by marginal likelihood (Rasmussen and Williams, "Gaussian Processes for
-Machine Learning", 2006, sections 2.7 and 5.4); the errors of leaving one run out give the
-covariance between the counts.
+The prior is a Gaussian-process regression over the announced inputs. One kernel serves all outputs:
+the log of the total work at every worker count, the stages' shares, and the forecast's own loss.
+The kernel has a linear part, since work grows as a power of the size. Its smooth part follows
+bends and cliffs. Its scales are chosen by marginal likelihood (Rasmussen and Williams, "Gaussian
+Processes for Machine Learning", 2006, sections 2.7 and 5.4). The errors of leaving one run out
+give the covariance between the counts.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from kitwai.core.forecast.arrays import Floats
 from kitwai.core.forecast.prior import Prior, unknown
 
 RUN_SIGMA = 0.07
-"""Sigma of a hidden factor on all of a run's work: data differ, machines are shared."""
+"""Sigma of a hidden factor on all work of a run: data differ, and machines are shared."""
 
 _FARTHEST = 30.0
-"""How many standard deviations beyond the runs known an input may lie."""
+"""An input that lies more standard deviations from the past runs counts as if it lay so far."""
 
 _STAGE_SIGMA = 0.05
 _ERROR_SIGMA = 0.05
@@ -38,12 +38,13 @@ _ROUNDS = 2
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One past run: its inputs, and for S stages and W worker counts:
+    """One past run, with S stages and W worker counts.
 
-    ``stage_work_s`` [S] total task time of a stage; ``stage_tasks`` [S]; ``gap_s`` [S] driver time
-    before it; ``level`` [W] log of the total task time at each worker count; ``loss`` [W] log of
-    the run's time at that count over what the rates alone say (`kitwai.core.forecast.prior.Prior`);
-    ``cores``: task slots a worker; ``app``: the run's application id.
+    ``inputs``: the announced inputs; ``stage_work_s`` [S]: total task time of a stage in seconds;
+    ``stage_tasks`` [S]: its tasks; ``gap_s`` [S]: driver time before it in seconds; ``level`` [W]:
+    log of the total task time at each worker count; ``loss`` [W]: log of the run's time at that
+    count over the time that the rates alone give (`kitwai.core.forecast.prior.Prior`); ``cores``:
+    task slots a worker; ``app``: the run's application id.
     """
 
     inputs: Mapping[str, float]
@@ -57,20 +58,18 @@ class Record:
 
 
 def comparable(records: Sequence[Record], counts: int, cores: int) -> list[Record]:
-    """Those that tell of ``counts`` workers of ``cores`` cores: a record tells of the counts up to
-    which it was made, on workers of its own size.
-    """
-    return [one for one in records if len(one.level) >= counts and one.cores == cores]
+    """Past runs that cover 1..``counts`` workers and were made on workers with ``cores`` cores."""
+    return [run for run in records if len(run.level) >= counts and run.cores == cores]
 
 
 def prior_of(
     records: Sequence[Record], inputs: Mapping[str, float], counts: int, stages: int
 ) -> Prior:
-    """What is believed (B = 1) of a run with these inputs.
+    """The prior (B = 1) of a run with these inputs.
 
-    :param records: past runs of the family, none with the same inputs; with none of them nothing is
-        known. Each tells of ``counts`` workers at least.
-    :param stages: S of the result, unless the family's runs have more.
+    :param records: past runs of the family, `comparable` with ``counts``. Without any, the prior is
+        `kitwai.core.forecast.prior.unknown`.
+    :param stages: stages of that unknown prior. A known prior has the family's stages.
     """
     if not records:
         return unknown(1, counts, stages)
@@ -88,7 +87,7 @@ def prior_of(
     mean, errors, variance, errors_variance = _regress(x, x_new, outputs, counts)
     ends = [counts, 2 * counts, 2 * counts + shape, 2 * counts + 2 * shape]
     level, loss, share, task, total_gap = np.split(mean, ends)
-    # Where the driver's time goes is the same in all runs, how much there is of it is not.
+    # Driver time falls before the same stages in all runs, but its amount differs.
     usual = gaps.mean(axis=0)
     gap_s = np.expm1(np.maximum(total_gap[0], 0.0)) * usual / max(usual.sum(), 1e-9)
     total_error = errors[:, :counts] + errors[:, counts : 2 * counts]
@@ -115,21 +114,23 @@ def prior_of(
 def _features(
     history: Sequence[Mapping[str, float]], inputs: Mapping[str, float]
 ) -> tuple[Floats, Floats]:
-    """Inputs as standardised columns: those that every run names; logs where all are positive.
+    """The inputs that every run names, as standardised columns.
 
-    Beyond `_FARTHEST` nothing is told apart, and a column that overflows tells nothing.
+    Inputs that are positive in all runs count by their logs. A column that overflows is left out.
+
+    :returns: [H, D] of the past runs, and [D] of the new run, cut at `_FARTHEST`.
     """
-    names = [name for name in sorted(inputs) if all(name in one for one in history)]
+    names = [name for name in sorted(inputs) if all(name in run for run in history)]
     columns, new = [np.zeros(len(history))], [0.0]
     for name in names:
-        values = np.array([*(one[name] for one in history), inputs[name]], dtype=np.float64)
+        values = np.array([*(run[name] for run in history), inputs[name]], dtype=np.float64)
         if (values > 0).all():
             values = np.log(values)
         with np.errstate(over="ignore", invalid="ignore"):
             if np.ptp(values) < 1e-9:
                 continue
             spread = values[:-1].std()
-            # An input that never varied before: nothing tells what it does.
+            # The effect of an input that never varied before is unknown.
             values = (values - values[:-1].mean()) / (spread if spread > 1e-9 else np.ptp(values))
         if not np.isfinite(values).all():
             continue
@@ -141,8 +142,12 @@ def _features(
 def _regress(
     x: Floats, x_new: Floats, outputs: Floats, counts: int
 ) -> tuple[Floats, Floats, float, Floats]:
-    """Predictions [O] at ``x_new``, errors [H, O] of leaving one run out, and their variances in
-    units of the outputs' own scale: of the prediction, and [H] of the errors.
+    """Gaussian-process regression of O outputs of H past runs.
+
+    :param x: [H, D]; ``x_new``: [D]; ``outputs``: [H, O], of which the first ``counts`` choose the
+        kernel.
+    :returns: predictions [O] at ``x_new``; errors [H, O] of leaving one run out; the variance of
+        the prediction and the variances [H] of the errors, both in units of the outputs' scale.
     """
     centre = outputs.mean(axis=0)
     y = outputs - centre

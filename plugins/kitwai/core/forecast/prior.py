@@ -1,4 +1,4 @@
-"""What is known of an application before it runs: a distribution of its tasks' times."""
+"""The prior: what is known of an application before it runs, as distributions of task times."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ _UNKNOWN_STAGES = 0.3
 _LEVEL = (float(np.log(2.5)), 1.8)
 
 CURVE = np.array([-0.02, -0.09, -0.09, -0.08, -0.04, -0.01, 0.03, 0.06, 0.10, 0.13])
-"""Mean of l at 1..10 workers, less its mean over them, where nothing is known: the first moment of
-`kitwai.sim.synthetic` (2,500 profiles)."""
+"""Curve of l over 1..10 workers where nothing is known: mean of l, less its mean over the counts.
+
+Taken from 2,500 profiles of `kitwai.sim.synthetic`."""
 
 CURVE_FACTORS = np.array(
     [
@@ -24,8 +25,10 @@ CURVE_FACTORS = np.array(
         [-0.06, 0.11, 0.05, -0.05, -0.06, -0.05, -0.02, 0.01, 0.03, 0.06],
     ]
 )
-"""Its principal components, each times its standard deviation; what they leave out:"""
+"""Principal components of the curve, each times its standard deviation."""
+
 CURVE_REST = 0.06
+"""Sigma of the part of the curve that the principal components leave out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class Prior:
     ============ ========= ================================================================
     level        [B, W]    mean of l
     cov          [B, W, W] covariance of l
-    loss         [B, W]    log of a run's time at n over what `forecast` makes of its rates
+    loss         [B, W]    log of a run's time at n over the time `forecast` makes of its rates
     share        [B, S]    log of a stage's share of the work; 0 where ``informed`` is False
     spread       [B]       sigma of e, the stages' own deviation
     tasks        [B, S]    tasks of stages that Spark has not shown yet, 0 where unknown
@@ -61,13 +64,13 @@ class Prior:
 
     @classmethod
     def stack(cls, priors: Sequence[Prior]) -> Prior:
-        """One batch of several; stages are filled up to the most of any."""
+        """Several priors as one batch. All get as many stages as the prior with the most stages."""
         most = max(prior.share.shape[1] for prior in priors)
 
         def filled(name: str) -> Floats:
             arrays = [getattr(prior, name) for prior in priors]
             if name in ("share", "tasks", "gap_s"):
-                arrays = [np.pad(one, ((0, 0), (0, most - one.shape[1]))) for one in arrays]
+                arrays = [np.pad(array, ((0, 0), (0, most - array.shape[1]))) for array in arrays]
             return np.concatenate(arrays)
 
         arrays: list[Any] = [filled(name) for name in cls.__slots__]
@@ -75,8 +78,10 @@ class Prior:
 
 
 def unknown(rows: int, counts: int, stages: int) -> Prior:
-    """Nothing is known: tasks take about 2.5 s (within a factor of 6), and the curve is one of
-    `kitwai.sim.synthetic`'s; beyond 10 workers it stays as it is at 10.
+    """The prior of applications of which nothing is known.
+
+    Their tasks take about 2.5 s, within a factor of 6. Their curve is like the curves of
+    `kitwai.sim.synthetic`; beyond 10 workers it stays as it is at 10.
     """
     at = np.minimum(np.arange(counts), CURVE.size - 1)
     factors = CURVE_FACTORS[:, at]

@@ -1,4 +1,4 @@
-"""How long stages last, given their tasks: waves on a number of slots, tails, the driver's gaps."""
+"""How long stages last, given their tasks: waves on the slots, and the driver's gaps between."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import numpy as np
 from kitwai.core.forecast.arrays import Floats, Ints, View
 
 GAP_WEIGHT = 0.5
-"""Weight of the driver times known before, in driver times seen."""
+"""Weight of the prior's driver time, in gaps of the run itself."""
 
 _WAVE_SIGMA = 0.15
 
 _ALIKE = 0.1
-"""Stages whose task counts differ by this share are alike to exp(-1/2)."""
+"""Stages whose task counts differ by this share have the likeness exp(-1/2)."""
 
 _ALIKE_WEIGHT = 0.5
-"""How many stages alike must be seen for half of their deviation to be believed of another."""
+"""So many alike stages must be seen before half of their deviation is expected of another stage."""
 
 _ALIKE_REST = 0.05
-"""Share of a stage's variance that stages alike, however many, do not explain."""
+"""Share of a stage's variance that alike stages do not explain, however many there are."""
 
 
 def sums(at: tuple[Ints, Ints], values: Floats, shape: tuple[int, ...]) -> Floats:
-    """Values summed by where they belong.
+    """The values summed by row and column.
 
-    :param at: row and column of each; ``shape``: of the result.
+    :param at: row and column of each value; ``shape``: shape of the result.
     """
     where = at[0] * shape[1] + at[1]
     total = np.bincount(where, weights=values, minlength=shape[0] * shape[1])
@@ -36,10 +36,10 @@ def sums(at: tuple[Ints, Ints], values: Floats, shape: tuple[int, ...]) -> Float
 def makespan(tasks: Floats, slots: Floats) -> Floats:
     """Time of a stage's tasks on some slots, in mean task times.
 
-    Full waves, then a last one: it starts when the slots that it needs are free (task times vary by
-    `_WAVE_SIGMA`, so some are free early), and ends with the longest of its tasks; but not later
-    than a last wave on all slots, where those that lag behind get fewer tasks. Fitted to list
-    scheduling of lognormal tasks, 10 to 200 of them on 2 to 20 slots.
+    Full waves come first, then a last wave. The last wave starts when the slots that it needs are
+    free; task times vary by `_WAVE_SIGMA`, so some slots are free early. It ends with its longest
+    task. It ends no later than a last wave on all slots, in which slow slots get fewer tasks.
+    Fitted to list scheduling of lognormal tasks: 10 to 200 tasks on 2 to 20 slots.
 
     :param tasks: [B, S]; ``slots``: [B, W].
     :returns: [B, S, W], 0 where there are no tasks.
@@ -67,12 +67,14 @@ def makespan_of(k: Floats, m: Floats) -> Floats:
 def of_stages_alike(
     tasks: Ints, own: Floats, variance: Floats, before: Floats
 ) -> tuple[Floats, Floats]:
-    """What a stage not seen yet has in common with those seen that have about as many tasks: they
-    are often rounds of one loop, or read the same number of shuffle partitions.
+    """Each stage's deviation, with what the alike stages tell of it.
+
+    Stages with about as many tasks are alike: they are often rounds of one loop, or read the same
+    number of shuffle partitions.
 
     :param tasks: [B, S] task counts; ``own``, ``variance``: [B, S] each stage's deviation as its
         own tasks tell it; ``before``: [B, S] its variance when nothing was seen.
-    :returns: [B, S] mean and variance with what the others tell.
+    :returns: [B, S] mean and variance of the deviation.
     """
     logs = np.log(np.maximum(tasks, 1))
     seen = 1.0 - variance / before
@@ -115,11 +117,11 @@ def cells(view: View, counts: int) -> Cells:
 
 
 def gaps(view: View) -> Floats:
-    """[B, S] seconds in which no stage before had tasks left and this one had not begun; 0 where
-    it has not begun.
+    """[B, S] seconds before each stage in which no earlier stage had tasks left. They are 0 where
+    the stage has not begun.
     """
     begun = np.isfinite(view.began_s)
-    # One that has begun and not ended has tasks left all the while.
+    # A stage that has begun and not ended has tasks left all the while.
     ended = np.where(begun, view.ended_s, 0.0)
     before = np.maximum.accumulate(ended, axis=1)
     before = np.concatenate([np.zeros((len(before), 1)), before[:, :-1]], axis=1)
@@ -128,11 +130,12 @@ def gaps(view: View) -> Floats:
 
 
 def gaps_left(view: View, gap_s: Floats, prior_s: Floats, left: Floats) -> Floats:
-    """[B] driver time before the stages that have not begun: the prior's, drawn to what the
-    stages so far had.
+    """[B] seconds of driver time before the stages that have not begun.
 
-    :param gap_s: `gaps`; ``prior_s``: [B, S] driver time before each stage; ``left``: [B, S] its
-        tasks left.
+    The prior's driver time is drawn to the gaps that the run has shown so far.
+
+    :param gap_s: [B, S] from `gaps`; ``prior_s``: [B, S] the prior's driver time before each stage;
+        ``left``: [B, S] the stage's tasks left.
     """
     begun = np.isfinite(view.began_s)
     coming = (left > 0) & ~begun

@@ -1,10 +1,10 @@
-"""How much longer stages last than their tasks and waves explain: their tails.
+"""Learns tails: how much longer stages last than their tasks and waves explain.
 
-Two hypotheses, weighed against each other by what the stages so far took (Bayes' rule). *Calm*:
-every stage ends later or earlier by about the same share of a task, whatever the worker count.
-*Straggling*: some tasks take several times as long as the others, on a bad host or for skewed data.
-How long such a task is waited for depends on the worker count: the fewer waves, the less there is
-to do meanwhile.
+Two hypotheses are weighed against each other by the times of the stages so far (Bayes' rule).
+*Calm*: every stage ends later or earlier by about the same share of a task, whatever the worker
+count. *Straggling*: some tasks take several times as long as the others, on a bad host or for
+skewed data. The wait for such a task depends on the worker count: the fewer waves there are, the
+less other work is done meanwhile.
 """
 
 from __future__ import annotations
@@ -17,45 +17,46 @@ from kitwai.core.forecast.arrays import Bools, Floats, Ints, View
 from kitwai.core.forecast.stage_times import Cells, makespan_of, sums
 
 STAGE_TAIL = 0.12
-"""Sigma of the end of a stage in mean task times: when the last tasks end is chance."""
+"""Sigma of the end of a stage, in mean task times. When the last tasks end is chance."""
 
 TAIL_CHANCE = 0.7
-"""How much of a tail beyond that is chance: one stage has a straggler, the next has none."""
+"""Share of a longer tail that is chance: a stage has a straggler, and the next stage has none."""
 
 TAIL_SIGMA = (0.4, 0.15)
-"""Sigma of the mean calm tail before the run, in mean task times a stage: where nothing is known of
-the family, and where its past runs have told what tails it has."""
+"""Sigma of the mean calm tail before the run, in mean task times a stage: of an unknown family, and
+of a family whose past runs have shown its tails."""
 
 STRAGGLING = (0.02, 0.2)
-"""Chance before the run that it has stragglers: where nothing is known of the family, so that some
-tail is to be expected, and where past runs have told of it."""
+"""Chance before the run that it has stragglers: of an unknown family, and of a known family.
+
+An unknown family is given the smaller chance, since some tail of it is expected anyway."""
 
 STRAGGLER = 5.0
 """Time of a straggling task, in mean task times."""
 
 STRAGGLERS = 0.02
-"""Share of such tasks, in units of which their rate is counted: `RATE` of them."""
+"""Share of straggling tasks at rate 1. `RATE` is in this unit."""
 
 RATE = (1.0, 0.5)
-"""Mean and sigma of the rate before the run, where there are stragglers."""
+"""Mean and sigma of the rate before the run, given that the run has stragglers."""
 
 RATE_CHANCE = 1.2
-"""Sigma of what one stage's stragglers add, in what they add on average at rate 1."""
+"""Sigma of the time that one stage's stragglers add, as a share of its mean at rate 1."""
 
 OVERDUE = 0.5
-"""A stage's last tasks are overdue when they end so many mean task times later than waves make one
-expect."""
+"""A stage's last tasks are overdue when they run so many mean task times longer than its waves."""
 
-# How well what waves explain twice is known, as a share of it.
 _TWICE = 0.5
+"""Sigma of the time that waves explain twice (`_twice_explained`), as a share of that time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tails:
-    """What is believed of the tails of B runs; all arrays [B].
+    """The tails of B runs, as they are believed now; all arrays [B].
 
-    ``calm``, ``calm_var``: mean and variance of a stage's tail in mean task times; ``rate``,
-    ``rate_var``: of the rate of stragglers; ``straggling``: the chance that there are some.
+    ``calm``, ``calm_var``: mean and variance of a stage's calm tail in mean task times; ``rate``,
+    ``rate_var``: mean and variance of the rate of stragglers, in units of `STRAGGLERS`;
+    ``straggling``: the chance that the run has stragglers.
     """
 
     calm: Floats
@@ -74,13 +75,15 @@ def learn_tails(
     task_s: Floats,
     informed: Bools,
 ) -> Tails:
-    """What the stages so far tell. One of which only overdue tasks are left counts as if it ended
-    now, so that stragglers are believed in while they are waited for.
+    """What the stages so far tell of the tails.
 
-    :param finished: `kitwai.core.forecast.stage_times.cells`; ``gap_s``:
+    A stage of which only overdue tasks are left counts as if it ended now. So stragglers are
+    expected while the run still waits for them.
+
+    :param finished: `kitwai.core.forecast.stage_times.cells`; ``gap_s``: [B, S] seconds, from
         `kitwai.core.forecast.stage_times.gaps`; ``slots``: [B, W] at every worker count; ``loss``:
-        [B, W] factor on what waves explain; ``task_s``: [B, S] believed mean task times at the
-        present count; ``informed``: [B] whether the family is known.
+        [B, W] factor on the time of the waves; ``task_s``: [B, S] expected mean task times in
+        seconds at the present count; ``informed``: [B] whether the family is known.
     """
     ended = view.ended & (view.complete > 0) & np.isfinite(view.ended_s)
     row, stage, count = finished.row, finished.stage, finished.count
@@ -92,7 +95,7 @@ def learn_tails(
     ended |= overdue
     last = np.minimum(last, view.now)
     began = np.minimum(view.began_s, view.now[:, None])
-    # Stages under way count by the part of their time that lies before the last end.
+    # A stage under way counts by the part of its time that lies before the last end.
     part = np.clip((last[:, None] - began) / np.maximum(view.now[:, None] - began, 1e-9), 0.0, 1.0)
     part = np.where(ended, 1.0, np.where(view.active + view.complete > 0, part, 0.0))
     n, cell_s = finished.tasks * part[row, stage], finished.run_s * part[row, stage]
@@ -111,9 +114,9 @@ def learn_tails(
     mean_s = _divide(of_stages(np.where(whole, cell_s, 0.0)), tasks)
     per_tail = mean_s.sum(axis=1)
     some = per_tail > 0
-    # The stages' weight: a sum of tails of very unequal stages tells as much as its longest.
+    # A sum over very unequal stages tells as much as its longest stage alone.
     chance = mean_s.max(axis=1) * per_tail
-    # What stages under way have used is known to about half a task.
+    # The time that stages under way have used is known to about half a task.
     under_way = (0.5 * np.where((part > 0) & ~ended, task_s, 0.0).max(axis=1)) ** 2
     under_way += _TWICE**2 * (twice**2).sum(axis=1)
     seen = _divide(over, per_tail)
@@ -149,7 +152,7 @@ def learn_tails(
 def tails_left(tails: Tails, left: Floats, slots: Floats, task_s: Floats) -> tuple[Floats, Floats]:
     """Mean and variance, [B, W], of the tails still to come, in seconds at the level l = 0.
 
-    :param left: [B, S] tasks left; ``slots``: [B, W]; ``task_s``: [B, S] their mean time.
+    :param left: [B, S] tasks left; ``slots``: [B, W]; ``task_s``: [B, S] mean task time in seconds.
     """
     tail_s = np.where(left > 0, task_s, 0.0)
     total = tail_s.sum(axis=1)
@@ -172,9 +175,10 @@ def tails_left(tails: Tails, left: Floats, slots: Floats, task_s: Floats) -> tup
 
 
 def _added(k: Floats, m: Floats) -> Floats:
-    """What stragglers at rate 1 add to a stage of ``k`` tasks on ``m`` slots, in mean task times:
-    the chance that there is one, times how much later it ends than the rest, where it is as likely
-    to begin in the first wave as in the last.
+    """Mean time that stragglers at rate 1 add to a stage of ``k`` tasks on ``m`` slots.
+
+    It is the chance of a straggler, times how much later the straggler ends than the other tasks.
+    The straggler is as likely to begin in the first wave as in the last. In mean task times.
     """
     waves = np.maximum(k / m, 1.0)
     longer = np.where(
@@ -186,10 +190,12 @@ def _added(k: Floats, m: Floats) -> Floats:
 
 
 def _overdue(view: View, finished: Cells, waves: Floats) -> Bools:
-    """[B, S] where no task waits, some have ended, and those under way are overdue (`OVERDUE`) by
-    what the ended ones took.
+    """[B, S] whether the last tasks of a stage are overdue (`OVERDUE`).
 
-    :param waves: for each cell what its stage lasts at that count, in mean task times.
+    No task of such a stage waits, and some tasks have ended. Their times tell how long the stage
+    should last.
+
+    :param waves: [C] of each cell, how long its stage lasts at that count, in mean task times.
     """
     last = (view.active > 0) & (view.complete > 0) & (view.active + view.complete >= view.tasks)
     if not last.any():
@@ -204,10 +210,12 @@ def _overdue(view: View, finished: Cells, waves: Floats) -> Bools:
 def _twice_explained(
     view: View, slots: Floats, row: Ints, count: Ints, n: Floats, cell_s: Floats
 ) -> Floats:
-    """[B, W] seconds that waves explain twice: where workers have come, the tasks of the fewer ones
-    run on beside the first tasks of the new ones, half of their time on average.
+    """[B, W] seconds that waves explain twice.
 
-    :param n: tasks of each cell, ``cell_s`` their run time.
+    After workers have come, tasks of the former workers run on beside the first tasks of the new
+    workers, for half of their time on average.
+
+    :param n: [C] tasks of each cell; ``cell_s``: [C] their run time in seconds.
     """
     tasks = sums((row, count), n, slots.shape)
     more = np.where(tasks > 0, slots, np.inf)
@@ -224,5 +232,5 @@ def _log_density(x: Floats, variance: Floats) -> Floats:
 
 
 def _divide(a: Floats, b: Floats) -> Floats:
-    """a / b, 0 where b is; of one shape."""
+    """a / b for arrays of one shape; 0 where b is 0."""
     return np.divide(a, b, out=np.zeros_like(b), where=b > 0)

@@ -1,5 +1,5 @@
-"""What a run's tasks tell of the level l at every worker count, and of e, what makes its stages
-differ from it (`kitwai.core.forecast.forecast` has the model).
+"""Learns task times from a run's finished tasks: the level l at every worker count, and the
+deviation e of every stage. `kitwai.core.forecast.forecast` describes the model.
 """
 
 from __future__ import annotations
@@ -13,44 +13,47 @@ from kitwai.core.forecast.prior import Prior
 from kitwai.core.forecast.stage_times import Cells, of_stages_alike, sums
 
 TASK_SIGMA = 0.2
-"""Sigma of the log of one task's time within its stage, assumed."""
+"""Sigma of the log of one task's time within its stage. It is assumed, not learnt."""
 
 CENSORED = 0.5
-"""While tasks of a stage run, the finished ones are the short ones: extra sigma of their mean when
-all started ones still run."""
+"""Extra sigma of the mean time of a stage's finished tasks when all its started tasks still run.
+
+While tasks of a stage run, the finished tasks are the short tasks."""
 
 SPREAD_WEIGHT = 2.0
-"""Weight of a known family's deviation of stages, in stages seen; of an unknown one's: 1."""
+"""Weight of a known family's spread of stages, in stages seen. An unknown family's has weight 1."""
 
 SURPRISE = 3.0
-"""A stage that is waited for longer than so many sigmas is of another kind than those before: its
-deviation is then taken to be known so badly that this is all the surprise. A normal distribution
-would rather doubt the tasks that are seen to run."""
+"""A stage that is waited for longer than so many sigmas is of another kind than the stages before.
+
+Its variance is then raised until the wait is a surprise of only so many sigmas. Without this, a
+normal distribution would rather doubt the tasks that are seen to run."""
 
 _WAITED_S = 0.5
 
 _FAR = 5.0
-"""From so many sigmas on the normal distribution's tail is a continued fraction."""
+"""From so many sigmas on, the normal distribution's tail is computed as a continued fraction."""
 
 
 def learn_levels(
     view: View, prior: Prior, finished: Cells, weight: Floats, weight_var: Floats
 ) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats]:
-    """Posterior of l, [B, W] and [B, W, W], of e: mean, variance and how much of it has been learnt
-    (0..1), [B, S], and its sigma, [B].
+    """What the finished tasks, and the tasks under way, tell of l and of e.
 
     :param finished: `kitwai.core.forecast.stage_times.cells`.
-    :param weight: [B, S] h, and ``weight_var`` how well it is known.
+    :param weight: [B, S] mean of h; ``weight_var``: [B, S] its variance.
+    :returns: of l the mean [B, W] and the covariance [B, W, W]; of e the mean, the variance and the
+        share that has been learnt (0..1), each [B, S]; the sigma of e [B].
     """
     shape = weight.shape
     row, stage, tasks = finished.row, finished.stage, finished.tasks
     of_stage = (row, stage)
     y = np.log(np.maximum(finished.run_s / tasks, 1e-6)) - weight[row, stage]
     active, complete = view.active[row, stage], view.complete[row, stage]
-    # Tasks of a lost worker run again, so that fewer may be complete than have finished.
+    # Tasks of a lost worker run again, so fewer tasks may be complete than have finished.
     running = active / np.maximum(active + complete, 1)
     noise = TASK_SIGMA**2 / tasks + (CENSORED * running) ** 2
-    # Only whole stages tell how stages differ: the first tasks that finish are the short ones.
+    # Only ended stages tell how stages differ: the first tasks that finish are the short tasks.
     whole = np.where(view.ended[row, stage], tasks, 0.0)
     beyond = y - prior.level[row, finished.count]
     spread2 = _spread2(sums(of_stage, beyond * whole, shape), sums(of_stage, whole, shape), prior)
@@ -66,7 +69,7 @@ def learn_levels(
             view.tasks[new], own[new], own_var[new], before[new]
         )
     _wait_for_stages(view, weight, level, cov, own, own_var)
-    # A surprise may leave a deviation less known than before any task of its stage.
+    # After a surprise a deviation may be less known than before any task of its stage.
     learnt = np.maximum(1.0 - own_var / before, 0.0)
     return level, cov, own, own_var, learnt, np.sqrt(spread2)
 
@@ -74,11 +77,13 @@ def learn_levels(
 def _levels(
     prior: Prior, finished: Cells, y: Floats, noise: Floats, before: Floats
 ) -> tuple[Floats, Floats]:
-    """Posterior of l before anything is waited for: one scalar update a count, as if a stage's
-    deviation were another at every count; where that would mislead, `_together`.
+    """Mean [B, W] and covariance [B, W, W] of l after the finished tasks.
 
-    :param y: of each cell, what it tells of l, with variance ``noise``; ``before``: [B, S] variance
-        of the stages' deviation.
+    Each count gives one scalar update, as if a stage had another deviation at every count. Rows in
+    which that would mislead are updated by `_together`.
+
+    :param y: [C] what each cell tells of l; ``noise``: [C] its variance; ``before``: [B, S]
+        variance of the stages' deviation.
     """
     row, count = finished.row, finished.count
     precision = 1.0 / (noise + before[row, finished.stage])
@@ -101,11 +106,11 @@ def _levels(
 
 
 def _at_several_counts(prior: Prior, finished: Cells, shape: tuple[int, ...]) -> Ints:
-    """The rows of unknown families in which a stage's tasks ran at more than one count. Then a
-    stage of long tasks would make the count to which the workers grew seem slow.
+    """The rows of unknown families in which a stage's tasks ran at more than one count.
 
-    Stages of known families keep a deviation for every count: what differs from a plan that names
-    the stage is mostly not the stage, but how it scales.
+    There a stage of long tasks would make the count to which the workers grew seem slow. Stages of
+    known families keep a deviation for every count. Where such a stage differs from its plan, it is
+    mostly its scaling that differs.
     """
     # Each cell is one count of one stage.
     cell_count = np.ones(len(finished.row))
@@ -116,7 +121,7 @@ def _at_several_counts(prior: Prior, finished: Cells, shape: tuple[int, ...]) ->
 def _together(
     prior: Prior, rows: Ints, finished: Cells, y: Floats, noise: Floats, before: Floats
 ) -> tuple[Floats, Floats]:
-    """Posterior of l for ``rows``, a stage's deviation being the same at all counts.
+    """Mean and covariance of l for ``rows``, with one deviation of a stage at all counts.
 
     With e_s integrated out, the observations of a stage have covariance D + v 11', whose inverse is
     D^-1 - D^-1 11' D^-1 v / (1 + v 1'D^-1 1) (Sherman and Morrison, 1950).
@@ -146,8 +151,9 @@ def _together(
 
 
 def _wait(view: View, weight: Floats, weight_var: Floats, level: Floats, cov: Floats) -> None:
-    """Where no task has ended yet, those under way tell that they take longer than they have run.
-    Changes ``level`` and ``cov``.
+    """Learn from the wait for the first task. Changes ``level`` and ``cov``.
+
+    Where no task has ended yet, the tasks under way take longer than they have run so far.
     """
     began = np.where(view.active > 0, view.began_s, np.inf)
     ran = view.now - began.min(axis=1)
@@ -167,8 +173,9 @@ def _wait(view: View, weight: Floats, weight_var: Floats, level: Floats, cov: Fl
 def _wait_for_stages(
     view: View, weight: Floats, level: Floats, cov: Floats, own: Floats, own_var: Floats
 ) -> None:
-    """Where others have ended, but none of a stage's own tasks, those under way tell of the stage.
-    Changes ``own`` and ``own_var``.
+    """Learn from the wait for a stage's first task. Changes ``own`` and ``own_var``.
+
+    Where tasks of other stages have ended, the stage's tasks under way tell of the stage itself.
     """
     ran = view.now[:, None] - view.began_s
     waited = (view.active > 0) & (view.complete == 0) & (ran > _WAITED_S)
@@ -177,7 +184,7 @@ def _wait_for_stages(
     if not len(row):
         return
     at = np.clip(view.serving[row], 1, level.shape[1]) - 1
-    # The mean of several tasks is known better than one.
+    # The mean of several tasks is known better than the time of one task.
     noise = TASK_SIGMA**2 / view.active[row, stage]
     expected = weight[row, stage] + level[row, at] + own[row, stage]
     over = np.log(ran[row, stage]) - expected
@@ -190,11 +197,11 @@ def _wait_for_stages(
 
 
 def truncated(cut: Floats) -> tuple[Floats, Floats]:
-    """Mean of a standard normal variable known to be above ``cut``, and by how much its variance is
-    less than 1 (Johnson, Kotz and Balakrishnan, "Continuous Univariate Distributions", 1994,
-    section 13.10.1).
+    """Of a standard normal variable that lies above ``cut``: its mean, and 1 less its variance.
+
+    Johnson, Kotz and Balakrishnan, "Continuous Univariate Distributions", 1994, section 13.10.1.
     """
-    above = np.array([0.5 * math.erfc(min(one, _FAR) / math.sqrt(2.0)) for one in cut])
+    above = np.array([0.5 * math.erfc(min(bound, _FAR) / math.sqrt(2.0)) for bound in cut])
     mean = np.exp(-0.5 * cut**2) / math.sqrt(2.0 * math.pi) / above
     far = np.maximum(cut, _FAR)
     # Mills' ratio, as Laplace's continued fraction.
@@ -203,10 +210,10 @@ def truncated(cut: Floats) -> tuple[Floats, Floats]:
 
 
 def _spread2(y_sum: Floats, n: Floats, prior: Prior) -> Floats:
-    """[B] variance of e: the prior's, drawn to how the stages seen differ.
+    """[B] variance of e: the prior's variance, drawn to how much the stages of the run differ.
 
-    :param y_sum: [B, S] sum over a stage's tasks of y less l as believed before the run, so that
-        tasks at other worker counts do not make a difference; ``n``: [B, S] how many.
+    :param y_sum: [B, S] sum of y less the prior's l over a stage's tasks. Without l, tasks at other
+        worker counts would seem to differ. ``n``: [B, S] number of these tasks.
     """
     seen = n > 0
     stage_y = np.divide(y_sum, n, out=np.zeros_like(n), where=seen)

@@ -12,14 +12,8 @@ from hypothesis import strategies as st
 
 from builders import application, observation, settings, stage
 from kitwai.core.decide.cluster import decide
-from kitwai.core.forecast.ended_runs import PastRuns
 from kitwai.core.forecast.past_runs import RUN_SIGMA, Record, prior_of
 from kitwai.core.forecast.prior import Prior, unknown
-from kitwai.sim.library import Library
-from kitwai.sim.past_runs import records_of
-from recorded_day import (
-    profile,
-)
 
 COUNTS = 10
 WORKERS = np.arange(1.0, COUNTS + 1.0)
@@ -224,10 +218,3 @@ def test_a_decision_stands_whatever_the_inputs(size):
         decision.applications[0].q_values is None
         or np.isfinite(decision.applications[0].q_values).all()
     )
-
-
-def test_past_runs_come_by_the_moment_of_their_end():
-    records = records_of(Library([profile("sort", size, f"{size}") for size in (1.0, 2.0, 3.0)]))
-    known = PastRuns({"sort": list(zip(records, (30.0, 10.0, np.inf), strict=True))})
-    apps = [[r.app for r in known.before(at)["sort"]] for at in (5.0, 10.0, 29.0, 30.0, 1e12)]
-    assert apps == [[], ["2.0"], ["2.0"], ["1.0", "2.0"], ["1.0", "2.0"]]
