@@ -18,7 +18,8 @@ from kitwai.core.records.observation import Application, Observation, Ran, Stage
 from kitwai.core.records.profile import ApplicationProfile, StageProfile
 from kitwai.registry.history_file import history_text
 from kitwai.registry.versions import RUNS, WEIGHTS, load_policy, load_runs, save_version
-from kitwai.sim.day import Day, DayConfig, DayResult, run_day
+from kitwai.sim.arrivals import Day, DayConfig
+from kitwai.sim.day import DayResult, run_day
 from kitwai.sim.episodes import Episodes
 from kitwai.sim.library import Library
 from kitwai.sim.past_runs import history_of

@@ -12,7 +12,8 @@ from kitwai.cli.policies import AGENTS, CHAMPION, agent_controller
 from kitwai.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from kitwai.sim.day import Day, DayResult
+    from kitwai.sim.arrivals import Day
+    from kitwai.sim.day import DayResult
     from kitwai.sim.judging import Controller
     from kitwai.sim.library import Library
 
@@ -75,7 +76,8 @@ def _day(arguments: argparse.Namespace) -> int:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from kitwai.core.records.profile import load_profiles
-    from kitwai.sim.day import DayConfig, best_constant, constant_day, draw_day, run_day
+    from kitwai.sim.arrivals import DayConfig, draw_day
+    from kitwai.sim.day import best_constant, constant_day, run_day
     from kitwai.sim.library import Library
 
     config = DayConfig(

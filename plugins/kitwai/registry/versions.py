@@ -20,27 +20,27 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import io
 import json
-import math
 import os
 import re
 import shutil
 import tempfile
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from kitwai.core.forecast.past_runs import Record
-from kitwai.core.policy.policy import ARRAYS, KNOWLEDGE, PRIOR, NetworkPolicy, array_shapes
-from kitwai.core.policy.state import FEATURE_NAMES
+from kitwai.core.policy.policy import NetworkPolicy
 from kitwai.errors import CheckpointError, InvalidInputError, PromotionError
 from kitwai.registry.history_file import parse_history
+from kitwai.registry.manifest import (
+    parse_manifest,
+    parse_prices,
+    parse_trusted,
+    parse_weights,
+)
 from kitwai.store.files import replace_text, sync
 
 WEIGHTS = "weights.npz"
@@ -53,7 +53,6 @@ _HISTORY = "history"
 _VERSION = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 _MAX_BYTES = 64 * 2**20
 _ABANDONED_S = 24 * 3600.0
-_FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 def load_policy(root: Path, version: str | None = None) -> NetworkPolicy:
@@ -64,9 +63,9 @@ def load_policy(root: Path, version: str | None = None) -> NetworkPolicy:
     version = champion(root) if version is None else version
     manifest = read_manifest(root, version)
     path = _folder(root, version) / WEIGHTS
-    prices = _prices(manifest, path.with_name(MANIFEST))
-    weights = _weights(_checked(root, version, manifest, WEIGHTS), path)
-    trusted = _trusted(manifest, path.with_name(MANIFEST))
+    prices = parse_prices(manifest, path.with_name(MANIFEST))
+    weights = parse_weights(_checked(root, version, manifest, WEIGHTS), path)
+    trusted = parse_trusted(manifest, path.with_name(MANIFEST))
     return NetworkPolicy(version, weights, prices=prices, trusted=trusted)
 
 
@@ -274,29 +273,7 @@ def read_manifest(root: Path, version: str) -> dict[str, Any]:
     :raises CheckpointError: it is missing, unreadable, or of another version or features.
     """
     path = _inside(root, _folder(root, version) / MANIFEST)
-    try:
-        manifest = json.loads(_read(path))
-        files, features = manifest["files"], [one["name"] for one in manifest["features"]]
-        named = manifest["version"]
-        well_formed = WEIGHTS in files and all(
-            Path(name).name == name and name.isprintable() and isinstance(hash_, str)
-            for name, hash_ in files.items()
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise CheckpointError(f"{path} is not the manifest of a checkpoint.") from error
-    if not well_formed:
-        raise CheckpointError(f"{path} does not list the SHA-256 of {WEIGHTS}.")
-    if named != version:
-        raise CheckpointError(f"{path} belongs to version {named!r}, not {version!r}.")
-    if features != list(FEATURE_NAMES):
-        raise CheckpointError(
-            f"{path} was trained on other features than this version of Kitwai computes."
-        )
-    if manifest.get("prior") != PRIOR:
-        raise CheckpointError(
-            f"{path} was trained to correct another prediction than this version of Kitwai makes."
-        )
-    return dict(manifest)
+    return parse_manifest(_read(path), path, version, weights=WEIGHTS)
 
 
 def read_file(root: Path, version: str, name: str) -> bytes:
@@ -308,48 +285,6 @@ def read_file(root: Path, version: str, name: str) -> bytes:
     if name not in manifest["files"]:
         raise CheckpointError(f"The manifest of {version} names no file {name!r}.")
     return _checked(root, version, manifest, name)
-
-
-def _prices(manifest: dict[str, Any], path: Path) -> dict[float, float]:
-    """Price of a missed limit by stated miss probability."""
-    try:
-        prices = {float(miss): float(price) for miss, price in manifest["prices"].items()}
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise CheckpointError(f"{path} holds no prices of a missed limit.") from error
-    if not prices or not all(0 < m < 1 and 0 < p < math.inf for m, p in prices.items()):
-        raise CheckpointError(f"{path} holds prices that are not finite and positive.")
-    return prices
-
-
-def _trusted(manifest: dict[str, Any], path: Path) -> dict[str, bool]:
-    """Where the network was found better than the forecast alone."""
-    trusted = manifest.get("trusted")
-    if not isinstance(trusted, dict) or set(trusted) != set(KNOWLEDGE):
-        raise CheckpointError(f"{path} does not say where the network is trusted.")
-    if not all(isinstance(value, bool) for value in trusted.values()):
-        raise CheckpointError(f"{path} does not say where the network is trusted.")
-    return trusted
-
-
-def _weights(content: bytes, path: Path) -> dict[str, np.ndarray]:
-    """The network's arrays: features in, two outputs a target."""
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            weights = {name: arrays[name] for name in arrays.files}
-    except (ValueError, TypeError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{path} is not a NumPy archive of plain numbers.") from error
-    if set(weights) != set(ARRAYS):
-        raise CheckpointError(f"{path} does not hold {', '.join(ARRAYS)} alone.")
-    for array in weights.values():
-        # The policy computes in float32, where a larger number is infinite.
-        if array.dtype.kind != "f" or not (np.abs(array) <= _FLOAT32_MAX).all():
-            raise CheckpointError(f"{path} holds weights that are not finite numbers.")
-    width = weights["hidden_kernel"].shape[-1] if weights["hidden_kernel"].ndim else 0
-    if width == 0 or any(
-        weights[name].shape != shape for name, shape in array_shapes(width).items()
-    ):
-        raise CheckpointError(f"{path} holds layers whose shapes do not fit together.")
-    return weights
 
 
 def _is_version(name: str) -> bool:

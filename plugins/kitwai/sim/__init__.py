@@ -1,4 +1,4 @@
-"""The simulator: application profiles, their generator, episodes, and the judging of policies.
+"""The simulator of Spark applications, the baselines, and the judging of policies.
 
-NumPy alone; like the core it imports neither Airflow, TensorFlow, an HTTP client nor docker.
+Like the core, it imports neither Airflow, TensorFlow, an HTTP client nor docker.
 """

@@ -1,4 +1,4 @@
-"""The simulator's constants as `kitwai bench calibrate` measured them on real Spark."""
+"""Holds the simulator's constants, measured on real Spark by `kitwai bench calibrate`."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ def constants(path: Path = MEASURED) -> Mapping[str, float]:
     """The median of every constant, in seconds.
 
     ``application_start_s``: from an application's start to its first task on one worker;
-    ``first_task_s``: of a worker that starts alone. ``..._stagger_s``: how much more, for each of
-    those that start together, with every further one. ``job_overhead_s``: between two jobs;
-    ``stage_first_task_s``: what an executor's first tasks in a stage take more than its others
-    there (the simulator has no such thing). The rest are those of `SimulatorConfig`.
+    ``first_task_s``: extra time of the first tasks of a worker that starts alone;
+    ``..._stagger_s``: added for each worker that starts at the same time; ``job_overhead_s``:
+    between two jobs; ``stage_first_task_s``: how much longer an executor's first tasks in a stage
+    take than its later tasks there, which the simulator takes from profiles instead. The other
+    constants are those of `SimulatorConfig`.
 
-    :raises InvalidInputError: the file cannot be read or is no record of constants.
+    :raises InvalidInputError: the file cannot be read, or holds no constants.
     """
     try:
         measured = json.loads(path.read_bytes())["constants"]
-        return {name: float(one["median"]) for name, one in measured.items()}
+        return {name: float(entry["median"]) for name, entry in measured.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidInputError(
             f"The constants {path} cannot be read: {error}; measure them by kitwai bench calibrate."
@@ -42,11 +43,11 @@ def spark_config(
     gaps_measured: bool = True,
     path: Path = MEASURED,
 ) -> SimulatorConfig:
-    """The configuration of a cluster like the one that was measured.
+    """The configuration of a cluster like the measured cluster.
 
-    :param together: how many workers usually start at once: they share the machine's processors,
-        so that each one's first tasks take longer.
-    :param gaps_measured: whether the profiles hold the driver's gaps; if not, the time between two
+    :param together: how many workers usually start at once. They share the machine's processors,
+        so the first tasks of each worker take longer.
+    :param gaps_measured: whether the profiles hold the driver's gaps. If not, the time between two
         stages is added.
     :raises InvalidInputError: the constants cannot be read.
     """
@@ -56,7 +57,7 @@ def spark_config(
             step_s=step_s,
             start_workers=start_workers,
             start_delay_s=known["start_delay_s"],
-            # The simulator lets them come one after the other: on an average as late.
+            # The simulator starts workers in turn: twice the stagger is as late on average.
             start_stagger_s=2.0 * known["start_stagger_s"],
             drain_s=known["drain_s"],
             first_task_s=known["first_task_s"] + (together - 1.0) * known["first_task_stagger_s"],

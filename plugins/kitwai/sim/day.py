@@ -1,16 +1,18 @@
 """A day of a shared cluster: applications arrive, overlap, and each has its own limit.
 
 Every application has a target of its own from the policy, which sees nothing of the others. The
-coordinator cuts their sum to the cluster's size (`Sharing`). A worker belongs to one application
-at a time: one that an application leaves ends its tasks, hands its blocks over (the simulator's
-drain) and is then idle. Idle workers go to whoever asks for workers next, without start-up; those
-idle for ``keep_idle_s`` are removed, down to ``min_workers`` in all. An application without
-workers waits, and its time runs.
+cluster cuts the sum of the targets to its size (`Sharing`).
 
-Applications arrive as a Poisson process; one that arrives between two steps begins at the next.
-It begins with up to ``SimulatorConfig.start_workers`` of the idle workers and asks for more in the
-same step. Every worker is paid from its launch request to its removal, idle or not, from the
-start of the day to its end or the end of the last application, whichever is later.
+A worker belongs to one application at a time. When an application gives a worker up, the worker
+ends its tasks and hands its blocks over (the simulator's drain). Then it is idle. Idle workers go
+to the next application that asks for workers, without start-up. Workers that were idle for
+``keep_idle_s`` are removed, down to ``min_workers`` in all. An application without workers waits,
+and its time runs.
+
+`kitwai.sim.arrivals` draws the applications. An application begins with up to
+``SimulatorConfig.start_workers`` of the idle workers and asks for more in the same step. Every
+worker is paid from its launch request to its removal, idle or not. The day ends after its hours, or
+with its last application if that is later.
 """
 
 from __future__ import annotations
@@ -22,26 +24,26 @@ from enum import Enum
 import numpy as np
 
 from kitwai.core.forecast.arrays import Bools, Floats, Ints
-from kitwai.errors import InvalidInputError
-from kitwai.sim.episodes import DEFAULT_MISS, LIMIT_GRID_S, REGIMES, Episodes, calm, disturbed
-from kitwai.sim.judging import Constant, Controller, Judge
-from kitwai.sim.library import Library
-from kitwai.sim.simulator import Realisation, Simulator, SimulatorConfig
+from kitwai.sim.arrivals import Day
+from kitwai.sim.judging import Constant, Controller
+from kitwai.sim.simulator import Simulator
 
 OVERTIME_S = 2 * 3600.0
-"""What has not ended so long after the day's end is given up."""
+"""An application that has not ended so long after the day's end is given up."""
 
 MET_SHARE, HOURS_SHARE = 0.995, 0.5
-"""A policy wins the day with this share of the limits that always-N meets, on this share of the
-worker-hours of the cheapest constant cluster that meets as many as always-N."""
+"""A policy wins the day if it meets at least `MET_SHARE` of the limits that always-N meets.
+
+Also it must use at most `HOURS_SHARE` of the worker-hours of `best_constant` for as many limits as
+always-N."""
 
 
 class Sharing(Enum):
-    """How applications share too few workers; targets are met in this order.
+    """How applications share too few workers: in which order targets are met.
 
-    ``DEADLINE``: earliest deadline first, those past theirs last; one that has a worker keeps one.
-    ``FIFO``: first come, first served, as a Spark standalone master does. ``FAIR``: equal shares,
-    none above its target.
+    ``DEADLINE``: the earliest deadline first. Applications past their deadline come last, but an
+    application that has workers keeps one. ``FIFO``: first come, first served, as a Spark
+    standalone master does. ``FAIR``: equal shares, none above its target.
     """
 
     DEADLINE = "deadline"
@@ -50,66 +52,17 @@ class Sharing(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class DayConfig:
-    """The cluster and its load. ``cluster_workers``: N of the cluster, at most; one application
-    uses at most the library's most workers of them.
-
-    :raises InvalidInputError: a number is out of range.
-    """
-
-    cluster_workers: int = 20
-    min_workers: int = 2
-    keep_idle_s: float = 30.0
-    hours: float = 24.0
-    arrivals_per_hour: float = 16.0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.min_workers <= self.cluster_workers or self.cluster_workers < 1:
-            raise InvalidInputError(
-                f"A cluster of {self.min_workers} to {self.cluster_workers} workers cannot be: the "
-                "most must be at least 1, and the least lie between 0 and it."
-            )
-        if not 0 < self.hours <= 240:
-            raise InvalidInputError(
-                f"A day has up to 240 hours, and more than none, not {self.hours}."
-            )
-        if not 0 < self.arrivals_per_hour <= 1000:
-            raise InvalidInputError(
-                f"arrivals_per_hour must lie in (0, 1000], not be {self.arrivals_per_hour}."
-            )
-        if not self.keep_idle_s >= 0:
-            raise InvalidInputError(f"keep_idle_s must not be negative, but is {self.keep_idle_s}.")
-
-
-@dataclass(frozen=True, slots=True)
-class Day:
-    """E applications in the order of their arrival; the same for every policy.
-
-    ``arrival_s`` [E]: seconds since the day's start, whole steps. ``feasible`` [E]: some constant
-    count meets the limit where the application runs alone.
-    """
-
-    library: Library
-    config: DayConfig
-    simulator: SimulatorConfig
-    arrival_s: Floats
-    episodes: Episodes
-    feasible: Bools
-
-    def __len__(self) -> int:
-        return len(self.arrival_s)
-
-
-@dataclass(frozen=True, slots=True)
 class DayResult:
-    """How a day went. ``feasible_met``: limits met among the ``feasible`` applications;
-    ``late_min`` and ``waited_min``: mean minutes late, and without any worker, an application;
-    ``idle_hours``: worker-hours that no application used, part of ``worker_hours``;
-    ``operations``: scaling operations an application; ``most_workers``: at any moment.
+    """How a day of E applications and K steps went.
 
-    ``finish_s`` [E]: seconds from arrival to end, inf for what was given up. For K steps:
-    ``workers`` [K], those there after the decision, hence the most in the step; ``spent`` [K],
-    their worker-seconds in the step.
+    ``feasible_met``: limits met among the ``feasible`` applications; ``worker_hours``: all paid
+    hours; ``idle_hours``: the part that no application used; ``late_min``: mean minutes late an
+    application; ``waited_min``: mean minutes without any worker; ``operations``: mean scaling
+    operations; ``most_workers``: most workers at any moment.
+
+    ``finish_s`` [E]: seconds from arrival to end, inf for an application that was given up;
+    ``workers`` [K]: workers after the decision, which is the most in the step; ``spent`` [K]: their
+    worker-seconds in the step.
     """
 
     applications: int
@@ -129,62 +82,9 @@ class DayResult:
     def summary(self) -> dict[str, int | float]:
         """The numbers without the arrays, rounded."""
         fields = ((name, getattr(self, name)) for name in self.__slots__)
-        return {name: round(one, 4) for name, one in fields if not isinstance(one, np.ndarray)}
-
-
-def draw_day(
-    library: Library,
-    seed: int,
-    config: DayConfig | None = None,
-    *,
-    regime: str = "recurring",
-    simulator: SimulatorConfig | None = None,
-) -> Day:
-    """A day's arrivals.
-
-    An application and its limit are drawn from all pairs of a profile and one of `LIMIT_GRID_S`
-    that a constant count meets in a calm run alone; disturbed, some of them are infeasible.
-
-    :raises InvalidInputError: the regime is none, or no application can meet any limit.
-    """
-    config, simulator = config or DayConfig(), simulator or SimulatorConfig()
-    if regime not in REGIMES:
-        raise InvalidInputError(f"{regime!r} is no regime: name one of {', '.join(REGIMES)}.")
-    rng = np.random.default_rng(seed)
-    count = max(1, int(rng.poisson(config.hours * config.arrivals_per_hour)))
-    last_s = config.hours * 3600.0 - simulator.step_s
-    arrival_s = np.sort(rng.uniform(0.0, last_s, size=count))
-    arrival_s = np.ceil(arrival_s / simulator.step_s) * simulator.step_s
-
-    limits_s = np.array(LIMIT_GRID_S)
-    profile, limit = (one.ravel() for one in np.indices((len(library.profiles), len(limits_s))))
-    pairs = _episodes(library, profile, limits_s[limit], Realisation.calm(len(profile)), regime)
-    possible = np.flatnonzero(Judge(library, pairs, simulator).feasible)
-    if not len(possible):
-        raise InvalidInputError(
-            f"No application can meet a limit of {limits_s.max():.0f} s or less alone on "
-            f"{library.max_workers} workers: such a day would tell nothing."
-        )
-    drawn = possible[rng.integers(len(possible), size=count)]
-    limit_s = pairs.limit_s[drawn]
-    chance = disturbed(count, limit_s, rng) if regime == "disturbed" else calm(count, rng)
-    episodes = _episodes(library, pairs.profile[drawn], limit_s, chance, regime)
-    feasible = Judge(library, episodes, simulator).feasible
-    return Day(library, config, simulator, arrival_s, episodes, feasible)
-
-
-def _episodes(
-    library: Library, profile: Ints, limit_s: Floats, chance: Realisation, regime: str
-) -> Episodes:
-    count = len(profile)
-    return Episodes(
-        profile=profile,
-        max_workers=np.full(count, library.max_workers),
-        limit_s=limit_s,
-        miss=np.full(count, DEFAULT_MISS),
-        informed=np.full(count, regime != "new"),
-        realisation=chance,
-    )
+        return {
+            name: round(value, 4) for name, value in fields if not isinstance(value, np.ndarray)
+        }
 
 
 def run_day(
@@ -196,10 +96,10 @@ def run_day(
 ) -> DayResult:
     """Let a policy run the day.
 
-    The controller begins with all applications of the day; those that do not run show no tasks,
-    all stages ended, and what it asks for them is not looked at.
+    The controller begins with all applications of the day. An application that does not run shows
+    no tasks and ended stages; its target is ignored.
 
-    :param progress: told how many hours have passed since it was told last.
+    :param progress: called after each step with the hours that have passed in it.
     """
     cluster = _Cluster(day)
     controller.begin(day.library, day.episodes, day.simulator)
@@ -227,8 +127,9 @@ def constant_day(
     sharing: Sharing = Sharing.FAIR,
     progress: Callable[[float], None] = lambda hours: None,
 ) -> DayResult:
-    """A cluster of always so many workers, of which every application takes what it can get: equal
-    shares (``FAIR``, as with dynamic allocation), or ``FIFO``, as Spark standalone alone does.
+    """The day on a constant cluster. Every application takes as many workers as it can get.
+
+    :param sharing: ``FAIR``, as with dynamic allocation, or ``FIFO``, as plain Spark standalone.
     """
     config = replace(day.config, cluster_workers=workers, min_workers=workers)
     return run_day(replace(day, config=config), Constant(), sharing=sharing, progress=progress)
@@ -240,13 +141,13 @@ def best_constant(
     *,
     progress: Callable[[int], None] = lambda workers: None,
 ) -> tuple[int, Sharing, DayResult] | None:
-    """The smallest constant cluster with at least ``met`` limits met, in either sharing; None if
-    none has.
+    """The smallest constant cluster that meets at least ``met`` limits, in either sharing.
 
-    Sizes are tried from the most workers down until `_GIVE_UP` in a row have met too few: more
-    workers do not always meet more limits.
+    Sizes are tried from the most workers down, until `_GIVE_UP` sizes in a row have met too few.
+    More workers do not always meet more limits, so the first failure does not end the search.
 
-    :param progress: told the size about to be tried.
+    :param progress: called with each size before it is tried.
+    :returns: its workers, sharing and result; None if no size meets enough limits.
     """
     best, failed = None, 0
     for workers in range(day.config.cluster_workers, 0, -1):
@@ -266,18 +167,18 @@ _GIVE_UP = 4
 
 
 def wins(result: DayResult, always: DayResult, constant: DayResult) -> bool:
-    """Whether a policy meets `MET_SHARE` and `HOURS_SHARE`.
+    """Whether a policy's result meets `MET_SHARE` and `HOURS_SHARE`.
 
-    :param always: of always-N; ``constant``: of `best_constant` with as many limits met.
+    :param always: result of always-N; ``constant``: result of `best_constant` for as many limits.
     """
     enough = result.limits_met >= MET_SHARE * always.limits_met
     return enough and result.worker_hours <= HOURS_SHARE * constant.worker_hours
 
 
 def share(wants: Ints, holds: Ints, room: int, sharing: Sharing) -> Ints:
-    """[R] workers for applications in the order of their claim, at most ``room`` in all.
+    """[R] workers granted to R applications in the order of their claim, ``room`` in all at most.
 
-    :param wants: [R] their targets; ``holds``: [R] workers that they have.
+    :param wants: [R] their targets; ``holds``: [R] the workers that they have.
     """
     if sharing is Sharing.FAIR:
         grants = np.zeros_like(wants)
@@ -291,7 +192,7 @@ def share(wants: Ints, holds: Ints, room: int, sharing: Sharing) -> Ints:
 
 
 class _Cluster:
-    """The workers of the day: those of the applications (in the simulator) and the idle ones."""
+    """The workers of the day: the applications' workers, in the simulator, and the idle workers."""
 
     def __init__(self, day: Day) -> None:
         self.day = day
@@ -299,7 +200,7 @@ class _Cluster:
         self.simulator.max_workers[:] = day.episodes.max_workers
         self.simulator.limit_s[:] = day.episodes.limit_s
         self._arrived = 0
-        # When each idle worker became so, in seconds of the day; later than now: it starts.
+        # When each idle worker became idle, in seconds of the day. If that is later, it starts.
         self._idle = [0.0] * day.config.min_workers
         self._waited_s = np.zeros(len(day))
         self._workers: list[int] = []
@@ -312,7 +213,7 @@ class _Cluster:
         return ~self.simulator.done & (np.arange(len(self.day)) < self._arrived)
 
     def admit(self, now: float) -> None:
-        """Begin what has arrived, on idle workers."""
+        """Begin the applications that have arrived, on idle workers."""
         episodes = self.day.episodes
         while self._arrived < len(self.day) and self.day.arrival_s[self._arrived] <= now:
             row = np.array([self._arrived])
@@ -328,7 +229,7 @@ class _Cluster:
             self._arrived += 1
 
     def step(self, now: float, running: Ints, wants: Ints, sharing: Sharing) -> None:
-        """Share the workers among ``running`` [R], who want ``wants`` [R], and let a step pass."""
+        """Share the workers among ``running`` [R] with targets ``wants`` [R]; let a step pass."""
         targets, warm, there = self._targets(now, running, wants, sharing)
         self._keep_idle(now, there)
         until = now + self.day.simulator.step_s
@@ -340,9 +241,9 @@ class _Cluster:
             before = self.simulator.now[running]
             done = self.simulator.step(targets, warm, targets == 0)
             spent = float(done.worker_seconds.sum())
-            launch, ready, leave = (one[running] for one in self.simulator.lifetimes)
+            launch, ready, leave = (times[running] for times in self.simulator.lifetimes)
             start = before[:, None]
-            # Who was let go at once counts as idle from the start of the step.
+            # A worker that leaves at once counts as idle from the start of the step.
             there_now = (launch <= start) & ((leave > start) | (stayed & (ready <= start)))
             count += int(there_now.sum())
             for paid_from, since in self._freed(running, stayed, before):
@@ -356,12 +257,13 @@ class _Cluster:
     def _targets(
         self, now: float, running: Ints, wants: Ints, sharing: Sharing
     ) -> tuple[Ints, Ints, int]:
-        """[E] targets, [E] warm launches, and the applications' workers after them in all.
+        """[E] targets, [E] warm launches, and the number of the applications' workers after them.
 
-        Who must give workers up does so now; who gets them has to wait until they are free.
+        An application gives workers up now. The application that gets them waits until they are
+        free.
         """
         config, simulator = self.day.config, self.simulator
-        launch, _, leave = (one[running] for one in simulator.lifetimes)
+        launch, _, leave = (times[running] for times in simulator.lifetimes)
         present = np.isfinite(launch) & (leave > simulator.now[running, None])
         places = launch.shape[1] - present.sum(axis=1)
         held = self._staying(running).sum(axis=1)
@@ -389,30 +291,32 @@ class _Cluster:
         return np.isfinite(launch[running]) & np.isinf(leave[running])
 
     def _freed(self, running: Ints, stayed: Bools, before: Floats) -> list[tuple[float, float]]:
-        """Of every worker that the step has freed, in seconds of the day: the time up to which its
-        application has paid it, and when it can serve another.
+        """Of every worker that the step has freed, two moments in seconds of the day: up to when
+        its application has paid for it, and when it can serve another application.
 
-        Workers that were told to leave while they started, and lost ones, are gone.
+        Workers that were told to leave while they started are gone, and so are lost workers.
 
         :param stayed: [R, P] `_staying` before the step; ``before``: [R] seconds since the start.
         """
         simulator = self.simulator
-        launch, ready, leave = (one[running] for one in simulator.lifetimes)
+        launch, ready, leave = (times[running] for times in simulator.lifetimes)
         after = simulator.now[running][:, None]
         lost = leave == self.day.episodes.realisation.death_s[running][:, None]
         left = (leave > before[:, None]) & (leave <= after) & (ready <= leave) & ~lost
         at_once = stayed & (leave <= before[:, None]) & (ready <= leave)
-        # The end frees those that drain as well: nobody asks for their blocks any more.
+        # The end frees draining workers too: nobody needs their blocks any more.
         ended = simulator.done[running][:, None] & np.isfinite(launch) & (leave > after)
         paid = np.where(ended, after, leave)
         since = np.where(ended, np.maximum(after, ready), leave)
-        which = left | at_once | ended
-        arrival = self.day.arrival_s[running][np.nonzero(which)[0]]
-        return list(zip(arrival + paid[which], arrival + since[which], strict=True))
+        freed = left | at_once | ended
+        arrival = self.day.arrival_s[running][np.nonzero(freed)[0]]
+        return list(zip(arrival + paid[freed], arrival + since[freed], strict=True))
 
     def _take(self, most: int, now: float) -> int:
-        """Take up to ``most`` idle workers that can serve, those that were idle for the shortest
-        time, so that the others grow old enough to be removed.
+        """Take up to ``most`` idle workers that can serve; returns how many.
+
+        The workers that were idle for the shortest time are taken, so that the others grow old
+        enough to be removed.
         """
         ready = sorted(since for since in self._idle if since <= now)
         kept = ready[: max(0, len(ready) - most)]
@@ -420,7 +324,7 @@ class _Cluster:
         return len(ready) - len(kept)
 
     def _keep_idle(self, now: float, there: int) -> None:
-        """Remove who has been idle for too long, and keep the cluster at its least size."""
+        """Remove workers that were idle for too long, and keep the cluster at its least size."""
         config = self.day.config
         spare = there + len(self._idle) - config.min_workers
         old = [since for since in sorted(self._idle) if since <= now - config.keep_idle_s]
@@ -429,7 +333,7 @@ class _Cluster:
         self._idle += [now + self.day.simulator.start_delay_s] * -spare
 
     def result(self) -> DayResult:
-        """What has come of it."""
+        """The result of the day so far."""
         day, simulator = self.day, self.simulator
         limit_s = day.episodes.limit_s
         met = simulator.finish_s <= limit_s

@@ -1,14 +1,14 @@
 """The simulator as Gymnasium environments: one application at a time, or B side by side.
 
-An action is a target less one, 0..9; a target above N is taken as N, and ``info["mask"]`` says
-which actions are not. A step lasts ``SimulatorConfig.step_s``. Its reward is
-``-(worker-seconds of the step) / (N * T)``, and at the end of a run that took longer than T
-``-penalty`` on top. An episode is terminated when the application has ended, truncated when
-`TRUNCATE` limits have passed; that counts as missed.
+An action is a target less one, 0..9. A target above N counts as N; ``info["mask"]`` is 1 for the
+actions up to N. A step lasts ``SimulatorConfig.step_s``. Its reward is
+``-(worker-seconds of the step) / (N * T)``. A run that took longer than T gets ``-penalty`` more
+at its end. An episode is terminated when the application has ended. It is truncated when `TRUNCATE`
+limits have passed, and then counts as missed.
 
 Episodes are drawn with the environment's seed: an application of the library and a constraint of
 the grid, each uniform, and the realisation of the regime (`kitwai.sim.episodes`). Environment i of
-a vector seeded with s goes through the same episodes as a single one seeded with s + i.
+a vector with seed s has the same episodes as a single environment with seed s + i.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from kitwai.sim.simulator import Simulator, SimulatorConfig
 from kitwai.sim.synthetic import synthetic_profiles
 
 Encode = Callable[[View, Ints], Floats]
-"""From what shows of B applications, and their positions [B] in the library (NONE where nothing is
-announced), to observations [B, F]. Of its own profile it may read what a `Controller` may."""
+"""Makes observations [B, F] from the view of B applications and their positions [B] in the library,
+`NONE` where nothing is announced. It may read of a profile what a `Controller` may read."""
 
 ACTIONS = 10
 """Targets 1..10."""
@@ -43,7 +43,7 @@ PENALTY = 10.0
 """Default cost of a missed limit, in units of N workers for T seconds."""
 
 TRUNCATE = 3.0
-"""An episode is cut off after this many limits."""
+"""An episode is truncated after so many limits."""
 
 RAW_FEATURES = (
     "workers / 10",
@@ -60,13 +60,13 @@ RAW_FEATURES = (
     "log(1 + mean task time in ms) / 20, 0 before the first has finished",
     "log(1 + run time of finished tasks in s) / 20",
 )
-"""What `raw_features` gives, all within 0..1."""
+"""The names of the columns of `raw_features`, all within 0..1."""
 
 
 def raw_features(view: View, profile: Ints) -> Floats:
-    """[B, len(RAW_FEATURES)]: what Spark and the pool show, scaled, without any belief.
+    """[B, len(RAW_FEATURES)]: what Spark and the pool show, scaled, without any forecast.
 
-    :param profile: not looked at.
+    :param profile: ignored.
     """
     tasks, complete = view.tasks.sum(axis=1), view.complete.sum(axis=1)
     run_s, stages = view.run_s.sum(axis=1), (view.tasks > 0).sum(axis=1)
@@ -89,7 +89,7 @@ def raw_features(view: View, profile: Ints) -> Floats:
 
 
 class _Runs:
-    """B episodes side by side, drawn and stepped; what both environments share."""
+    """Draws and steps B episodes side by side. Both environments use it."""
 
     def __init__(
         self,
@@ -106,11 +106,11 @@ class _Runs:
             raise InvalidInputError(
                 f"{regime!r} is no regime: it must be one of {', '.join(REGIMES)}."
             )
-        if not workers or not all(1 <= one <= ACTIONS for one in workers):
+        if not workers or not all(1 <= count <= ACTIONS for count in workers):
             raise InvalidInputError(
                 f"The worker counts of the constraints must lie in 1..{ACTIONS}, not be {workers}."
             )
-        if not limits_s or not all(0 < one < np.inf for one in limits_s):
+        if not limits_s or not all(0 < limit < np.inf for limit in limits_s):
             raise InvalidInputError(f"The limits must be positive times, not {limits_s}.")
         library = Library(profiles or synthetic_profiles(200, seed=0), ACTIONS)
         self.simulator = Simulator(library, rows, config)
@@ -131,16 +131,14 @@ class _Runs:
         self.simulator.reset(profile, workers, limit_s, rows=rows, realisation=chance)
 
     def observe(self) -> NDArray[np.float32]:
-        """[B, F], cut to the observation space."""
+        """[B, F] observations, cut to the observation space."""
         profile = self.simulator.profile
         announced = np.full_like(profile, NONE) if self._regime == "new" else profile
         features = self._encode(self.simulator.view(), announced)
         return np.clip(features, 0.0, 1.0).astype(np.float32)
 
     def mask(self) -> NDArray[np.int8]:
-        """[B, ACTIONS] 1 where the target is at most N, in the type that `Discrete.sample` asks
-        for.
-        """
+        """[B, ACTIONS] 1 where the target is at most N, in the type of `Discrete.sample`."""
         return (np.arange(ACTIONS) < self.simulator.max_workers[:, None]).astype(np.int8)
 
     def step(self, actions: Ints) -> tuple[Floats, Bools, Bools]:
@@ -155,7 +153,7 @@ class _Runs:
 
 
 class SparkScalingEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
-    """One application at a time."""
+    """A Gymnasium environment of one application at a time."""
 
     metadata = {"render_modes": []}  # noqa: RUF012 - Gymnasium's own way to state it
 
@@ -170,9 +168,9 @@ class SparkScalingEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         encode: Encode = raw_features,
         config: SimulatorConfig | None = None,
     ) -> None:
-        """:param profiles: None: 200 synthetic ones.
-        :param encode: makes the observation; what lies outside 0..1 is cut.
-        :raises InvalidInputError: the regime or the grid is none.
+        """:param profiles: None: 200 synthetic profiles.
+        :param encode: makes the observation; its numbers are cut to 0..1.
+        :raises InvalidInputError: there is no such regime, or the grid is empty or out of range.
         """
         self._runs = _Runs(1, profiles, regime, workers, limits_s, penalty, encode, config)
         self.action_space = self._runs.action_space
@@ -197,8 +195,10 @@ class SparkScalingEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
 
 
 class SparkScalingVectorEnv(VectorEnv[NDArray[np.float32], Ints, NDArray[Any]]):
-    """B applications in one simulator. The step after an episode's end begins the next one: it
-    takes no action, and its reward is 0 (`AutoresetMode.NEXT_STEP`).
+    """A Gymnasium vector environment of B applications in one simulator.
+
+    The step after an episode's end begins the next episode. That step takes no action, and its
+    reward is 0 (`AutoresetMode.NEXT_STEP`).
     """
 
     metadata = {  # noqa: RUF012 - Gymnasium's own way to state it
@@ -221,7 +221,8 @@ class SparkScalingVectorEnv(VectorEnv[NDArray[np.float32], Ints, NDArray[Any]]):
         """As `SparkScalingEnv`.
 
         :param num_envs: B.
-        :raises InvalidInputError: B is below 1, or the regime or the grid is none.
+        :raises InvalidInputError: B is below 1, there is no such regime, or the grid is empty or
+            out of range.
         """
         if num_envs < 1:
             raise InvalidInputError(f"There must be at least one environment, not {num_envs}.")
@@ -242,8 +243,8 @@ class SparkScalingVectorEnv(VectorEnv[NDArray[np.float32], Ints, NDArray[Any]]):
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
         """Begin B other episodes. There are no options.
 
-        :param seed: environment i gets ``seed + i``, or the i-th of a list. None: the streams go on
-            (or begin anywhere, the first time).
+        :param seed: environment i gets ``seed + i``, or the i-th seed of a list. None: the random
+            streams go on; at the first reset they begin anywhere.
         """
         if isinstance(seed, int | np.integer):
             seeds: list[int | None] = [int(seed) + row for row in range(self.num_envs)]
@@ -255,8 +256,8 @@ class SparkScalingVectorEnv(VectorEnv[NDArray[np.float32], Ints, NDArray[Any]]):
             )
         before: list[np.random.Generator | None] = [*self._streams] or [None] * self.num_envs
         self._streams = [
-            stream if one is None and stream is not None else seeding.np_random(one)[0]
-            for one, stream in zip(seeds, before, strict=True)
+            stream if row_seed is None and stream is not None else seeding.np_random(row_seed)[0]
+            for row_seed, stream in zip(seeds, before, strict=True)
         ]
         for row, stream in enumerate(self._streams):
             self._runs.draw(row, stream)

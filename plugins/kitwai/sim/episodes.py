@@ -1,4 +1,4 @@
-"""Episodes: which application runs under which constraint, in which realisation (DESIGN.md §6)."""
+"""Episodes: which application runs under which constraint, in which realisation."""
 
 from __future__ import annotations
 
@@ -14,23 +14,26 @@ from kitwai.sim.library import Library
 from kitwai.sim.simulator import Realisation
 
 WORKER_GRID: tuple[int, ...] = tuple(range(1, 11))
-"""N of the constraints."""
+"""The N, most workers, of the constraints."""
 
 LIMIT_GRID_S: tuple[float, ...] = tuple(60.0 * minutes for minutes in range(5, 11))
-"""T of the constraints."""
+"""The T, limits in seconds, of the constraints."""
 
 REGIMES = ("recurring", "new", "disturbed")
+"""Recurring: calm runs of known families. New: calm runs of which nothing is known. Disturbed: runs
+of known families with hidden factors, stragglers and lost workers."""
 
 DEFAULT_MISS = 0.01
-"""How often a limit may be missed where a constraint does not say."""
+"""The miss probability of a constraint that does not state one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Episodes:
     """E applications under constraints; arrays [E].
 
-    ``profile``: positions in the library; ``miss``: the stated miss probability; ``informed``:
-    whether the run's inputs are announced and the family's other runs are known.
+    ``profile``: positions in the library; ``max_workers``, ``limit_s``, ``miss``: the constraint,
+    ``miss`` being its miss probability; ``informed``: whether the run's inputs are announced and
+    the family's other runs are known.
     """
 
     profile: Ints
@@ -58,8 +61,9 @@ class Episodes:
 def history_of(
     profile: ApplicationProfile, profiles: Sequence[ApplicationProfile]
 ) -> tuple[ApplicationProfile, ...]:
-    """What the store knows of a profile's family: the runs with other inputs, or, where it names no
-    inputs, those of other applications.
+    """The past runs of a profile's family: the runs with other inputs.
+
+    For a profile without inputs these are the runs of the family's other applications.
     """
     return tuple(
         other
@@ -107,15 +111,20 @@ def grid_episodes(
 
 
 def calm(count: int, rng: np.random.Generator) -> Realisation:
-    """Runs that take what their profile says."""
+    """Realisations in which every task takes the time of its profile."""
     zero = np.zeros(count)
     never = np.full(count, np.inf)
     return Realisation(_seeds(count, rng), np.ones(count), zero, zero, zero, never)
 
 
 def disturbed(count: int, limit_s: Floats, rng: np.random.Generator) -> Realisation:
-    """The hidden factors of DESIGN.md §6: work off by a lognormal factor (sigma 0.3), tasks by
-    0.15, 2 % stragglers of 3 to 8 times, start-up by 0.3; in 30 % a worker is lost within T.
+    """Realisations with hidden factors.
+
+    All work is off by a lognormal factor (sigma 0.3), each task by another (0.15), each start-up
+    by another (0.3). Of the tasks, 2 % are stragglers of 3 to 8 times. In 30 % of the runs a
+    worker is lost within T.
+
+    :param limit_s: [E] T of the episodes.
     """
     return Realisation(
         seed=_seeds(count, rng),

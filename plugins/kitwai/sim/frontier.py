@@ -1,4 +1,4 @@
-"""Whether a policy dominates the frontier that the baselines span (DESIGN.md §6)."""
+"""Whether a policy dominates the frontier of the baselines: as many limits met, at lower cost."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ _DRAWS_AT_ONCE = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How a policy stands to the frontier.
+    """How a policy compares with the frontier.
 
-    ``hits``: its hits of ``feasible`` episodes. ``beaten_by``: the baselines with as many hits or
-    more at a cost not above its own. ``rival``: the cheapest of the baselines with the most hits,
-    ``rival_hits``. ``saving``: by how much the policy is cheaper than it, as a share of the best
-    static's cost, mean over the episodes that both hit; ``saving_low`` and ``saving_high``: its
-    interval. None where no baseline was compared or no episode is hit by both.
+    ``hits``: limits it met of ``feasible`` episodes; ``beaten_by``: baselines with at least as many
+    hits at a cost not above the policy's; ``rival``: the cheapest of the baselines with the most
+    hits; ``rival_hits``: that number of hits. ``saving``: by how much the policy is cheaper than
+    the rival, as a share of the best static cluster's cost; it is a mean over the episodes that
+    both hit. ``saving_low``, ``saving_high``: its interval. None if there is no baseline, or no
+    episode that both hit.
     """
 
     dominates: bool
@@ -37,7 +38,7 @@ class Verdict:
     saving_high: float | None
 
     def sentence(self) -> str:
-        """The verdict for people."""
+        """The verdict as a sentence."""
         if self.rival is None or self.rival_hits is None:
             return "Nothing to compare with."
         head = "dominates the frontier" if self.dominates else "does not dominate the frontier"
@@ -56,10 +57,14 @@ def dominates(
 ) -> tuple[bool, Verdict]:
     """Whether ``agent`` dominates ``baselines``, all run on the judge's episodes.
 
-    It does when none of them has as many hits at a cost not above its own, and when it hits as
-    often as the best of them and is cheaper there: the 95 % interval of a paired bootstrap over
-    episodes lies above 0. Costs are shares of the best static's; those of two policies are compared
-    over the feasible episodes that both hit, so that neither gains by missing expensive ones.
+    It dominates if two things hold. No baseline has as many hits at a cost not above the agent's.
+    And the agent hits as often as the best baseline and is cheaper than it: the 95 % interval of a
+    paired bootstrap over episodes lies above 0.
+
+    Costs are shares of the best static cluster's cost. Two policies are compared over the feasible
+    episodes that both hit, so that neither gains by missing expensive episodes.
+
+    :param seed: seed of the bootstrap.
     """
     hit = _hits(agent, judge)
     hits, feasible = int(hit.sum()), int(judge.feasible.sum())
@@ -107,7 +112,7 @@ def _saving(agent: Outcome, other: Outcome, rows: Bools, judge: Judge) -> np.nda
 
 
 def _interval(values: np.ndarray, seed: int) -> tuple[float, float]:
-    """The percentile bootstrap's interval of the mean (Efron and Tibshirani, 1993, chapter 13)."""
+    """Interval of the mean by the percentile bootstrap (Efron and Tibshirani, 1993, chapter 13)."""
     rng = np.random.default_rng(seed)
     at_once = max(1, _DRAWS_AT_ONCE // len(values))
     means: list[np.ndarray] = []

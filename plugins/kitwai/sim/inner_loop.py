@@ -1,8 +1,8 @@
-"""The simulator's inner loop: one application on its own workers, event by event, compiled.
+"""The simulator's compiled inner loop: one application on its own workers, event by event.
 
-Every function works on one row of `Rows`. Random numbers are hashes of the row's seed and of what
-they stand for (the task, the launch), not of a stream: whatever a policy does, the same task is
-slow and the same worker is late, so that policies are compared in the same realisation.
+Every function works on one row of `Rows`. A random number is a hash of the row's seed and of its
+task or launch; it does not come from a stream. So the same task is slow and the same worker is
+late whatever a policy does, and policies are compared in the same realisation.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ _TASK, _STRAGGLER, _STRAGGLE_BY, _START, _VICTIM = 1, 2, 3, 4, 5
 
 
 class Rows(NamedTuple):
-    """B running applications; P places of workers (twice N, since those that drain keep theirs
-    until they are gone), L slots (places x most cores), S stages, W = N + 1.
+    """The state of B running applications: P places of workers, L slots, S stages, W = N + 1.
+
+    There are twice N places, since a draining worker keeps its place until it is gone. Slots are
+    places times the most cores of a worker.
     """
 
     profile: Ints  # [B] position in the library
@@ -53,7 +55,7 @@ class Rows(NamedTuple):
     began: Floats  # [B, S] launch of the first task, inf before
     end_s: Floats  # [B, S] end of the last finished task
     ready_at: Floats  # [B, S] when its tasks may start, inf while a parent runs
-    submitted: Floats  # [B, S] when Spark shows it
+    submitted: Floats  # [B, S] when Spark shows the stage
     cell_n: Floats  # [B, S, W] finished tasks by the workers serving at their launch
     cell_s: Floats  # [B, S, W] their run time
     held: Ints  # [B, P, S] finished tasks whose output lies on a worker
@@ -88,7 +90,7 @@ class Constants(NamedTuple):
 
 @njit(cache=True)
 def _hash(seed: Any, kind: Any, number: Any) -> Any:
-    """Uniform in (0, 1) from three whole numbers (splitmix64's finaliser)."""
+    """A uniform number in (0, 1) from three whole numbers (splitmix64's finaliser)."""
     x = np.uint64(seed) + np.uint64(kind) * np.uint64(0x9E3779B97F4A7C15)
     x += np.uint64(number) * np.uint64(0xD1B54A32D192ED03)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -99,18 +101,18 @@ def _hash(seed: Any, kind: Any, number: Any) -> Any:
 
 @njit(cache=True)
 def _lognormal(seed: Any, kind: Any, number: Any, sigma: Any) -> Any:
-    """Lognormal with mean 1."""
+    """A lognormal number with mean 1, from three whole numbers."""
     if sigma == 0.0:
         return 1.0
-    one = _hash(seed, kind, 2 * number)
-    two = _hash(seed, kind, 2 * number + 1)
-    normal = np.sqrt(-2.0 * np.log(one)) * np.cos(2.0 * np.pi * two)
+    first = _hash(seed, kind, 2 * number)
+    second = _hash(seed, kind, 2 * number + 1)
+    normal = np.sqrt(-2.0 * np.log(first)) * np.cos(2.0 * np.pi * second)
     return np.exp(sigma * normal - 0.5 * sigma * sigma)
 
 
 @njit(cache=True)
 def enter(b: Any, lib: Any, rows: Any) -> None:
-    """Note which stages may start now that some have ended, and what Spark shows of them."""
+    """Note which stages may start after others have ended, and when Spark shows them."""
     p = rows.profile[b]
     for s in range(lib.stages[p]):
         if rows.ready_at[b, s] < np.inf:
@@ -134,10 +136,11 @@ def enter(b: Any, lib: Any, rows: Any) -> None:
 
 @njit(cache=True)
 def scale(b: Any, target: Any, warm: Any, lib: Any, rows: Any, constants: Any) -> None:
-    """Launch workers in free places, or tell some to leave: starting ones, idle ones, others by
-    the number of their running tasks.
+    """Launch workers in free places, or tell workers to leave.
 
-    :param warm: so many launches need no start-up (another application has left a worker).
+    Starting workers leave first, then idle workers, then workers with the fewest running tasks.
+
+    :param warm: number of launches that need no start-up, as another application left a worker.
     """
     now, cores = rows.now[b], lib.cores[rows.profile[b]]
     places = rows.launch.shape[1]
@@ -196,8 +199,9 @@ def scale(b: Any, target: Any, warm: Any, lib: Any, rows: Any, constants: Any) -
 
 @njit(cache=True)
 def _lose_worker(b: Any, now: Any, lib: Any, rows: Any, constants: Any) -> None:
-    """One worker is gone: what it ran is run again, and so are its outputs that are still asked
-    for (Spark finds out by fetch failures; here at once).
+    """Lose one worker. Its running tasks run again, and so do tasks whose outputs are still needed.
+
+    Spark finds out by fetch failures; the simulator knows at once.
     """
     p = rows.profile[b]
     places = rows.launch.shape[1]
@@ -233,7 +237,7 @@ def _lose_worker(b: Any, now: Any, lib: Any, rows: Any, constants: Any) -> None:
             if needed or rows.complete[b, child] == lib.tasks[p, child]:
                 continue
             for d in range(lib.waits_for.shape[2]):
-                # A stage of a later job waits for it too, but asks for no shuffle output of it.
+                # A stage of a later job waits for it too, but needs no shuffle output of it.
                 if lib.waits_for[p, child, d] == s and lib.job[p, child] == lib.job[p, s]:
                     needed = True
         rows.held[b, victim, s] = 0
@@ -290,7 +294,7 @@ def run(b: Any, until: Any, lib: Any, rows: Any, constants: Any) -> None:
                     if s < stages:
                         task = lib.first_task[p, s]
                         if rows.redo[b, s] > 0:
-                            # Which of the tasks is repeated does not matter: an evenly spread one.
+                            # Any task may be repeated; the choice is spread evenly.
                             rows.redo[b, s] -= 1
                             task += (rows.redo[b, s] * 7919) % lib.tasks[p, s]
                         else:

@@ -1,4 +1,4 @@
-"""How good a policy is: limits met and worker-seconds over episodes (DESIGN.md §6)."""
+"""Judges policies: limits met and worker-seconds spent over many episodes."""
 
 from __future__ import annotations
 
@@ -14,30 +14,32 @@ from kitwai.sim.library import Library
 from kitwai.sim.simulator import Simulator, SimulatorConfig
 
 DECIDED = 3.0
-"""After this many limits the last target is held to the end."""
+"""After so many limits the last target is held to the end."""
 
 PATIENCE = 20.0
-"""An episode is given up after this many limits; it then counts as ended there."""
+"""After so many limits an episode is given up, and counts as ended there."""
 
 
 class Controller(Protocol):
-    """What decides in episodes: a policy, a baseline."""
+    """Decides in episodes: a policy or a baseline."""
 
     def begin(self, library: Library, episodes: Episodes, config: SimulatorConfig) -> None:
-        """New episodes. Of an episode's own profile a controller may read what is announced
-        (family, inputs, cores a worker), and that only where ``episodes.informed``; all else comes
-        from `kitwai.sim.episodes.history_of`.
+        """Begin new episodes.
+
+        Where ``episodes.informed``, a controller may read the announced part of an episode's own
+        profile: family, inputs and cores a worker. All else comes from
+        `kitwai.sim.episodes.history_of`.
         """
         ...
 
     def targets(self, view: View) -> Ints:
-        """[B] worker counts to ask for now, one for each episode; clipped to 1..N."""
+        """[B] worker counts to ask for now; the simulator clips them to 1..N."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How E episodes went; arrays [E], times in seconds from the start."""
+    """How E episodes ended; arrays [E], times in seconds from the start."""
 
     finish_s: Floats
     worker_seconds: Floats
@@ -48,10 +50,11 @@ class Outcome:
 class Judgement:
     """One row of the metrics table.
 
-    Over feasible episodes (some constant count meets the limit): ``hit_rate``; ``cvs_min``, mean
-    minutes late; over those of them that hit, cost / best static's: ``static_ratio`` (mean) and
-    ``p95_static_ratio``. ``worker_hours`` sums the cost of all feasible episodes. ``lateness``:
-    finish / always-N's, mean over infeasible episodes. None where there are no such episodes.
+    An episode is feasible if some constant worker count meets its limit. Over feasible episodes:
+    ``hit_rate``: share that meets the limit; ``cvs_min``: mean minutes late; ``worker_hours``:
+    total cost. Over feasible episodes that hit, as ratios of the cost to the best static cluster's
+    cost: ``static_ratio``: mean; ``p95_static_ratio``: 95th percentile. Over infeasible episodes:
+    ``lateness``: mean ratio of the finish time to always-N's. None if there are no such episodes.
     """
 
     episodes: int
@@ -66,26 +69,28 @@ class Judgement:
 
 
 class Constant:
-    """A constant worker count; None: always N."""
+    """Asks for a constant worker count, or for always N if ``workers`` is None."""
 
     def __init__(self, workers: int | Ints | None = None) -> None:
         self._workers = workers
 
     def begin(self, library: Library, episodes: Episodes, config: SimulatorConfig) -> None:
-        """Nothing to know."""
+        """A constant count needs to know nothing."""
 
     def targets(self, view: View) -> Ints:
-        """The count, everywhere."""
+        """[B] the constant count."""
         if self._workers is None:
             return view.max_workers
         return np.broadcast_to(np.asarray(self._workers, dtype=np.int64), view.max_workers.shape)
 
 
 class Judge:
-    """Holds fixed episodes and what every constant count makes of them.
+    """Judges outcomes on fixed episodes, relative to the best constant worker count.
 
-    ``best`` [E] is the count of the best static cluster: the cheapest that hits, N if none does;
-    ``static_finish_s`` and ``static_cost`` [E, most N + 1] are of the constant counts.
+    ``static_finish_s``, ``static_cost`` [E, most N + 1]: finish time and worker-seconds of each
+    constant count; ``feasible`` [E]: whether some count meets the limit; ``best`` [E]: count of the
+    best static cluster, the cheapest that hits, or N if none does; ``best_cost`` [E]: its cost, inf
+    if none hits; ``at_most``: outcome of always-N.
     """
 
     def __init__(
@@ -114,9 +119,7 @@ class Judge:
         )
 
     def _hold(self, workers: int, rows: Ints) -> Outcome:
-        """`run` with a constant count. Once no worker is lost any more, nothing is left to decide:
-        the rest is one long step.
-        """
+        """`run` with a constant count. Once no worker can be lost, the rest is one long step."""
         simulator = self._begin(self.episodes.take(rows))
         targets = np.full(len(rows), workers, dtype=np.int64)
         quiet = False
@@ -128,7 +131,7 @@ class Judge:
         return Outcome(finish, simulator.worker_seconds, simulator.operations.copy())
 
     def _wait(self, simulator: Simulator, targets: Ints) -> None:
-        """Hold the targets until all has ended, or patience has."""
+        """Hold the targets until all episodes have ended or are given up (`PATIENCE`)."""
         if not simulator.done.all():
             until = PATIENCE * float(self.episodes.limit_s.max())
             simulator.step(targets, seconds=until - float(simulator.now[~simulator.done].max()))
@@ -149,7 +152,10 @@ class Judge:
         rows: Ints | None = None,
         progress: Callable[[int], None] = lambda ended: None,
     ) -> Outcome:
-        """Let ``controller`` run the episodes ``rows`` (all when None) to their end."""
+        """Let ``controller`` run the episodes ``rows`` to their end; None: all.
+
+        :param progress: called after each step with the number of episodes that have ended.
+        """
         episodes = self.episodes if rows is None else self.episodes.take(rows)
         simulator = self._begin(episodes)
         controller.begin(self.library, episodes, self.config)

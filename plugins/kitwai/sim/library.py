@@ -1,4 +1,4 @@
-"""Profiles packed into arrays, so that the simulator runs many applications at once."""
+"""The library: profiles packed into arrays, so that the simulator runs many at once."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from kitwai.core.records.profile import ApplicationProfile, StageProfile
 Ints = NDArray[np.int64]
 
 NONE = -1
-"""Fills rows that are shorter than the longest."""
+"""Fills up rows that are shorter than the longest row."""
 
 
 class Library:
-    """P profiles; stages stand in the order in which they run, S is the most stages of any.
+    """P profiles, with their stages in the order in which they run.
+
+    S is the number of stages of the longest profile, D the most stages that a stage waits for.
 
     ============= ============== =======================================================
     array         shape          meaning
@@ -33,7 +35,7 @@ class Library:
     slowdown      [P, slots + 1] factor on task times at that many slots
     work_s        [P]            total task time at the reference
     family        [P]            number of the profile's family
-    stage_first_s [P, S]         what its first task on a slot takes more
+    stage_first_s [P, S]         seconds that its first task on a slot takes more
     ============= ============== =======================================================
     """
 
@@ -44,7 +46,7 @@ class Library:
         count, most = len(profiles), max(len(profile.stages) for profile in profiles)
         ordered = [[stage for job in profile.jobs for stage in job] for profile in profiles]
         waits = [_waits_for(profile) for profile in profiles]
-        depth = max(1, max(len(one) for rows in waits for one in rows))
+        depth = max(1, max(len(earlier) for rows in waits for earlier in rows))
         self.stages: Ints = np.array([len(stages) for stages in ordered])
         self.cores: Ints = np.array([profile.cores_per_worker for profile in profiles])
         self.work_s: Floats = np.array([profile.work_s for profile in profiles])
@@ -77,14 +79,14 @@ class Library:
         for row, profile in enumerate(self.profiles):
             if profile.slowdown:
                 at = sorted(profile.slowdown)
-                table[row] = np.interp(slots, at, [profile.slowdown[one] for one in at])
+                table[row] = np.interp(slots, at, [profile.slowdown[count] for count in at])
         return table
 
 
 def _waits_for(profile: ApplicationProfile) -> list[list[int]]:
-    """For every stage, in running order, the positions that must end before it may start.
+    """For every stage, in running order, the positions of the stages that must end before it.
 
-    The first stages of a job wait for the last ones of the job before.
+    The first stages of a job wait for the last stages of the job before.
     """
     position = {
         stage.id: at for at, stage in enumerate(stage for job in profile.jobs for stage in job)
@@ -94,7 +96,7 @@ def _waits_for(profile: ApplicationProfile) -> list[list[int]]:
     for job in profile.jobs:
         parents = {parent for stage in job for parent in stage.parents}
         for stage in job:
-            earlier = set(stage.parents) or {one.id for one in before}
-            waits.append(sorted(position[one] for one in earlier))
+            earlier = set(stage.parents) or {last.id for last in before}
+            waits.append(sorted(position[number] for number in earlier))
         before = [stage for stage in job if stage.id not in parents]
     return waits

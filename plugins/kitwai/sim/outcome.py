@@ -25,9 +25,10 @@ from kitwai.core.policy.state import TARGETS
 from kitwai.core.records.constraint import Constraint
 from kitwai.core.records.decision import ClusterSettings
 from kitwai.core.records.profile import ApplicationProfile
+from kitwai.sim.arrivals import Day, DayConfig
 from kitwai.sim.baselines.recorded import baseline
 from kitwai.sim.baselines.single import Announced, SingleBaseline
-from kitwai.sim.day import Day, DayConfig, run_day
+from kitwai.sim.day import run_day
 from kitwai.sim.episodes import Episodes
 from kitwai.sim.judging import Controller, Judge
 from kitwai.sim.library import Library

@@ -1,6 +1,4 @@
-"""From application profiles to the records that beliefs are made of
-(`kitwai.core.forecast.past_runs`).
-"""
+"""Makes past runs (`kitwai.core.forecast.past_runs.Record`) and priors from profiles."""
 
 from __future__ import annotations
 
@@ -20,7 +18,7 @@ History = Mapping[str, Sequence[Record]]
 
 
 def records_of(library: Library) -> tuple[Record, ...]:
-    """One record a profile; its finish times at every worker count are simulated."""
+    """One record a profile, with simulated finish times at every worker count."""
     profiles, counts = len(library.profiles), library.max_workers
     simulator = Simulator(library, profiles * counts, SimulatorConfig(step_s=1e9))
     workers = np.tile(np.arange(1, counts + 1), profiles)
@@ -48,7 +46,7 @@ def records_of(library: Library) -> tuple[Record, ...]:
         slowdown = library.slowdown[row, slots]
         rates = makespan(tasks[None], slots[None].astype(np.float64))[0]
         gap = library.gap_s[row, :stages]
-        # A stage's first task on each slot takes more: in all, the more slots there are.
+        # A stage's first task on each slot takes more, so more slots cost more in all.
         firsts = library.stage_first_s[row, :stages, None] * np.minimum(tasks[:, None], slots)
         by_rates = (rates * (work / tasks)[:, None]).sum(axis=0) * slowdown
         by_rates += (rates * firsts / tasks[:, None]).sum(axis=0)
@@ -69,11 +67,12 @@ def records_of(library: Library) -> tuple[Record, ...]:
 
 
 def priors_of(library: Library, history: History | None = None) -> Prior:
-    """What other runs of its family tell of each profile, [P], as far as a live decision would heed
-    them (`kitwai.core.forecast.past_runs.comparable`).
+    """[P] priors of the library's profiles, each from the other runs of its family.
 
-    :param history: past runs by family, of which all but the profile's own run count; None: the
-        library's own profiles with other inputs (DESIGN.md §6).
+    Only runs count that a live decision would use (`kitwai.core.forecast.past_runs.comparable`).
+
+    :param history: past runs by family; the profile's own run does not count. None: the library's
+        own profiles with other inputs.
     """
     counts, stages = library.max_workers, library.tasks.shape[1]
     known = history_of(library) if history is None else history
@@ -102,7 +101,10 @@ def history_of(library: Library) -> dict[str, list[Record]]:
 
 
 def prior_for(library: Library, known: Prior, profile: np.ndarray, informed: Bools) -> Prior:
-    """[B] priors of episodes: of the profile's family where informed, else of nothing."""
+    """[B] priors of episodes: the profile's where informed, else the unknown prior.
+
+    :param known: [P] `priors_of` the library; ``profile``: [B] positions; ``informed``: [B].
+    """
     nothing = unknown(len(profile), known.level.shape[1], known.share.shape[1])
     own = known.take(profile)
     fields = {}

@@ -1,16 +1,19 @@
-"""The simulator: B applications at once, each on its own workers under its own limit.
+"""The simulator: runs B applications at once, each on its own workers under its own limit.
 
-Task-level and event-driven (`kitwai.sim.inner_loop`). A worker brings ``cores`` slots. A stage may
-start when its parents have ended and the driver's gap has passed; free slots take the tasks of the
-earliest such stage in launch order. Times are seconds since the application's start.
+It simulates tasks, event by event (`kitwai.sim.inner_loop`). A worker brings ``cores`` slots. A
+stage may start when its parents have ended and the driver's gap has passed. Free slots take the
+tasks of the earliest such stage in launch order. Times are seconds since the application's start.
 
-What a policy may know is what Spark shows (`Simulator.view`): the stages of submitted jobs, their
-task counts, tasks under way, run times of finished tasks.
+A policy knows only what Spark shows (`Simulator.view`): the stages of submitted jobs, their task
+counts, tasks under way, and run times of finished tasks.
 
-Approximations: a task's slowdown is that of the workers serving when it was launched; a worker
-that leaves takes no new task, ends those it runs, then migrates its blocks for ``drain_s``, and
-nothing is computed again; workers that leave while starting are gone at once. Applications that
-share a cluster have workers of their own; who gets how many is `kitwai.sim.day`'s part.
+Approximations:
+
+- A task's slowdown depends on how many workers serve when it is launched.
+- A worker that leaves takes no new task, ends its tasks, and then migrates its blocks for
+  ``drain_s``. Nothing is computed again.
+- A worker that leaves while it starts is gone at once.
+- Applications that share a cluster have workers of their own; `kitwai.sim.day` shares them.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kitwai.core.forecast.arrays import Bools, Floats, View
-from kitwai.sim import inner_loop as engine
+from kitwai.sim import inner_loop
 from kitwai.sim.library import NONE, Ints, Library
 
 
@@ -29,12 +32,12 @@ from kitwai.sim.library import NONE, Ints, Library
 class SimulatorConfig:
     """Constants of the cluster, in seconds.
 
-    ``start_delay_s``: from the launch request until a worker takes tasks, ``start_stagger_s`` more
-    for each further one launched at the same moment; ``drain_s``: from a leaving worker's last task
-    until it is gone; ``first_task_s``: added to the first task of each slot of a worker (or what
-    the profile says of its stage, where that is more); ``task_overhead_s`` to every task;
-    ``stage_overhead_s`` between stages, where the profile's own gaps do not hold it;
-    ``recompute``: outputs of a lost worker are computed again.
+    ``start_delay_s``: from the launch request until a worker takes tasks; ``start_stagger_s``:
+    added for each further worker launched at the same moment; ``drain_s``: from a leaving worker's
+    last task until it is gone; ``first_task_s``: added to the first task of each slot of a worker,
+    unless the profile says more of its stage; ``task_overhead_s``: added to every task;
+    ``stage_overhead_s``: between stages, where the profile's gaps do not hold it; ``recompute``:
+    whether outputs of a lost worker are computed again.
     """
 
     step_s: float = 15.0
@@ -50,12 +53,12 @@ class SimulatorConfig:
 
 @dataclass(frozen=True, slots=True)
 class Realisation:
-    """What chance makes of B runs; arrays [B]. The same realisation is the same for every policy.
+    """The random part of B runs; arrays [B]. Every policy meets the same realisation.
 
-    ``factor``: hidden factor on all task times; ``noise``: sigma of the log of each task's own
-    factor; ``stragglers``: share of tasks that take 3 to 8 times as long; ``start_noise``: sigma of
-    the log of start-up times; ``death_s``: when a worker is lost, inf for never; ``seed`` (uint64):
-    of everything drawn within the run.
+    ``seed`` (uint64): seed of everything drawn within the run; ``factor``: hidden factor on all
+    task times; ``noise``: sigma of the log of each task's own factor; ``stragglers``: share of
+    tasks that take 3 to 8 times as long; ``start_noise``: sigma of the log of start-up times;
+    ``death_s``: when a worker is lost, inf for never.
     """
 
     seed: NDArray[np.uint64]
@@ -86,10 +89,10 @@ class Realisation:
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """What one step did, [B] each; zero and False for episodes that had ended before.
+    """The outcome of one step, [B] each; zero and False for episodes that had ended before.
 
-    ``worker_seconds``: what the step cost; ``done``: the application has ended in it, the only
-    terminal state there is.
+    ``worker_seconds``: cost of the step; ``done``: whether the application has ended in the step,
+    which is the only terminal state.
     """
 
     worker_seconds: Floats
@@ -106,7 +109,7 @@ class Simulator:
         self.limit_s: Floats = np.ones(rows)
         self.worker_seconds: Floats = np.zeros(rows)
         self._rows = _empty_rows(library, rows)
-        self._shapes = engine.Shapes(
+        self._shapes = inner_loop.Shapes(
             library.task_s,
             library.first_task,
             library.tasks,
@@ -118,7 +121,7 @@ class Simulator:
             library.slowdown,
             library.stage_first_s,
         )
-        self._constants = engine.Constants(
+        self._constants = inner_loop.Constants(
             self.config.start_delay_s,
             self.config.start_stagger_s,
             self.config.drain_s,
@@ -142,7 +145,7 @@ class Simulator:
         :param profile: [R] positions in the library; ``max_workers``, ``limit_s``: [R] constraints.
         :param rows: [R] the rows to start anew; None for all.
         :param realisation: None: every task takes what its profile says.
-        :param start_workers: [R] workers there at the start; None: the configuration's, at most N.
+        :param start_workers: [R] workers at the start; None: the configuration's, at most N.
         """
         state = self._rows
         rows = np.arange(len(state.now)) if rows is None else np.asarray(rows)
@@ -159,10 +162,10 @@ class Simulator:
         state.death[rows] = chance.death_s
         if start_workers is None:
             start_workers = np.minimum(self.config.start_workers, np.asarray(max_workers))
-        engine.start(rows, np.asarray(start_workers, dtype=np.int64), self._shapes, state)
+        inner_loop.start(rows, np.asarray(start_workers, dtype=np.int64), self._shapes, state)
 
     def fork(self, rows: Ints) -> Simulator:
-        """A copy of some rows (one may stand several times), to be run on its own."""
+        """A copy of some rows, to be run on its own. A row may be given several times."""
         copy = Simulator(self.library, len(rows), self.config)
         for old, new in zip(self._rows, copy._rows, strict=True):
             new[:] = old[rows]
@@ -209,8 +212,9 @@ class Simulator:
 
     @property
     def lifetimes(self) -> tuple[Floats, Floats, Floats]:
-        """[B, P] each, for P places of workers, in seconds since the application's start: launch
-        request (inf: the place is vacant), when it takes tasks, when it is gone (inf: it stays).
+        """Three moments of the worker at each of P places, [B, P] seconds since the application's
+        start: its launch request (inf: the place is vacant), when it takes tasks, and when it is
+        gone (inf: it stays).
         """
         return self._rows.launch, self._rows.ready, self._rows.leave
 
@@ -219,7 +223,7 @@ class Simulator:
         return np.isfinite(self._rows.launch) & np.isinf(self._rows.leave)
 
     def view(self) -> View:
-        """What Spark and the pool show now."""
+        """The view: what Spark and the pool show now."""
         state = self._rows
         visible = state.submitted <= state.now[:, None]
         ended = state.complete == self.library.tasks[state.profile]
@@ -251,7 +255,7 @@ class Simulator:
 
     @property
     def undisturbed(self) -> bool:
-        """Whether no application that runs will lose a worker any more."""
+        """Whether no running application will lose a worker any more."""
         return bool((np.isinf(self._rows.death) | self.done).all())
 
     def step(
@@ -263,15 +267,15 @@ class Simulator:
     ) -> StepResult:
         """Ask for ``targets`` [B] (clipped to 1..N) and let ``step_s`` seconds pass.
 
-        :param seconds: let so many pass instead.
-        :param warm: [B] launches of this step that need no start-up; None: none.
-        :param paused: [B] applications that shall hold no worker, whatever their target: they wait
-            while their time runs; None: none.
+        :param seconds: let so many seconds pass instead.
+        :param warm: [B] number of launches that need no start-up; None: none.
+        :param paused: [B] whether the application holds no worker, whatever its target, and waits
+            while its time runs; None: none.
         """
         state = self._rows
         before, was_done = state.now.copy(), self.done
         asked = np.clip(targets, 1, self.max_workers).astype(np.int64)
-        engine.step(
+        inner_loop.step(
             asked if paused is None else np.where(paused, 0, asked),
             np.zeros(len(before), dtype=np.int64) if warm is None else warm,
             self.config.step_s if seconds is None else seconds,
@@ -286,7 +290,7 @@ class Simulator:
         return StepResult(worker_seconds=spent, done=self.done & ~was_done)
 
 
-def _empty_rows(library: Library, rows: int) -> engine.Rows:
+def _empty_rows(library: Library, rows: int) -> inner_loop.Rows:
     places = 2 * library.max_workers
     slots, stages = places * int(library.cores.max()), library.tasks.shape[1]
 
@@ -297,7 +301,7 @@ def _empty_rows(library: Library, rows: int) -> engine.Rows:
         return np.zeros((rows, *shape), dtype=np.int64)
 
     never = np.inf
-    return engine.Rows(
+    return inner_loop.Rows(
         profile=ints(),
         now=floats(),
         finish=floats(),

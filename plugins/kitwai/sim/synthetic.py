@@ -1,8 +1,8 @@
-"""A seeded generator of application families, broad enough that nothing real looks foreign.
+"""Generates application families from a seed, broad enough that nothing real looks foreign.
 
-A family is one application that recurs on different inputs: its stages, its scale-out curve, where
-its memory ends. Every number below is a choice of this project, not a measurement; the shapes are
-those that measured jobs show (flat ends, memory cliffs, serial parts, skew).
+A family is one application that recurs on different inputs. It has stages, a scale-out curve, and a
+point where its memory ends. Every number below is a choice of this project, not a measurement. The
+shapes are those of measured jobs: flat ends, memory cliffs, serial parts, skew.
 
 | part | distribution |
 | --- | --- |
@@ -35,11 +35,11 @@ from kitwai.core.records.profile import ApplicationProfile, StageProfile
 FAMILY = "synthetic"
 
 HELD_OUT_SEED = 1_000_003
-"""Profiles to judge on come from this seed, or from the training's plus this."""
+"""Seed of the profiles to judge on, or the offset from the training's seed."""
 
 GATE_SEED = 2_000_003
-"""Those of the gate: a network was selected on the others, and would look better there than it is.
-"""
+"""Seed of the gate's profiles. On the profiles on which a network was selected it would look better
+than it is."""
 
 _REFERENCE_SLOTS = 10.0
 _SLOTS = np.array([1, 2, 4, 6, 8, 10, 12, 16, 20, 24, 32, 40])
@@ -48,7 +48,7 @@ _MOST_TASKS = 4000
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """The stages of a family: positions of parents, shares of the work, how many tasks."""
+    """The stages of a family: positions of parents, shares of the work, task counts."""
 
     parents: list[tuple[int, ...]]
     share: Floats
@@ -58,8 +58,9 @@ class _Plan:
 
 
 def synthetic_profiles(count: int, seed: int) -> tuple[ApplicationProfile, ...]:
-    """``count`` profiles, family after family; the same seed gives the same ones, and a longer list
-    begins like a shorter one.
+    """``count`` profiles, family after family.
+
+    The same seed gives the same profiles, and a longer list begins like a shorter list.
     """
     profiles: list[ApplicationProfile] = []
     stream = np.random.SeedSequence(seed)
@@ -240,7 +241,7 @@ def _task_times(
     tasks = plan.tasks[stage]
     if plan.grows[stage]:
         tasks = max(1, round(tasks * size))
-    # No task longer than a minute, none shorter than 5 ms.
+    # No task is longer than a minute or shorter than 5 ms.
     tasks = int(np.clip(tasks, np.ceil(total / 60.0), max(1.0, total / 0.005)))
     tasks = min(tasks, _MOST_TASKS)
     times = total / tasks * rng.lognormal(-0.5 * sigma**2, sigma, size=tasks)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import os
 import shutil
 import threading
@@ -11,96 +10,28 @@ import numpy as np
 import pytest
 
 from kitwai.cli.main import main
-from kitwai.core.policy.policy import PRIOR, NetworkPolicy
-from kitwai.core.policy.state import FEATURE_NAMES, GLOBAL_FEATURES, TARGET_FEATURES, TARGETS
+from kitwai.core.policy.policy import NetworkPolicy
+from kitwai.core.policy.state import GLOBAL_FEATURES, TARGET_FEATURES, TARGETS
 from kitwai.errors import CheckpointError
 from kitwai.registry.versions import (
     champion,
     load_policy,
-    present_champion,
     promote,
     rollback,
     save_version,
     verify,
     versions,
 )
-
-WIDTH = 8
-
-
-def move(root, version):
-    """Promote a version whatever the champion is."""
-    promote(root, version, present_champion(root))
-
-
-SHAPES = {
-    "global_kernel": (len(GLOBAL_FEATURES), WIDTH),
-    "global_bias": (WIDTH,),
-    "target_kernel": (len(TARGET_FEATURES), WIDTH),
-    "context_kernel": (WIDTH, WIDTH),
-    "context_bias": (WIDTH,),
-    "hidden_kernel": (WIDTH, WIDTH),
-    "output_kernel": (WIDTH, 2),
-    "output_bias": (2,),
-}
-PRICES = {0.01: 7.0, 0.2: 0.5}
-TRUSTED = {"informed": True, "uninformed": False}
-
-
-def archive(**changes) -> bytes:
-    """A network's file; a change of None leaves an array out."""
-    rng = np.random.default_rng(0)
-    arrays = {name: rng.normal(size=shape).astype(np.float32) for name, shape in SHAPES.items()}
-    arrays |= changes
-    buffer = io.BytesIO()
-    np.savez(buffer, **{name: one for name, one in arrays.items() if one is not None})
-    return buffer.getvalue()
-
-
-def filled(name, number, dtype=np.float32, shape=None) -> bytes:
-    """The archive with one array of this number."""
-    return archive(**{name: np.full(SHAPES[name] if shape is None else shape, number, dtype)})
-
-
-def of_no_width() -> bytes:
-    """A network whose hidden layers are empty: all shapes fit."""
-    shapes = {name: tuple(0 if n == WIDTH else n for n in shape) for name, shape in SHAPES.items()}
-    return archive(**{name: np.zeros(shape, np.float32) for name, shape in shapes.items()})
-
-
-def npy() -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, np.zeros(3, dtype=np.float32))
-    return buffer.getvalue()
-
-
-def manifest(**changes):
-    return {
-        "features": [{"name": name} for name in FEATURE_NAMES],
-        "prior": PRIOR,
-        "prices": {f"{miss:g}": price for miss, price in PRICES.items()},
-        "trusted": TRUSTED,
-    } | changes
-
-
-def save(root, version, weights=None, about=None):
-    def write(folder):
-        (folder / "weights.npz").write_bytes(archive() if weights is None else weights)
-        (folder / "model.keras").write_bytes(b"for Keras")
-
-    save_version(root, version, about or manifest(), write)
-
-
-def changed(change):
-    """Changes a version's manifest in place."""
-
-    def spoil(version):
-        path = version / "manifest.json"
-        data = json.loads(path.read_text())
-        change(data)
-        path.write_text(json.dumps(data))
-
-    return spoil
+from saved_versions import (
+    PRICES,
+    TRUSTED,
+    archive,
+    changed,
+    filled,
+    manifest,
+    move,
+    save,
+)
 
 
 @pytest.fixture
@@ -187,96 +118,11 @@ def test_a_spoilt_version_is_refused_with_the_file_and_the_fault(root, spoil, fa
     assert champion(root) == "v1"
 
 
-@pytest.mark.parametrize(
-    ("prices", "fault"),
-    [
-        (None, "no prices"),
-        ([10.0], "no prices"),
-        ({"0.01": "much"}, "no prices"),
-        ({"0.01": [1.0]}, "no prices"),
-        ({"0.01": 10**400}, "no prices"),
-        ({"often": 1.0}, "no prices"),
-        ({}, "not finite and positive"),
-        ({"0.01": 0.0}, "not finite and positive"),
-        ({"0.01": 7.0, "0.5": -1.0}, "not finite and positive"),
-        ({"0.01": math.nan}, "not finite and positive"),
-        ({"0.01": math.inf}, "not finite and positive"),
-        ({"0": 1.0}, "not finite and positive"),
-        ({"1": 1.0}, "not finite and positive"),
-        ({"nan": 1.0}, "not finite and positive"),
-    ],
-)
-def test_prices_that_are_none_are_refused(root, prices, fault):
-    changed(lambda m: m.update(prices=prices))(root / "v2")
-    for use in (load_policy, verify, move):
-        with pytest.raises(CheckpointError, match=rf"v2/manifest\.json .*{fault}"):
-            use(root, "v2")
-
-
-@pytest.mark.parametrize(
-    "trusted",
-    [
-        None,
-        True,
-        ["informed", "uninformed"],
-        {},
-        {"informed": True},
-        {**TRUSTED, "always": True},
-        {**TRUSTED, "informed": 1},
-        {**TRUSTED, "informed": "yes"},
-        {**TRUSTED, "informed": None},
-    ],
-)
-def test_a_manifest_must_say_where_the_network_is_trusted(root, trusted):
-    changed(lambda m: m.update(trusted=trusted))(root / "v2")
-    for use in (load_policy, verify, move):
-        with pytest.raises(CheckpointError, match=r"v2/manifest\.json .* network is trusted"):
-            use(root, "v2")
-
-
-def test_a_manifest_without_prices_or_trust_is_refused(root):
-    for name, fault in (("prices", "no prices"), ("trusted", "is trusted")):
-        about = manifest()
-        del about[name]
-        with pytest.raises(CheckpointError, match=fault):
-            save(root, "v4", about=about)
-    assert versions(root) == ["v1", "v2", "v3"]
-
-
 def test_loading_leaves_the_keras_model_alone_and_verifying_does_not(root):
     (root / "v2" / "model.keras").write_bytes(b"altered")
     load_policy(root, "v2")
     with pytest.raises(CheckpointError, match=r"model.keras was altered"):
         verify(root, "v2")
-
-
-@pytest.mark.parametrize(
-    ("weights", "fault"),
-    [
-        (archive(context_bias=np.array([object()] * WIDTH)), "plain numbers"),
-        (b"no archive", "plain numbers"),
-        (b"", "plain numbers"),
-        (npy(), "plain numbers"),
-        (archive()[:-200], "plain numbers"),
-        *((filled(name, np.nan), "not finite") for name in SHAPES),
-        (filled("output_bias", np.inf), "not finite"),
-        # Finite, but not in the float32 of the policy.
-        (filled("output_bias", 1e300, np.float64), "not finite"),
-        (filled("output_bias", 0, np.complex64), "not finite"),
-        (filled("output_bias", 0, np.int64), "not finite"),
-        (filled("output_bias", "0", np.str_), "not finite"),
-        *((archive(**{name: None}), "alone") for name in SHAPES),
-        (archive(extra=np.zeros(1, dtype=np.float32)), "alone"),
-        *((filled(name, 0, shape=(3, 5)), "do not fit together") for name in SHAPES),
-        *((filled(name, 0, shape=()), "do not fit together") for name in SHAPES),
-        (of_no_width(), "do not fit together"),
-    ],
-)
-def test_weights_that_are_no_network_are_never_saved(tmp_path, weights, fault):
-    with pytest.raises(CheckpointError, match=fault):
-        save(tmp_path, "v1", weights)
-    assert versions(tmp_path) == []
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -8,19 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kitwai.core.records.profile import ApplicationProfile, StageProfile
-from kitwai.errors import InvalidInputError
+from kitwai.sim.arrivals import Day, DayConfig, draw_day
 from kitwai.sim.baselines import make
-from kitwai.sim.day import (
-    Day,
-    DayConfig,
-    Sharing,
-    best_constant,
-    constant_day,
-    draw_day,
-    run_day,
-    share,
-    wins,
-)
+from kitwai.sim.day import Sharing, best_constant, constant_day, run_day, share, wins
 from kitwai.sim.episodes import Episodes, calm, disturbed
 from kitwai.sim.judging import Constant, Judge
 from kitwai.sim.library import Library
@@ -276,32 +266,6 @@ def test_an_application_alone_in_a_day_fares_as_before_the_judge(regime, policie
             assert used == hour(alone.worker_seconds[0]), name
 
 
-def test_the_same_seed_is_the_same_day_for_every_policy_and_another_is_another():
-    one, same, other = (draw_day(LIBRARY, seed, SHORT, regime="disturbed") for seed in (1, 1, 2))
-    for name in ("arrival_s", "feasible"):
-        np.testing.assert_array_equal(getattr(one, name), getattr(same, name))
-    for name in ("profile", "limit_s"):
-        np.testing.assert_array_equal(getattr(one.episodes, name), getattr(same.episodes, name))
-    np.testing.assert_array_equal(one.episodes.realisation.factor, same.episodes.realisation.factor)
-    assert one.arrival_s.tolist() != other.arrival_s.tolist()
-    before = one.arrival_s.copy()
-    first, busy, again = run_day(one, Erratic()), run_day(one, Constant()), run_day(same, Erratic())
-    np.testing.assert_array_equal(one.arrival_s, before)
-    np.testing.assert_array_equal(first.finish_s, again.finish_s)
-    np.testing.assert_array_equal(first.spent, again.spent)
-    assert first.summary() == again.summary() != busy.summary()
-
-
-def test_arrivals_lie_in_the_day_on_its_steps_and_can_mostly_be_in_time():
-    day = draw_day(LIBRARY, 3, SHORT)
-    assert (np.diff(day.arrival_s) >= 0).all()
-    assert (day.arrival_s % STEP_S == 0).all()
-    assert day.arrival_s[-1] < SHORT.hours * 3600.0
-    assert 30 <= len(day) <= 90
-    assert day.feasible.all()
-    assert 0 < draw_day(LIBRARY, 3, SHORT, regime="disturbed").feasible.mean() < 1
-
-
 def test_a_policy_sees_an_application_only_from_its_arrival_to_its_end():
     day = draw_day(TWICE, 1, SHORT)
     states = []
@@ -351,23 +315,17 @@ def test_a_policy_wins_with_as_good_as_all_limits_on_half_of_the_worker_hours():
     assert not wins(result(1000, 12.1), always, result(1000, 24.0))
 
 
-@pytest.mark.parametrize(
-    ("changes", "named"),
-    [
-        ({"cluster_workers": 0, "min_workers": 0}, "0 to 0 workers"),
-        ({"min_workers": 21}, "21 to 20"),
-        ({"hours": 0.0}, "hours"),
-        ({"arrivals_per_hour": float("nan")}, "arrivals_per_hour"),
-        ({"keep_idle_s": -1.0}, "keep_idle_s"),
-    ],
-)
-def test_a_cluster_or_load_that_cannot_be_is_refused(changes, named):
-    with pytest.raises(InvalidInputError, match=named):
-        DayConfig(**changes)
-
-
-def test_a_day_that_nobody_can_win_is_refused():
-    with pytest.raises(InvalidInputError, match="No application"):
-        draw_day(Library([profile(2000, 60.0)]), 0, SHORT)
-    with pytest.raises(InvalidInputError, match="'calm'"):
-        draw_day(LIBRARY, 0, SHORT, regime="calm")
+def test_the_same_seed_is_the_same_day_for_every_policy_and_another_is_another():
+    one, same, other = (draw_day(LIBRARY, seed, SHORT, regime="disturbed") for seed in (1, 1, 2))
+    for name in ("arrival_s", "feasible"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(same, name))
+    for name in ("profile", "limit_s"):
+        np.testing.assert_array_equal(getattr(one.episodes, name), getattr(same.episodes, name))
+    np.testing.assert_array_equal(one.episodes.realisation.factor, same.episodes.realisation.factor)
+    assert one.arrival_s.tolist() != other.arrival_s.tolist()
+    before = one.arrival_s.copy()
+    first, busy, again = run_day(one, Erratic()), run_day(one, Constant()), run_day(same, Erratic())
+    np.testing.assert_array_equal(one.arrival_s, before)
+    np.testing.assert_array_equal(first.finish_s, again.finish_s)
+    np.testing.assert_array_equal(first.spent, again.spent)
+    assert first.summary() == again.summary() != busy.summary()

@@ -1,7 +1,7 @@
-"""The baselines that every policy is judged against, as controllers (DESIGN.md §6).
+"""The baselines that every policy is judged against, as controllers.
 
-Formulas and constants stand with each class. `make` builds them by name; those with a margin once
-for each margin, under ``NAME@0.80``.
+Each class states its formula and constants. `make` builds baselines by name. A baseline with a
+margin is built once for each margin, under the name ``NAME@0.80``.
 """
 
 from __future__ import annotations

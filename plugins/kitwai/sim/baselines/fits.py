@@ -1,6 +1,6 @@
-"""What the model-based baselines know of a run before it starts: fits to its family's other runs.
+"""Fits to a family's other runs: what the model-based baselines know of a run before it starts.
 
-Everything here comes from `kitwai.sim.episodes.history_of`; of the run itself only its announced
+Everything here comes from `kitwai.sim.episodes.history_of`. Of the run itself only its announced
 inputs and the cores of its workers are read.
 """
 
@@ -20,8 +20,9 @@ from kitwai.sim.library import NONE, Library
 from kitwai.sim.simulator import Simulator, SimulatorConfig
 
 _RIDGE = 0.01
-"""Penalty on the slopes of the log-log fit, in units of the number of runs: keeps inputs that vary
-together (megabytes and rows) from taking opposite slopes."""
+"""Penalty on the slopes of the log-log fit, in units of the number of runs.
+
+Inputs that vary together, as megabytes and rows, would take opposite slopes without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +33,9 @@ class Fits:
     field    shape    meaning
     ======== ======== =====================================================================
     known    [P]      whether the family has runs with other inputs
-    nearest  [P]      position of the one with the nearest inputs, or NONE
+    nearest  [P]      position of the run with the nearest inputs, or NONE
     work_s   [P, W]   expected total task time at n workers, 0 where nothing is known
-    finish_s [P, W]   finish time of the profile itself at n workers, simulated: of *past* runs
+    finish_s [P, W]   simulated finish time at n workers; to be read of *past* runs alone
     ======== ======== =====================================================================
     """
 
@@ -56,15 +57,15 @@ def fits_of(library: Library, config: SimulatorConfig) -> Fits:
 
 
 def size_of(profile: ApplicationProfile) -> float:
-    """The run's size: its first input (DESIGN.md §5); 1 where it announces none."""
+    """The run's size: its first announced input, or 1 if it announces none."""
     return next(iter(profile.inputs.values()), 1.0)
 
 
 def past_runs(library: Library) -> list[Ints]:
-    """For each profile the positions of its family's runs with other inputs."""
+    """For each profile, the positions of its past runs (`kitwai.sim.episodes.history_of`)."""
     position = {id(profile): at for at, profile in enumerate(library.profiles)}
     return [
-        np.array([position[id(one)] for one in history_of(profile, library.profiles)], np.int64)
+        np.array([position[id(run)] for run in history_of(profile, library.profiles)], np.int64)
         for profile in library.profiles
     ]
 
@@ -84,10 +85,10 @@ def _fit(library: Library, config: SimulatorConfig) -> Fits:
     for row, runs in enumerate(past_runs(library)):
         if not len(runs):
             continue
-        past = [library.profiles[one].inputs for one in runs]
+        past = [library.profiles[run].inputs for run in runs]
         x, x_new = _features(past, library.profiles[row].inputs)
         expected[row] = np.exp(_regress(x, np.log(work[runs]), x_new))
-        # A run with the usual number of stages shows best what the stages will be.
+        # A run with the usual number of stages predicts the stages best.
         stages = library.stages[runs]
         usual = stages == Counter(stages.tolist()).most_common(1)[0][0]
         distance = ((x - x_new) ** 2).sum(axis=1)
@@ -96,7 +97,7 @@ def _fit(library: Library, config: SimulatorConfig) -> Fits:
 
 
 def _finish_s(library: Library, config: SimulatorConfig) -> Floats:
-    """[P, W] finish times on n workers that are there from the start."""
+    """[P, W] finish times in seconds on n workers that are there from the start."""
     profiles, counts = len(library.profiles), library.max_workers
     rows = profiles * counts
     workers = np.tile(np.arange(1, counts + 1), profiles)
@@ -115,9 +116,9 @@ def _features(
     """Inputs that vary, as standardised columns [H, F] and [F]; logs where all are positive."""
     columns, announced = [], []
     for name in new:
-        if not all(name in one for one in past):
+        if not all(name in inputs for inputs in past):
             continue
-        values = np.array([*(one[name] for one in past), new[name]], dtype=np.float64)
+        values = np.array([*(inputs[name] for inputs in past), new[name]], dtype=np.float64)
         if (values > 0).all():
             values = np.log(values)
         centre, spread = values[:-1].mean(), values[:-1].std()

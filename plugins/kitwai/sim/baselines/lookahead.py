@@ -1,12 +1,13 @@
 """Baselines that simulate the rest of the run under constant targets before each decision.
 
-What they simulate with comes from the family's other runs: the stages, their order and the shape of
-their task times from the run with the nearest inputs, the total work at every worker count from a
-log-log fit over all of them; both corrected by the finished tasks' time over their expected time.
-Where nothing of the family is known, the stages that Spark shows run one after another, their tasks
-take the mean of the finished ones at every count. Before any has finished the present count is
-kept: the cheap answer, where `RemainingWork` gives the safe one (N, also here once a tenth of the
-limit has passed).
+They simulate with the family's other runs. The stages, their order and the shape of their task
+times come from the run with the nearest inputs. The total work at every worker count comes from a
+log-log fit over all runs. Both are corrected by the finished tasks' time over their expected time.
+
+Where nothing is known of the family, the stages that Spark shows run one after another. Their tasks
+take the mean time of the finished tasks at every count. Before any task has finished the present
+count is kept, which is the cheap answer. Once a tenth of the limit has passed the answer is N, the
+safe answer that `RemainingWork` gives at once.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ from kitwai.sim.library import NONE, Library
 from kitwai.sim.simulator import SimulatorConfig
 
 PRIOR_SHARE = 0.05
-"""The expected work counts as so much of a run that went as expected, against a few tasks."""
+"""The expected work counts like this share of a run that went as expected."""
 
 WAIT_SHARE = 0.1
-"""Share of the limit in which one that knows nothing waits for the first finished task."""
+"""Share of the limit for which a baseline that knows nothing waits for the first finished task."""
 
 
 class Expected(NamedTuple):
-    """What the kernel reads of the past runs; P profiles, W = most workers + 1."""
+    """The past runs, as the compiled functions read them; P profiles, W = most workers + 1."""
 
     task_s: Floats  # [all tasks]
     before_s: Floats  # [all tasks + 1] their running sum
@@ -43,7 +44,7 @@ class Expected(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """What the kernel reads of a view, [B] or [B, S] or [B, S, W]."""
+    """The view, as the compiled functions read it: [B], [B, S] or [B, S, W]."""
 
     workers: Ints
     serving: Ints
@@ -57,16 +58,18 @@ class Shown(NamedTuple):
 
 
 class Lookahead:
-    """The cheapest constant target that ends within margin * T; if none does, that
-    with the earliest end. Cost: n workers until the end, and the drain of those that would leave.
+    """Asks for the cheapest constant target that ends within margin * T.
 
-    With ``reach`` (B11, model-predictive control) only targets within so many workers of the
-    present count are tried. B11 adds a penalty on minutes late to the cost: here it outweighs any.
+    If no target does, it asks for the target with the earliest end. The cost is n workers until the
+    end, and the drain of the workers that would leave.
+
+    With ``reach`` it is model-predictive control: only targets within so many workers of the
+    present count are tried. A penalty on minutes late would outweigh any cost here.
     """
 
     def __init__(self, margin: float, reach: int | None = None, *, true: bool = False) -> None:
-        """:param true: simulate with the run's own profile instead: no fair baseline, a yardstick
-        for what a perfect fit would be worth.
+        """:param true: simulate with the run's own profile instead. That is no fair baseline, but a
+        yardstick for the worth of a perfect fit.
         """
         self.margin, self.reach, self.true = margin, reach, true
 
@@ -134,9 +137,9 @@ def _choose(
     shown: Any,
     expected: Any,
 ) -> Any:
-    """[B] targets in ``lowest``..``highest``; ``blind`` where nothing tells how long tasks take.
+    """[B] targets in ``lowest``..``highest``; ``blind`` where the task times are unknown.
 
-    :param left_s: [B] time until margin * T.
+    :param left_s: [B] seconds until margin * T.
     """
     rows, stages = shown.tasks.shape
     targets = np.empty(rows, dtype=np.int64)
@@ -151,7 +154,7 @@ def _choose(
         best, least, earliest = -1, np.inf, np.inf
         for n in range(lowest[b], highest[b] + 1):
             draining = drain * max(shown.workers[b] - n, 0)
-            # No need to follow a target to its end once it can no longer be chosen.
+            # A target is followed only as long as it can still be chosen.
             bound = max(left_s[b], earliest)
             if least < np.inf:
                 bound = min(left_s[b], (least - draining) / n)
@@ -166,14 +169,14 @@ def _choose(
 
 
 _PENDING, _RUNNING, _NEXT, _TASKS, _FIRST, _COUNT, _SCALE = range(7)
-# Rows of a plan, [7, S]: tasks not launched, tasks under way, finished tasks, all tasks, the
-# template stage's first task and its number of tasks (0: each takes ``scale`` seconds), factor on
-# its task times.
+# Rows of a plan, [7, S]: tasks not launched; tasks under way; finished tasks; all tasks; the
+# template stage's first task; its number of tasks, 0 if there is no such stage; the factor on its
+# task times, or seconds a task if there is no such stage.
 
 
 @njit(cache=True)
 def _plan(b: Any, plan: Any, shown: Any, expected: Any) -> Any:
-    """Fill the plan of row ``b``; False if nothing tells how long tasks take."""
+    """Fill the plan of row ``b``; False if the task times are unknown."""
     template = expected.template[b]
     finished, run_s = 0, 0.0
     for s in range(shown.tasks.shape[1]):
@@ -181,7 +184,7 @@ def _plan(b: Any, plan: Any, shown: Any, expected: Any) -> Any:
         run_s += shown.run_s[b, s]
     if template < 0 and finished == 0:
         return False
-    # Stages that the template lacks take the mean of what has finished.
+    # The tasks of a stage that the template lacks take the mean time of all finished tasks.
     mean_s = run_s / finished if finished > 0 else 0.0
     total_s, expected_s, found_s = 0.0, 0.0, 0.0
     for s in range(shown.tasks.shape[1]):
@@ -207,7 +210,7 @@ def _plan(b: Any, plan: Any, shown: Any, expected: Any) -> Any:
             sums = expected.before_s
             total_s += sums[first + known] - sums[first]
             if complete > 0:
-                # Launched in order, so the finished tasks are about the first ones.
+                # Tasks are launched in order, so about the first tasks have finished.
                 done = min(known, max(1, round(complete * known / tasks)))
                 mean = (sums[first + done] - sums[first]) / done * known / tasks
                 for n in range(1, expected.ratio.shape[1]):
@@ -225,11 +228,11 @@ def _plan(b: Any, plan: Any, shown: Any, expected: Any) -> Any:
 
 @njit(cache=True)
 def _task_s(b: Any, s: Any, index: Any, serving: Any, plan: Any, expected: Any) -> Any:
-    """Expected time of the stage's task number ``index`` with so many workers serving."""
+    """Expected seconds of the stage's task number ``index`` while ``serving`` workers serve."""
     known = int(plan[_COUNT, s])
     if known == 0:
         return plan[_SCALE, s]
-    # More or fewer tasks than the template's stage has: the same shape, stretched.
+    # With more or fewer tasks than the template's stage, its shape is stretched.
     task = int(plan[_FIRST, s]) + min(index * known // int(plan[_TASKS, s]), known - 1)
     n = max(1, min(serving, expected.ratio.shape[1] - 1))
     return expected.task_s[task] * plan[_SCALE, s] * expected.ratio[b, n]
@@ -237,7 +240,7 @@ def _task_s(b: Any, s: Any, index: Any, serving: Any, plan: Any, expected: Any) 
 
 @njit(cache=True)
 def _ready(b: Any, ready: Any, end: Any, left: Any, shown: Any, expected: Any) -> None:
-    """Set when stages may start whose predecessors' tasks are all launched."""
+    """Set when a stage may start, once all tasks of its predecessors are launched."""
     template = expected.template[b]
     for s in range(len(ready)):
         if ready[s] < np.inf or left[s] == 0.0:
@@ -278,11 +281,11 @@ def _replace_least(heap: Any, size: Any, value: Any) -> None:
 
 @njit(cache=True)
 def _time_left(b: Any, n: Any, bound: Any, delay: Any, plan: Any, shown: Any, expected: Any) -> Any:
-    """Seconds until the application ends if ``n`` workers are held from now on; inf if they are
-    more than ``bound``.
+    """Seconds until the application ends if ``n`` workers are held from now on; inf if more than
+    ``bound``.
 
-    List scheduling: the slot that is free first takes the next task of the earliest stage that
-    may start. Workers that start already serve after half of the start-up time, others after all.
+    List scheduling: the slot that is free first takes the next task of the earliest stage that may
+    start. Workers that start already serve after half of the start-up time, new workers after all.
     """
     stages = plan.shape[1]
     cores = shown.cores[b]
@@ -298,7 +301,7 @@ def _time_left(b: Any, n: Any, bound: Any, delay: Any, plan: Any, shown: Any, ex
         if running > 0 or plan[_NEXT, s] > 0:
             ready[s] = 0.0
         for j in range(running):
-            # Of tasks under way some have just begun and some are nearly done.
+            # Some tasks under way have just begun, and others are nearly done.
             time = _task_s(b, s, int(plan[_NEXT, s]) + j, serving, plan, expected)
             time *= (j + 0.5) / running
             end[s] = max(end[s], time)

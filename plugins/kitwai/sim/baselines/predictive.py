@@ -1,9 +1,9 @@
-"""Baselines that predict the finish time from the family's other runs and hold to a margin.
+"""Baselines that predict the finish time from the family's other runs, and keep a margin.
 
-A margin m plans for m * T. Where nothing of the family is known (regime ``new``, or no other run),
-all of them do what `RemainingWork` then does: ask for N until a task has finished (the safe answer;
-the lookaheads give the cheap one), then divide the work that Spark shows to be left (tasks x mean
-time of finished tasks) by the time left.
+A margin m plans for m * T. Nothing is known of a family in regime ``new``, or without other runs.
+Then all of these baselines act like `RemainingWork`. They ask for N until a task has finished,
+which is the safe answer; the lookaheads give the cheap answer. Later they divide the work that
+Spark shows to be left (tasks x mean time of finished tasks) by the time left.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from kitwai.sim.library import Library
 from kitwai.sim.simulator import SimulatorConfig
 
 MEASURED_COUNTS = (1, 2, 4, 6, 8, 10)
-"""Worker counts at which the past runs of `Interpolation` were measured: C3O's, and 1."""
+"""Worker counts at which `Interpolation` knows its past runs: the counts of C3O, and 1."""
 
 
 def fewest_in_time(finish_s: Floats, time_s: Floats, most: Ints) -> Ints:
-    """[B] fewest workers 1..N whose predicted finish lies within ``time_s``; if none's does, those
-    with the earliest finish.
+    """[B] fewest workers 1..N whose predicted finish lies within ``time_s``. If no count's finish
+    does: the count with the earliest finish.
 
-    :param finish_s: [B, W], index n for n workers, index 0 unused; ``most``: [B] N.
+    :param finish_s: [B, W] seconds, index n for n workers, index 0 unused; ``most``: [B] N.
     """
     counts = np.arange(finish_s.shape[1])[None, :]
     allowed = (counts >= 1) & (counts <= most[:, None])
@@ -38,15 +38,18 @@ def fewest_in_time(finish_s: Floats, time_s: Floats, most: Ints) -> Ints:
 class RemainingWork:
     """Work left divided by time left (after Ellis and Enel, arXiv 2108.12211).
 
-    The total work is fitted log-log over the family's other inputs at the present worker count;
-    what is done of it follows from the finished tasks and the stages' shares in the nearest run.
-    All is corrected by the factor of the finished tasks' time over their expected time. Workers =
-    ceil(work left / (m * T - now) / cores); fewer than now only if they would do a tenth more work.
+    The total work is fitted log-log over the family's other inputs at the present worker count.
+    The part that is done follows from the finished tasks and the stages' shares in the nearest run.
+    All is corrected by the finished tasks' time over their expected time. Workers =
+    ceil(work left / (m * T - now) / cores). Workers leave only if the fewer workers could do a
+    tenth more work.
     """
 
     hysteresis = 1.1
     prior_share = 0.05
-    """The expected work counts as so much of a run that went as expected, against a few tasks."""
+    """The expected work counts like this share of a run that went as expected.
+
+    It steadies the correction by the first few tasks."""
 
     def __init__(self, margin: float) -> None:
         self.margin = margin
@@ -80,7 +83,7 @@ class RemainingWork:
         finished = np.divide(view.complete, tasks, out=np.zeros(tasks.shape), where=tasks > 0)
         begun = np.divide(view.active, tasks, out=np.zeros(tasks.shape), where=tasks > 0)
         left = np.where(view.ended, 0.0, 1.0 - finished - 0.5 * begun)
-        # Expected time of the finished tasks, each at the count that it ran at.
+        # Expected time of the finished tasks, each at the count at which it ran.
         by_count = view.cell_n[:, :, :counts] / np.maximum(tasks, 1)[:, :, None]
         expected = (by_count * self._share[:, :, None]).sum(axis=1) * self._work_s
         present = np.clip(view.serving, 1, view.max_workers)
@@ -94,8 +97,10 @@ class RemainingWork:
 
 
 def shown_work_s(view: View) -> Floats:
-    """[B] task time that Spark shows to be left: a stage's tasks take what its finished ones took,
-    or what all did where none of its own has finished; inf before any has.
+    """[B] seconds of task time left of the stages that Spark shows.
+
+    A stage's tasks are expected to take the mean time of its finished tasks, or of all finished
+    tasks if the stage has none. Before any task has finished the result is inf.
     """
     done = view.complete.sum(axis=1)
     mean_s = np.where(done > 0, view.run_s.sum(axis=1) / np.maximum(done, 1), np.inf)
@@ -112,7 +117,7 @@ def shown_work_s(view: View) -> Floats:
 
 
 class _Model(RemainingWork):
-    """Chooses a count before the run from predicted finish times and holds it."""
+    """Chooses a count before the run from predicted finish times, and holds it."""
 
     def begin(self, library: Library, episodes: Episodes, config: SimulatorConfig) -> None:
         """New episodes (`kitwai.sim.judging.Controller`)."""
@@ -133,16 +138,16 @@ class _Model(RemainingWork):
         return np.where(self.known, self._count, super().targets(view))
 
     def predict(self, library: Library, row: int, runs: Ints, finish_s: Floats) -> Floats:
-        """[W] finish times of profile ``row``, given its family's ``runs`` [H], the nearest
-        first, and theirs [H, W]; index n for n workers.
+        """[W] predicted finish times of profile ``row``, in seconds; index n for n workers.
+
+        :param runs: [H] past runs of its family, the nearest first; ``finish_s``: [H, W] their
+            finish times.
         """
         raise NotImplementedError
 
 
 class Linear(_Model):
-    """T = w0 + w1 n + w2 size by least squares over the past runs, as the original
-    paper of this project had it.
-    """
+    """T = w0 + w1 n + w2 size, by least squares over the past runs, as in this project's paper."""
 
     def predict(self, library: Library, row: int, runs: Ints, finish_s: Floats) -> Floats:
         """As the class says."""
@@ -154,8 +159,9 @@ class Linear(_Model):
 
 
 class Ernest(_Model):
-    """T = t0 + t1 size / n + t2 log n + t3 n with no negative term (Venkataraman et
-    al., "Ernest", NSDI 2016), by NNLS on features scaled to 1.
+    """T = t0 + t1 size / n + t2 log n + t3 n with no negative term.
+
+    Fitted by NNLS on features scaled to 1 (Venkataraman et al., "Ernest", NSDI 2016).
     """
 
     def predict(self, library: Library, row: int, runs: Ints, finish_s: Floats) -> Floats:
@@ -174,22 +180,23 @@ class Ernest(_Model):
 
 
 class Interpolation(_Model):
-    """The nearest past run's finish times, linear in logs between the counts that were measured,
-    flat beyond them. Its published conformal margin is the margin here.
+    """The nearest past run's finish times, linear in logs between the measured counts.
+
+    Beyond these counts the time is flat. The margin stands for the published conformal margin.
     """
 
     def predict(self, library: Library, row: int, runs: Ints, finish_s: Floats) -> Floats:
         """As the class says."""
         times = finish_s[0]
         n = np.maximum(np.arange(len(times)), 1)
-        at = np.array([one for one in MEASURED_COUNTS if one < len(times)])
+        at = np.array([count for count in MEASURED_COUNTS if count < len(times)])
         return np.asarray(np.exp(np.interp(np.log(n), np.log(at), np.log(times[at]))))
 
 
 def _samples(library: Library, runs: Ints, finish_s: Floats) -> tuple[Floats, Floats, Floats]:
-    """Size, count and time of every past run at every count, [H * counts] each."""
+    """Size, worker count and finish time of every past run at every count, [H * counts] each."""
     counts = np.arange(1.0, finish_s.shape[1])
-    sizes = np.array([size_of(library.profiles[one]) for one in runs])
+    sizes = np.array([size_of(library.profiles[run]) for run in runs])
     return (
         np.repeat(sizes, len(counts)),
         np.tile(counts, len(runs)),

@@ -1,8 +1,8 @@
-"""Baselines that react to load and know no limit: what production autoscalers do.
+"""Baselines that react to load and know no limit, as production autoscalers do.
 
-None of them knows the application's history. Common words: n = workers that serve or start, c =
+No such baseline knows the application's history. Common words: n = workers that serve or start, c =
 cores a worker, pending = tasks of the stages under way that no worker runs yet (Spark's backlog).
-Where nothing has been measured yet (the first step), they keep n.
+At the first step, where nothing has been measured yet, they keep n.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from kitwai.sim.simulator import SimulatorConfig
 
 
 def pending_tasks(view: View) -> Ints:
-    """[B] tasks that could run and do not: of stages under way; between stages, of the next one."""
+    """[B] waiting tasks of the stages under way; between stages, the tasks of the next stage."""
     left = view.tasks - view.complete - view.active
     open_ = (view.tasks > 0) & ~view.ended
     begun = open_ & (view.active + view.complete > 0)
@@ -27,7 +27,7 @@ def pending_tasks(view: View) -> Ints:
 
 
 def needed_workers(view: View) -> Ints:
-    """[B] workers that run every running and pending task at once."""
+    """[B] workers that could run all running and pending tasks at once."""
     tasks = view.active.sum(axis=1) + pending_tasks(view)
     return np.asarray(-(-tasks // view.cores), dtype=np.int64)
 
@@ -39,7 +39,7 @@ def idle_workers(view: View) -> Ints:
 
 
 class _Reactive:
-    """Remembers the last steps: ``self.remember(window, values)`` [steps, B], oldest first."""
+    """A baseline that remembers the values of the last steps."""
 
     def begin(self, library: Library, episodes: Episodes, config: SimulatorConfig) -> None:
         """New episodes (`kitwai.sim.judging.Controller`)."""
@@ -47,7 +47,7 @@ class _Reactive:
         self._past: list[np.ndarray] = []
 
     def remember(self, window_s: float, values: np.ndarray) -> np.ndarray:
-        """The values of the last ``window_s`` seconds, these among them."""
+        """[steps, B] values of the last ``window_s`` seconds, oldest first, ``values`` [B] last."""
         steps = max(1, round(window_s / self.step_s))
         self._past = [*self._past, values][-steps:]
         return np.stack(self._past)
@@ -58,7 +58,7 @@ class _Reactive:
 
 
 class CpuThreshold(_Reactive):
-    """One worker more above 80 % of CPU, one fewer below 30 %.
+    """One worker more above 80 % of CPU, and one worker fewer below 30 %.
 
     The rule of a scaling group with two alarms; the thresholds are this project's choice.
     """
@@ -75,16 +75,18 @@ class Hpa(_Reactive):
     """Kubernetes' HorizontalPodAutoscaler (kubernetes/website,
     content/en/docs/tasks/run-application/horizontal-pod-autoscale.md).
 
-    want = ceil(n * metric / target), unless the ratio lies within 0.1 of 1. Workers that start
-    count as at target when shrinking and as idle when growing; if that turns the direction, n is
-    kept. Up to at most max(2 n, n + 4) a step; down to the highest want of the last 300 s.
+    want = ceil(n * metric / target), unless the ratio lies within 0.1 of 1. Starting workers
+    count as at target when shrinking, and as idle when growing. If that turns the direction, n is
+    kept. A step goes up to max(2 n, n + 4) at most, and down to the highest want of the last 300 s.
     """
 
     tolerance, down_window_s = 0.1, 300.0
 
     def __init__(self, metric: str, target: float) -> None:
-        """:param metric: ``cpu`` (share of busy slots) or ``backlog`` (running and pending tasks a
-        slot; the fair version for batch, B2, also KEDA's and Airflow's own for its workers).
+        """:param metric: ``cpu``, the share of busy slots, or ``backlog``, the running and pending
+            tasks a slot. The backlog is the fair metric for batch work; KEDA uses it, and so does
+            Airflow for its own workers.
+        :param target: value of the metric to aim at.
         """
         self.metric, self.target = metric, target
 
@@ -119,8 +121,8 @@ class Hpa(_Reactive):
 class Dataproc(_Reactive):
     """Google Dataproc (google/cloud/dataproc_v1/types/autoscaling_policies.py).
 
-    Every cooldown of 120 s: change = round(f * mean over it of (pending - free slots) / c), with
-    f = 1 up and down (the common setting), no least fraction.
+    Once a cooldown of 120 s: change = round(f * mean of (pending - free slots) / c), the mean over
+    the cooldown. f = 1 up and down, which is the common setting; there is no least fraction.
     """
 
     cooldown_s, factor = 120.0, 1.0
@@ -145,10 +147,10 @@ class Dask(_Reactive):
     """Dask's adaptive target (dask/distributed, distributed/scheduler.py,
     ``adaptive_target``), with the time left as its target duration.
 
-    Threads = ceil((time of running and queued tasks) / target duration), at most the tasks there
-    are; queued are all that Spark shows, since what is left has to fit into the time left. Fewer
-    workers than now only as far as some are idle. A task that nothing tells of counts 0.5 s, Dask's
-    own default. Its three suggestions a second apart all lie within one step.
+    Threads = ceil((time of running and queued tasks) / target duration), at most one a task. All
+    tasks that Spark shows count as queued, since they must fit into the time left. Only idle
+    workers leave. A task of unknown time counts 0.5 s, Dask's own default. Dask's three suggestions
+    a second apart all lie within one step.
     """
 
     unknown_s = 0.5
@@ -170,9 +172,9 @@ class SparkDynamicAllocation(_Reactive):
     """Spark's dynamic allocation (core/.../ExecutorAllocationManager.scala), one
     executor a worker.
 
-    While tasks are pending it asks for 1, 2, 4, 8, ... more every second up to what runs them all:
-    within a step of seconds that is all of it. A worker idle for 60 s goes; its shuffle blocks
-    are migrated, so nothing holds it.
+    While tasks are pending it asks for 1, 2, 4, 8, ... more workers every second, up to the workers
+    that run them all. Within a step of many seconds it reaches that. A worker that was idle for
+    60 s leaves; its shuffle blocks are migrated, so nothing holds it.
     """
 
     idle_s = 60.0
@@ -192,9 +194,9 @@ class SparkDynamicAllocation(_Reactive):
 class Databricks(_Reactive):
     """Databricks' optimised autoscaling: up in two jumps, down after 40 s of low use.
 
-    Up, while tasks are pending: to max(ceil((n + N) / 2), need), then to N. Down: below half of the
-    slots in use over 40 s, a quarter of the workers goes. Both shares are this project's choice,
-    the product's are not public.
+    Up, while tasks are pending: to max(ceil((n + N) / 2), need), then to N. Down: a quarter of the
+    workers leaves when less than half of the slots was in use over 40 s. Both shares are this
+    project's choice; the product's shares are not public.
     """
 
     low, down_window_s, share = 0.5, 40.0, 0.25

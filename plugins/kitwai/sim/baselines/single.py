@@ -1,4 +1,4 @@
-"""A baseline that is asked about one real application, of which it knows the family's past runs."""
+"""Asks a baseline about one real application, whose family's past runs are known."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from kitwai.sim.library import Library
 from kitwai.sim.simulator import Realisation, SimulatorConfig
 
 MOST_RUNS = 20
-"""Of a family's past runs the newest that are looked at."""
+"""So many of a family's past runs are read: the newest runs."""
 
 _PRESENT = "present run"
 
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """What is known of an application when it starts. ``past``: its family's runs that had ended by
-    then, oldest first.
+    """What is known of an application when it starts.
+
+    ``cores``: task slots a worker; ``past``: its family's ended runs, oldest first.
     """
 
     family: str
@@ -47,15 +48,15 @@ class SingleBaseline:
         stages: int,
     ) -> None:
         """
-        :param counts: the most workers that a view tells apart; ``stages``: that it shows.
+        :param counts: the most workers that a view tells apart; ``stages``: number of its stages.
         """
         past = [
             run
             for run in announced.past
             if run.family == announced.family and run.cores_per_worker == announced.cores
         ][-MOST_RUNS:]
-        # In place of the run itself, so that nothing can be read of it but what it announces. The
-        # input that no other has lets runs with the same inputs count as past ones.
+        # This profile stands for the run, so that a baseline can read only what the run announces.
+        # The added input makes runs with the same inputs count as past runs.
         present = ApplicationProfile(
             app=_PRESENT,
             family=announced.family,
@@ -81,6 +82,6 @@ class SingleBaseline:
         )
 
     def target(self, view: View) -> int:
-        """The worker count that it asks for, 1..N. ``view``: of this application alone."""
+        """The target for the one application of ``view``, 1..N."""
         asked = int(self._controller.targets(view.padded(self._stages))[0])
         return min(max(1, asked), int(view.max_workers[0]))
