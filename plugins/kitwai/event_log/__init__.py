@@ -1,1 +1,1 @@
-"""From the files of a Spark event log to an application profile."""
+"""Reads the files of Spark event logs and makes application profiles of them."""

@@ -1,10 +1,9 @@
-"""What an event log's file holds, decompressed piece by piece, whatever Spark compressed it with.
+"""Decompresses the file of an event log piece by piece, with any codec that Spark writes.
 
-The first bytes tell the codec, not the name. Read are gzip, zstandard (several frames too), the
-framing of lz4-java and of snappy-java (Spark's ``lz4`` and ``snappy``), and plain text. A piece is
-at most `PIECE_BYTES` long but for the block of a framing, which is at most `MAX_BLOCK_BYTES`, so
-that no file can ask for more memory than that. A stream that is cut off just ends: the driver may
-have died, or may still be writing.
+The first bytes tell the codec, not the name. The codecs are gzip, zstandard (several frames too),
+the framings of lz4-java and snappy-java (Spark's ``lz4`` and ``snappy``), and plain text. A piece
+is at most `PIECE_BYTES` long, and the block of a framing at most `MAX_BLOCK_BYTES`. So no file can
+ask for more memory. A stream that is cut off just ends: the driver may have died, or still writes.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ _NOT_READ = {
 
 
 def decompressed(file: IO[bytes]) -> Iterator[bytes]:
-    """The pieces of what the file holds, from its start on.
+    """The decompressed pieces of the file, from its start on.
 
     :raises InvalidInputError: a codec that is not read, or damaged data.
     :raises OSError: the file cannot be read.
@@ -102,7 +101,7 @@ def _lz4_java(file: IO[bytes]) -> Iterator[bytes]:
         _check_block(length)
         data = _exactly(file, packed)
         if length == 0:
-            continue  # the end of one stream; another may follow
+            continue  # the end of a stream; another stream may follow
         if token & 0xF0 == 0x10:
             yield data
         else:
@@ -131,9 +130,9 @@ def _check_block(length: int) -> None:
 
 
 def _exactly(file: IO[bytes], count: int, *, may_end: bool = False) -> bytes:
-    """So many bytes of the file; none where it ``may_end`` here and does.
+    """``count`` bytes of the file; none if the file ends here and ``may_end``.
 
-    :raises EOFError: it ends before.
+    :raises EOFError: the file ends before.
     """
     parts = []
     left = count

@@ -1,8 +1,8 @@
-"""The events of a Spark event log, as far as they are used, and their decoders.
+"""Defines the used events of a Spark event log, and their decoders.
 
 Names in JSON are those of Spark's JsonProtocol, 1.2 to 4.x. Fields that are not named here are
-passed over without being built, which is what makes reading fast. A decoder raises ValueError
-(`msgspec.MsgspecError`) or RecursionError where a line is not what its event says.
+never built, which makes reading fast. A decoder raises ValueError (`msgspec.MsgspecError`) or
+RecursionError if a line does not fit its event.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from msgspec import Meta, field
 Id = Annotated[int, Meta(ge=0, lt=2**31)]
 Millis = Annotated[int, Meta(ge=0, le=2**53)]
 Measured = Annotated[int, Meta(ge=-(2**53), le=2**53)]
-"""Milliseconds or bytes that an executor has measured, which Spark does not check."""
+"""Milliseconds or bytes as an executor measured them; Spark does not check them."""
 
 Attempt = Annotated[int, Meta(ge=0, lt=2**20)]
 
@@ -43,7 +43,7 @@ class Environment(msgspec.Struct):
 
 
 class ExecutorInfo(msgspec.Struct, gc=False):
-    """What an executor is."""
+    """Host and cores of an executor."""
 
     host: Text = field(name="Host")
     cores: Id = field(name="Total Cores")
@@ -122,20 +122,20 @@ class TaskInfo(msgspec.Struct, gc=False):
 
 
 class InputMetrics(msgspec.Struct, gc=False):
-    """What a task read from outside."""
+    """Bytes that a task read from outside Spark."""
 
     bytes_read: Measured = field(name="Bytes Read", default=0)
 
 
 class ShuffleRead(msgspec.Struct, gc=False):
-    """What a task read from other stages."""
+    """Bytes that a task read from other stages."""
 
     remote: Measured = field(name="Remote Bytes Read", default=0)
     local: Measured = field(name="Local Bytes Read", default=0)
 
 
 class ShuffleWrite(msgspec.Struct, gc=False):
-    """What a task left for other stages."""
+    """Bytes that a task wrote for other stages."""
 
     written: Measured = field(name="Shuffle Bytes Written", default=0)
 

@@ -1,9 +1,9 @@
-"""Which files make up an event log: one file, or the parts of a rolling one.
+"""Finds the files of an event log: one file, or the parts of a rolling log.
 
 A rolling log is a folder ``eventlog_v2_<application>`` of ``events_<number>_<application>[.codec]``
 and an empty ``appstatus_<application>[.inprogress]``. Folders are `pathlib.Path`s, Airflow's
-`ObjectStoragePath`s or alike: what is used of them is ``name``, ``iterdir``, ``is_dir``,
-``is_file``, ``is_symlink``, ``exists``, ``stat`` and ``open``.
+`ObjectStoragePath`s or alike. Only ``name``, ``iterdir``, ``is_dir``, ``is_file``, ``is_symlink``,
+``exists``, ``stat`` and ``open`` are used of them.
 """
 
 from __future__ import annotations
@@ -22,13 +22,16 @@ _ROLLING = "eventlog_v2_"
 
 _PART = re.compile(r"events_(\d{1,9})_.*?(\.compact)?")
 _READING = "1"
-"""Part of every fingerprint: another number here has all event logs read again."""
+"""Part of every fingerprint. With another number here, all event logs are read again."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogFiles:
-    """One event log. ``source``: its path or URL; ``fingerprint``: changes when its files do;
-    ``compacted``: Spark has left out events of ended jobs; ``reason``: why it cannot be read.
+    """The files of one event log.
+
+    ``source``: its path or URL; ``fingerprint``: changes with its files; ``parts``: its files in
+    order; ``compacted``: whether Spark has left out events of ended jobs; ``reason``: why the log
+    cannot be read, None if it can.
     """
 
     source: str
@@ -66,8 +69,10 @@ def files_of(path: Any) -> LogFiles:
 
 
 def find_logs(folder: Any) -> Iterator[LogFiles]:
-    """The event logs of a folder and its subfolders, by name; hidden names (``.``, ``_``) are not
-    looked at. The folder may be a rolling log itself.
+    """The event logs of a folder and its subfolders, by name.
+
+    Hidden names, which begin with ``.`` or ``_``, are left out. The folder may be a rolling log
+    itself.
 
     :raises InvalidInputError: the folder cannot be listed.
     """
@@ -87,7 +92,7 @@ def _within(folder: Any, inside: list[Any], depth: int) -> Iterator[LogFiles]:
     for path in inside:
         try:
             further = _listed(path) if path.is_dir() else None
-            # Links to folders are left out: they may lead round in a circle.
+            # Links to folders are left out, since they may lead round in a circle.
             left_out = further is not None and (depth == 0 or path.is_symlink())
         except (OSError, ValueError) as error:
             yield LogFiles(_source(path), "", reason=f"it cannot be listed ({error})")
@@ -104,14 +109,15 @@ def _listed(folder: Any) -> list[Any]:
 
 
 def _source(path: Any) -> str:
-    """Its path or URL, without what no database takes."""
+    """The path or URL, in characters that every database takes."""
     return str(path).encode("utf-8", "backslashreplace").decode()
 
 
 def _chosen(parts: list[Any]) -> tuple[list[Any], bool]:
     """The parts to read, in order, and whether one of them is compacted.
 
-    A compacted part stands for all up to its number; where these are there still, they are read.
+    A compacted part stands for all parts up to its number. If these are still there, they are read
+    instead.
 
     :raises InvalidInputError: a part is missing.
     """
@@ -119,7 +125,7 @@ def _chosen(parts: list[Any]) -> tuple[list[Any], bool]:
     compact: dict[int, Any] = {}
     for part in parts:
         match = _PART.fullmatch(part.name)
-        # Unfinished is a compacted part that is being written; what it will replace is still there.
+        # An unfinished part is a compacted part being written; the parts it will replace remain.
         if match is not None and not part.name.endswith(".inprogress"):
             (compact if match[2] else plain)[int(match[1])] = part
     if not plain and not compact:
@@ -135,7 +141,7 @@ def _chosen(parts: list[Any]) -> tuple[list[Any], bool]:
 
 
 def _fingerprint(parts: list[Any]) -> str:
-    """Of names, sizes and times of change."""
+    """A hash of the parts' names, sizes and times of change."""
     digest = hashlib.sha256(_READING.encode())
     for part in parts:
         stat = part.stat()

@@ -1,4 +1,4 @@
-"""A folder of Spark event logs, read into application profiles one after the other."""
+"""Reads a folder of Spark event logs into application profiles, one log after another."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ _MAX_REASON = 1_000
 
 @dataclass(frozen=True, slots=True)
 class ReadLog:
-    """What became of one event log: either ``profile`` or ``reason`` is None.
+    """An event log that was read: either ``profile`` or ``reason`` is None.
 
-    ``source``: its path or URL; ``fingerprint``: changes when its files do (names, sizes, times of
-    change), empty where the storage failed, so that the log is read again; ``started_at``,
-    ``ended_at``: of the application, epoch seconds; ``succeeded``: whether its last job did (if
-    not, the profile may hold only a part of its work); ``reason``: one line.
+    ``source``: its path or URL; ``fingerprint``: changes with the names, sizes or times of its
+    files. It is empty if the storage failed, so that the log is read again. ``started_at``,
+    ``ended_at``: start and end of the application in epoch seconds; ``succeeded``: whether its last
+    job succeeded (if not, the profile may hold only part of the work); ``reason``: one line that
+    says why there is no profile.
     """
 
     source: str
@@ -38,7 +39,8 @@ def read_logs(folder: Any, known: Mapping[str, str] | None = None) -> Iterator[R
     """Read the event logs of a folder and of its subfolders whose fingerprint is not ``known``.
 
     :param folder: a `pathlib.Path`, an Airflow `ObjectStoragePath` or alike.
-    :param known: fingerprints by source, as an earlier call gave them; those logs are left out.
+    :param known: fingerprints by source from an earlier call; logs that have not changed are left
+        out.
     :raises InvalidInputError: the folder itself cannot be listed.
     """
     for files in find_logs(folder):
@@ -49,16 +51,16 @@ def read_logs(folder: Any, known: Mapping[str, str] | None = None) -> Iterator[R
 
 def read_log(files: LogFiles) -> ReadLog:
     """Read one event log."""
-    found = ReadLog(files.source, files.fingerprint)
+    read = ReadLog(files.source, files.fingerprint)
     try:
         log = read_files(files)
         profile = profile_of(log, source=files.source)
     except InvalidInputError as error:
-        return replace(found, reason=_one_line(str(error)))
+        return replace(read, reason=_one_line(str(error)))
     except SourceError as error:
-        return replace(found, fingerprint="", reason=_one_line(str(error)))
+        return replace(read, fingerprint="", reason=_one_line(str(error)))
     return replace(
-        found,
+        read,
         profile=profile,
         started_at=log.start_ms / 1000.0,
         ended_at=(log.end_ms or 0.0) / 1000.0,
@@ -67,6 +69,6 @@ def read_log(files: LogFiles) -> ReadLog:
 
 
 def _one_line(text: str) -> str:
-    """Parts of a reason come from files and their names: no control characters, not too long."""
+    """The text without control characters and not too long, since parts of it come from files."""
     plain = "".join(char if char.isprintable() else " " for char in text)
     return plain if len(plain) <= _MAX_REASON else f"{plain[:_MAX_REASON]}..."

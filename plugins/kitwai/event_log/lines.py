@@ -1,8 +1,8 @@
-"""The lines of an event log that hold wanted events, out of the pieces of its files.
+"""Finds the lines of an event log that hold wanted events, in the pieces of its files.
 
-Most of a log are events that nobody asks for; they are left out by how their line begins, without
-being decoded or, where they are long, held. All is bounded: the length of a line, the number of
-lines, the size of the log.
+Most events of a log are not wanted. Their lines are left out by their beginning: they are not
+decoded, and long lines are not held. The length of a line, the number of lines and the size of the
+log are bounded.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 from kitwai.errors import InvalidInputError
 
 MAX_LINE_BYTES = 32 * 2**20
-"""Of a wanted event; others may be as long as they like."""
+"""Most bytes of a wanted event's line. Lines of other events may be longer."""
 
 MAX_LINES = 50_000_000
 MAX_BYTES = 64 * 2**30
@@ -36,7 +36,8 @@ def wanted_lines(
 ) -> Iterator[tuple[int, bytes, bytes]]:
     """Number (from 1 on), event and text of each line whose event is ``wanted``.
 
-    A last line without its end is given where it is a whole JSON object, else left out: it is cut.
+    A last line without a newline is given if it is a whole JSON object. Else it was cut off and is
+    left out.
 
     :raises InvalidInputError: a line is no event, or a bound is passed.
     """
@@ -71,7 +72,7 @@ def wanted_lines(
 
 
 def _event_of(line: bytes, number: int, wanted: Collection[bytes]) -> bytes | None:
-    """The line's event if it is wanted."""
+    """The line's event if it is wanted, else None."""
     head = _HEAD.match(line)
     if head is not None:
         event = head[1]
@@ -96,7 +97,7 @@ def _is_whole(line: bytes) -> bool:
 def _long(
     begun: list[bytes], held: int, number: int, wanted: Collection[bytes]
 ) -> tuple[list[bytes], int, bool]:
-    """What to hold of a line whose end has not come yet, its length, and whether to skip the line.
+    """Of a line whose end has not come yet: the parts to hold, their length, whether to skip it.
 
     :raises InvalidInputError: it is no JSON object, or a wanted event that is too long.
     """

@@ -1,7 +1,7 @@
-"""What a Spark event log tells of an application: jobs, stages, executors, successful tasks.
+"""Reads a Spark event log into an `EventLog`: jobs, stages, executors and successful tasks.
 
 A log is read line by line; times in it are epoch milliseconds. Field names of Spark 1.2 to 4.x are
-known. Tasks are kept as rows of one array: a log of a gigabyte holds some hundred thousand.
+known. Tasks are kept as rows of one array, since a log of a gigabyte holds some hundred thousand.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from kitwai.event_log.files import LogFiles, files_of
 from kitwai.event_log.lines import wanted_lines
 
 MAX_STAGES = 100_000
-"""Stages that a log may name, those that never ran among them."""
+"""Most stages that a log may name, stages that never ran included."""
 
 MAX_EXECUTORS = 100_000
 MAX_JOBS = 100_000
@@ -37,9 +37,9 @@ _ROWS = np.dtype(
         *((f"{name}_bytes", "<i8") for name in ("input", "shuffle_read", "shuffle_write")),
     ]
 )
-# Added to the index of a task whose partition is not told: the same index of another attempt of
-# its stage may be another partition.
 _ATTEMPT = 2**32
+"""Added once an attempt to the index of a task without a partition. The same index in another
+attempt of the stage may be another partition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,8 @@ class Task:
 class Stage:
     """A stage as Spark numbers it, with the first success of each of its tasks.
 
-    ``submitted_ms``: of its first attempt, None where the log does not say; ``size``: how many
-    tasks that had; ``table``: one record a task, fields as `Task`'s, in the order of their launch.
+    ``submitted_ms``: submission of its first attempt, None if the log does not say; ``size``: tasks
+    of that attempt; ``table``: one record a task in the order of launch, with the fields of `Task`.
     """
 
     id: int
@@ -74,23 +74,23 @@ class Stage:
 
     @property
     def tasks(self) -> list[Task]:
-        """The records of ``table`` one by one."""
+        """The records of ``table`` as `Task` objects."""
         return [Task(*row) for row in self.table.tolist()]
 
     @property
     def began_ms(self) -> float:
-        """When it was submitted, else when its first task was launched."""
+        """When the stage was submitted; if that is unknown, when its first task was launched."""
         return float(self.table["launch_ms"][0]) if self.submitted_ms is None else self.submitted_ms
 
     @property
     def end_ms(self) -> float:
-        """End of its last task."""
+        """When the stage's last task ended."""
         return float(self.table["finish_ms"].max())
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """``end_ms`` and ``succeeded`` are None where the log does not hold its end."""
+    """A job. ``end_ms`` and ``succeeded`` are None if the log does not hold its end."""
 
     id: int
     submitted_ms: float
@@ -100,7 +100,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Executor:
-    """``id``: its number here, as tasks name it; ``name``: Spark's; ``slots``: tasks at once."""
+    """An executor. ``id``: its number in `Task`; ``name``: Spark's id; ``slots``: tasks at once."""
 
     id: int
     name: str
@@ -112,9 +112,9 @@ class Executor:
 
 @dataclass(slots=True)
 class EventLog:
-    """What was read of one application. ``stages`` and ``executors`` are keyed by their ids.
+    """One application as its event log tells it. ``stages`` and ``executors`` are keyed by id.
 
-    ``properties``: those that Kitwai uses.
+    ``properties``: the Spark properties that Kitwai uses.
     """
 
     name: str = ""
@@ -135,7 +135,7 @@ class EventLog:
 
     @property
     def succeeded(self) -> bool:
-        """Whether the job that was submitted last did, as far as the log says."""
+        """Whether the job that was submitted last succeeded, as far as the log says."""
         last = max(self.jobs.values(), key=lambda job: (job.submitted_ms, job.id), default=None)
         return last is None or last.succeeded is not False
 
@@ -156,7 +156,7 @@ def read_files(files: LogFiles) -> EventLog:
     """Read one event log.
 
     :raises InvalidInputError: as `read_event_log`, but the message is the reason alone.
-    :raises SourceError: likewise, where another attempt may succeed: the storage failed.
+    :raises SourceError: the storage failed, so another attempt may succeed.
     """
     if files.reason is not None:
         raise InvalidInputError(files.reason)
@@ -184,7 +184,7 @@ def _read_part(part: Any, reader: _Reader, *, named: bool) -> None:
 
 
 class _Reader:
-    """Collects what the events say."""
+    """Collects the events of a log, one method an event."""
 
     def __init__(self) -> None:
         self.log = EventLog()
@@ -218,7 +218,7 @@ class _Reader:
     def executor_added(self, line: bytes) -> None:
         event = types.executor_added(line)
         number, info = self._number(event.name), event.info
-        # Slots follow when all is read: what a task needs may be told later.
+        # The slots are computed at the end, since the cores of a task may be told later.
         added = Executor(number, event.name, info.host, info.cores, float(event.at))
         self.log.executors[number] = added
 
@@ -230,7 +230,7 @@ class _Reader:
 
     def job_start(self, line: bytes) -> None:
         event = types.job_start(line)
-        # Spark 1.2 names no time: such jobs count as overlapping, and their stages tell the order.
+        # Spark 1.2 gives no time. Such jobs count as overlapping, and their stages tell the order.
         at_ms = self.log.start_ms if event.at is None else float(event.at)
         self.log.jobs.setdefault(event.id, Job(event.id, at_ms))
         _check_count(len(self.log.jobs), MAX_JOBS, "jobs")
@@ -249,7 +249,7 @@ class _Reader:
             self.log.jobs[event.id] = replace(job, end_ms=end_ms, succeeded=succeeded)
 
     def stage(self, line: bytes) -> None:
-        """Of its submission or its end, which both tell when it was submitted."""
+        """A stage's submission or end; both tell when it was submitted."""
         info = types.stage(line).info
         stage = self._stage(info, None)
         if info.attempt == 0:
@@ -264,7 +264,7 @@ class _Reader:
             return
         if event.stage not in self.log.stages:
             self._stage(types.StageInfo(event.stage), None)
-        # A later attempt of a stage counts its tasks anew; the partition stays (Spark 3.3 on).
+        # A later attempt of a stage numbers its tasks anew. From Spark 3.3 the partition stays.
         index = task.index + _ATTEMPT * event.attempt if task.partition < 0 else task.partition
         run_ms = task.finish - task.launch if metrics.run is None else metrics.run
         self._rows += _ROW.pack(
@@ -281,9 +281,9 @@ class _Reader:
         _check_count(len(self._rows) // _ROW.size, 2 * MAX_TASKS, "ended tasks")
 
     def finished(self, files: LogFiles) -> EventLog:
-        """What was read of a whole log.
+        """The whole log.
 
-        :raises InvalidInputError: it is not whole.
+        :raises InvalidInputError: the log is not whole.
         """
         log = self.log
         if not self.started:
@@ -310,7 +310,7 @@ class _Reader:
         return log
 
     def _hand_out_tasks(self) -> None:
-        """To each stage the first success of each of its tasks, in the order of their launch."""
+        """Give each stage the first success of each of its tasks, in the order of launch."""
         rows = np.frombuffer(self._rows, _ROWS)
         if not len(rows):
             return
@@ -334,13 +334,13 @@ class _Reader:
         return number
 
     def _stage(self, info: types.StageInfo, job: int | None) -> Stage:
-        """The stage of this number; what is known of it already stays."""
+        """The stage of this number. Known parents and a known job stay."""
         stages = self.log.stages
         known = stages.setdefault(info.id, Stage(info.id, (), _UNKNOWN))
         _check_count(len(stages), MAX_STAGES, "stages")
         if not known.parents:
             # Spark numbers a stage after its parents.
-            known.parents = tuple(sorted({one for one in info.parents if one < info.id}))
+            known.parents = tuple(sorted({number for number in info.parents if number < info.id}))
         if known.job == _UNKNOWN and job is not None:
             known.job = job
         return known
@@ -369,9 +369,10 @@ def _check_count(count: int, most: int, what: str) -> None:
 
 
 def _without_repeated(table: NDArray[Any], size: int | None) -> NDArray[Any]:
-    """A stage's tasks without those of later attempts that ran again what had succeeded.
+    """A stage's tasks, without tasks of later attempts that repeated a success.
 
-    Before Spark 3.3 they do not tell their partition: as many count as the first attempt lacked.
+    Before Spark 3.3 tasks of later attempts do not tell their partition. So as many of them count
+    as the first attempt lacked.
     """
     later = table["index"] >= _ATTEMPT
     if size is None or not later.any():
@@ -384,7 +385,7 @@ def _without_repeated(table: NDArray[Any], size: int | None) -> NDArray[Any]:
 
 
 def _give_jobs(log: EventLog) -> None:
-    """Stages whose job's start is not in the log get a job of their own each."""
+    """Give a job of its own to each stage whose job's start is not in the log."""
     for stage in log.ran:
         if stage.job == _UNKNOWN:
             stage.job = -2 - stage.id

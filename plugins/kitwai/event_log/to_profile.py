@@ -1,17 +1,17 @@
-"""What an event log tells of a finished application, as an `ApplicationProfile`.
+"""Makes an `ApplicationProfile` of a finished application from its event log.
 
-- A stage counts if one of its tasks succeeded. Of a task that ran several times (failed, killed,
-  speculative, repeated by a later attempt of its stage) the first success counts.
-- A parent that never ran (its output was there already, or adaptive execution has renumbered it)
-  is replaced by its nearest ancestors that ran.
-- Jobs that overlapped in time (adaptive execution submits a query's stages so) are one whole: a
-  stage without parents there waits for those that had ended when it was submitted.
+- A stage counts if one of its tasks succeeded. A task may run several times: after failures, as a
+  speculative copy, or in a later attempt of its stage. Its first success counts.
+- A parent that never ran is replaced by its nearest ancestors that ran. Its output was there
+  already, or adaptive execution has renumbered it.
+- Jobs that overlapped in time are one whole, since adaptive execution submits a query's stages so.
+  In it a stage without parents waits for the stages that had ended when it was submitted.
 - A slot's first tasks, of all and of a stage, are slower (`kitwai.event_log.warmup`).
-  ``task_ms`` are as the log has them, ``first_ms`` tells how much of them came from being first.
-- ``inputs`` are what the application itself announced (``spark.kitwai.inputs.*``): what it read is
-  known only afterwards, so it cannot be compared with a run to come. ``family`` is its name as it
-  stands, by which decisions look for past runs. ``slowdown`` is left out: one run does not tell a
-  change of speed from a change of what there is to do.
+  ``task_ms`` is as in the log; ``first_ms`` tells how much of it came from being first.
+- ``inputs`` are the application's own announcement (``spark.kitwai.inputs.*``). The sizes that it
+  read are known only afterwards, so a run to come cannot be compared by them.
+- ``family`` is the application's name, by which decisions look for past runs.
+- ``slowdown`` is left out: one run does not tell a change of speed from a change of work.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ from kitwai.event_log.warmup import (
 )
 
 INPUT_PREFIX = "spark.kitwai.inputs."
-"""Spark properties that say what differs between the runs of a family, as numbers."""
+"""Prefix of the Spark properties that announce how a run differs from its family, as numbers."""
 
 
 def profile_of(log: EventLog, *, source: str) -> ApplicationProfile:
     """The profile of an application.
 
     :param source: where the log is from, for the profile's reader.
-    :raises InvalidInputError: no stage of it ran, or a value cannot be (see `ApplicationProfile`).
+    :raises InvalidInputError: no stage ran, or a value is impossible (see `ApplicationProfile`).
     """
     if not log.ran:
         raise InvalidInputError("its application ran no stage")
@@ -59,7 +59,7 @@ def profile_of(log: EventLog, *, source: str) -> ApplicationProfile:
         cores_per_worker=slots_of_an_executor(log),
         stages=tuple(
             _stage_profile(stage, parents[stage.id], *first_ms[stage.id])
-            for stage in sorted(log.ran, key=lambda one: one.id)
+            for stage in sorted(log.ran, key=lambda stage: stage.id)
         ),
         source=source,
     )
@@ -69,22 +69,22 @@ def profile_of(log: EventLog, *, source: str) -> ApplicationProfile:
 
 
 def _first_ms(log: EventLog) -> dict[int, tuple[NDArray[np.float64], float]]:
-    """By stage, how much of each task's time came from being first, and what a slot's first task of
-    this stage takes more.
+    """By stage, two times in ms: how much of each task's time came from being first, and how much
+    longer a slot's first task of the stage takes.
     """
     cost_ms = first_task_cost_ms(log) or 0.0
     first, began = first_tasks(log), stage_beginnings(log)
-    found = {}
+    first_ms = {}
     for stage in log.ran:
         of_slot = first[stage.id]
         of_stage, stage_ms = began[stage.id]
         run_ms = stage.table["run_ms"].astype(np.float64)
-        # What is left of a first task is no shorter than the shortest of the others.
+        # The rest of a first task is no shorter than the shortest later task.
         rest = run_ms[~of_slot]
         least = rest.min() if len(rest) else 1.0
         most = np.where(of_slot, max(cost_ms, stage_ms), np.where(of_stage, stage_ms, 0.0))
-        found[stage.id] = np.minimum(most, np.maximum(run_ms - least, 0.0)), stage_ms
-    return found
+        first_ms[stage.id] = np.minimum(most, np.maximum(run_ms - least, 0.0)), stage_ms
+    return first_ms
 
 
 def _stage_profile(
@@ -104,15 +104,17 @@ def _stage_profile(
 
 
 def _total(sizes: NDArray[Any]) -> int:
-    """Their sum, in floating point: it cannot overflow, and is exact below 8 PiB."""
+    """The sum in floating point, which cannot overflow and is exact below 8 PiB."""
     return max(0, int(sizes.sum(dtype=np.float64)))
 
 
 def _gaps_ms(log: EventLog, profile: ApplicationProfile) -> dict[int, float]:
-    """Driver time before each stage, after what the simulator lets it wait for: its parents, or
-    the last stages of the job before, or the application's start.
+    """By stage, milliseconds of driver time before it.
+
+    They begin where the simulator's wait ends: at the end of its parents, of the last stages of the
+    job before, or at the application's start.
     """
-    launches, finishes = (np.sort(one) for one in columns(log, "launch_ms", "finish_ms"))
+    launches, finishes = (np.sort(times) for times in columns(log, "launch_ms", "finish_ms"))
     slots_at = _slots_over_time(log)
     ends = {stage.id: stage.end_ms for stage in log.ran}
     gaps = {}
@@ -120,26 +122,28 @@ def _gaps_ms(log: EventLog, profile: ApplicationProfile) -> dict[int, float]:
     for job in profile.jobs:
         for stage in job:
             real = log.stages[stage.id]
-            ended = max((ends[one] for one in stage.parents), default=before)
+            ended = max((ends[parent] for parent in stage.parents), default=before)
             submitted = real.began_ms
             running = np.searchsorted(launches, submitted, "right") - np.searchsorted(
                 finishes, submitted, "right"
             )
-            # Where no slot was free, the wait from there on was not the driver's.
+            # If no slot was free at submission, the wait from there on was not the driver's.
             full = 0 < slots_at(submitted) <= running
             began = submitted if full else float(real.table["launch_ms"][0])
             gaps[stage.id] = max(0.0, began - ended)
-        parents = {one for stage in job for one in stage.parents}
+        parents = {parent for stage in job for parent in stage.parents}
         before = max(ends[stage.id] for stage in job if stage.id not in parents)
     return gaps
 
 
 def _slots_over_time(log: EventLog) -> Callable[[float], int]:
-    """From a moment to the slots of the executors that were there."""
-    there = list(log.executors.values())
-    added = np.array([one.added_ms for one in there])
-    removed = np.array([np.inf if one.removed_ms is None else one.removed_ms for one in there])
-    slots = np.array([one.slots for one in there])
+    """A function from a moment in epoch ms to the slots of the executors present then."""
+    executors = list(log.executors.values())
+    added = np.array([each.added_ms for each in executors])
+    removed = np.array(
+        [np.inf if each.removed_ms is None else each.removed_ms for each in executors]
+    )
+    slots = np.array([each.slots for each in executors])
     return lambda at_ms: int(slots[(added <= at_ms) & (at_ms < removed)].sum())
 
 

@@ -1,9 +1,9 @@
-"""What it costs an executor to begin, and how many tasks it runs at once.
+"""Measures how much slower an executor's first tasks are, and how many tasks it runs at once.
 
-The tasks with which an executor begins are slower (its JVM compiles, its classes load), and so, by
-less, are those with which it begins a stage (the stage's code is compiled, broadcasts come). The
-first is a cost of the executor, which the simulator knows as ``first_task_s``; the second is paid
-once a slot and stage, and the profile tells it. Neither is work that another slot could do instead.
+An executor's first tasks are slower, since its JVM compiles and loads classes. Its first tasks of a
+stage are slower too, by less: the stage's code is compiled, and broadcasts arrive. The first cost
+belongs to the executor; the simulator knows it as ``first_task_s``. The second cost is paid once a
+slot and stage; the profile holds it. Neither is work that another slot could do instead.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ _WHEN = ("executor", "launch_ms", "finish_ms")
 
 
 def first_task_cost_ms(log: EventLog) -> float | None:
-    """How much longer an executor's first tasks ran than its later ones; None: the log can't tell.
+    """Milliseconds that an executor's first tasks run longer than its later tasks.
 
-    Median of the differences between the first tasks and the others of a stage (Hodges and
-    Lehmann's estimator, which a few slow tasks do not move), over the stages that have both, each
-    by the number of its first tasks.
+    In each stage that has both kinds it is the median of the differences between first and later
+    tasks: Hodges and Lehmann's estimator, which a few slow tasks do not move. The result is the
+    median over the stages, each weighted by the number of its first tasks. None: the log cannot
+    tell.
     """
     first = first_tasks(log)
     costs: list[float] = []
@@ -41,8 +42,9 @@ def first_task_cost_ms(log: EventLog) -> float | None:
 
 
 def first_tasks(log: EventLog) -> dict[int, NDArray[np.bool_]]:
-    """By stage, which of its tasks are those with which each slot of an executor began: launched
-    there before any other had ended.
+    """By stage, which of its tasks are the first task of a slot of an executor.
+
+    Such a task was launched before any task had ended on the executor.
     """
     executor, launch, finish = columns(log, *_WHEN)
     first = _beginnings(executor, launch, finish, slots_of_an_executor(log))
@@ -52,28 +54,28 @@ def first_tasks(log: EventLog) -> dict[int, NDArray[np.bool_]]:
 
 
 def stage_beginnings(log: EventLog) -> dict[int, tuple[NDArray[np.bool_], float]]:
-    """By stage, the tasks with which slots began the stage, and how much longer these ran (in ms).
+    """By stage, which tasks are a slot's first of the stage, and how many ms longer these ran.
 
-    Those that are a slot's first of all do not count. The others are compared as in
-    `first_task_cost_ms`; the difference is 0 unless a rank-sum test (Mann and Whitney) is sure of
-    it and the tasks did not just have more to read: Spark hands out large files first.
+    A slot's first task of all does not count. The times are compared as in `first_task_cost_ms`.
+    The difference is 0 unless a rank-sum test (Mann and Whitney) is sure of it. It is 0 too if the
+    tasks had more to read, since Spark hands out large files first.
     """
     slots, first = slots_of_an_executor(log), first_tasks(log)
-    found = {}
+    beginnings = {}
     for stage in log.ran:
         executor, launch, finish = (stage.table[name] for name in _WHEN)
         began = _beginnings(executor, launch, finish, slots)
         own = began & ~first[stage.id]
         rest = ~(began | first[stage.id])
-        found[stage.id] = own, _extra_ms(stage.table[own], stage.table[rest])
-    return found
+        beginnings[stage.id] = own, _extra_ms(stage.table[own], stage.table[rest])
+    return beginnings
 
 
 def _extra_ms(slow: NDArray[Any], rest: NDArray[Any]) -> float:
-    """How much longer the first tasks of a stage ran than its others; 0 where that is not sure."""
+    """Milliseconds that a stage's first tasks ran longer than the rest; 0 if that is not sure."""
     if not len(slow) or not len(rest):
         return 0.0
-    read = [np.median(one["input_bytes"] + one["shuffle_read_bytes"]) for one in (slow, rest)]
+    read = [np.median(table["input_bytes"] + table["shuffle_read_bytes"]) for table in (slow, rest)]
     if read[0] > _ALIKE * read[1]:
         return 0.0
     pairs = _spread(slow["run_ms"])[:, None] - _spread(rest["run_ms"])
@@ -83,7 +85,7 @@ def _extra_ms(slow: NDArray[Any], rest: NDArray[Any]) -> float:
 
 
 def slots_of_an_executor(log: EventLog) -> int:
-    """Task slots of a worker: an executor's, or what the tasks of the busiest show."""
+    """Task slots of an executor: as the log tells, or the most tasks it ran at once."""
     slots = [executor.slots for executor in log.executors.values()]
     if slots:
         return max(1, round(float(np.median(slots))))
@@ -92,7 +94,7 @@ def slots_of_an_executor(log: EventLog) -> int:
 
 
 def columns(log: EventLog, *names: str) -> list[NDArray[Any]]:
-    """Fields of all tasks, stage after stage."""
+    """The named fields of all tasks, stage after stage."""
     return [np.concatenate([stage.table[name] for stage in log.ran]) for name in names]
 
 
@@ -111,7 +113,7 @@ def _most_at_once(launch_ms: NDArray[Any], finish_ms: NDArray[Any]) -> int:
 def _beginnings(
     executor: NDArray[Any], launch_ms: NDArray[Any], finish_ms: NDArray[Any], slots: int
 ) -> NDArray[np.bool_]:
-    """Which of the tasks each executor began with: before any had ended, at most one a slot."""
+    """Which tasks each executor launched before any task had ended there, at most one a slot."""
     first = np.zeros(len(executor), dtype=np.bool_)
     for mine in _by_executor(executor, launch_ms):
         began = mine[:slots]
