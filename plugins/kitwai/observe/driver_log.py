@@ -1,15 +1,18 @@
-"""Reading a Spark driver's log: whole, or on from where the last look ended.
+"""Reads a Spark driver's log: whole, or on from where the last look ended.
 
-Owns files: plain or ``.gz``, rotated or not, on a disk or behind an Airflow `ObjectStoragePath`.
-What a line says is `kitwai.observe.log_lines`' business.
+It owns the files: plain or ``.gz``, rotated or not, on a disk or behind an Airflow
+`ObjectStoragePath`. `kitwai.observe.log_lines` interprets the lines.
 
-``m_a`` and ``m_t`` are totals, as the counts of lines are, so that rates come of differences:
-``m_a`` is the sum of the sizes in MemoryStore's "Block … stored as … in memory (estimated size …"
-lines, what the driver's memory store has taken in, and ``m_t`` that of BlockManagerInfo's "Added …
-in memory on … (size: …" lines, what the block managers of driver and executors have. Nothing is
-taken off for blocks that go: MemoryStore tells of no removal above level DEBUG, so a difference
-would not be the memory in use; what executors hold now is told by Spark's REST API. Spark 4.3
-writes no BlockManagerInfo lines at level INFO; where a log has none, the observation says None.
+``m_a`` and ``m_t`` are totals like the counts of lines, so that differences give rates:
+
+- ``m_a`` sums the sizes in MemoryStore's "Block … stored as … in memory (estimated size …" lines.
+  It is the size of all blocks that the driver's memory store has taken in.
+- ``m_t`` sums the sizes in BlockManagerInfo's "Added … in memory on … (size: …" lines. It is the
+  size of all blocks that the block managers of driver and executors have taken in.
+
+Removed blocks are not subtracted, since MemoryStore logs no removal above level DEBUG. Spark's REST
+API tells how much executors hold now. Spark 4.3 writes no BlockManagerInfo lines at level INFO. If
+a log has no such lines, the observation says None.
 """
 
 from __future__ import annotations
@@ -41,8 +44,8 @@ class LineCounter:
     """Counts the lines of data that comes in pieces.
 
     A line longer than 1 MiB counts by its first 64 KiB, so that memory stays flat whatever a file
-    holds. ``taken`` is how many bytes are accounted for: all but those of an unfinished last line;
-    ``tail`` are the last of them.
+    holds. ``taken`` is the number of counted bytes: all but the bytes of an unfinished last line.
+    ``tail`` holds the last of these bytes.
     """
 
     def __init__(self, counts: LogCounts, *, tail: bytes = b"", in_long_line: bool = False) -> None:
@@ -76,7 +79,7 @@ class LineCounter:
             self.in_long_line = True
 
     def finish(self) -> None:
-        """Count a last line that no newline ends: nothing more will come."""
+        """Count a last line without a newline, as nothing more will come."""
         if self._rest:
             count_lines(self._rest + b"\n", self.counts)
             self._take(self._rest)
@@ -89,7 +92,7 @@ class LineCounter:
 
 
 def log_path(location: str) -> Any:
-    """``location`` as a path: a URL as an `ObjectStoragePath`, anything else as a file's."""
+    """``location`` as a path: a URL as an `ObjectStoragePath`, else a `pathlib.Path`."""
     if "://" not in location:
         return Path(location)
     from airflow.sdk import ObjectStoragePath
@@ -139,15 +142,15 @@ def read_on(
     max_bytes: int,
     deadline: float | None = None,
 ) -> DriverLog:
-    """Count what a live log has gained since ``previous``; without it, from its beginning.
+    """Count the lines that a live log has gained since ``previous``, or all lines without it.
 
-    A log that was rotated is read on in the file that its beginning was moved to (``NAME.1``,
-    ``NAME.2.gz``, ``NAME-20260101``, found by what stood before the offset), then from the start of
-    those that came after; one that was cut to nothing and written anew is read from its start.
-    An unfinished last line waits for its end.
+    After a rotation the log's beginning is in another file: ``NAME.1``, ``NAME.2.gz`` or
+    ``NAME-20260101``. That file is found by the bytes before the offset. It is read on first, and
+    then the files after it from their start. A log that was emptied and written anew is read from
+    its start. An unfinished last line waits for its end.
 
     :param location: as for `parse_log`.
-    :param max_bytes: read at most so much; the rest is left to the next look.
+    :param max_bytes: read at most so many bytes; the next look reads on.
     :param deadline: end at this moment (`time.monotonic`).
     :raises SourceError: it cannot be read.
     """
@@ -171,17 +174,17 @@ def _read_on(
 
     complete = True
     counter = LineCounter(counts)
-    for number, one in enumerate(files):
+    for number, file_path in enumerate(files):
         if number > 0 and not may_read():
             complete = False
             break
-        with _opened(one) as file:
+        with _opened(file_path) as file:
             counter = LineCounter(counts, tail=_before(file, offset), in_long_line=in_long_line)
             while may_read() and (data := file.read(min(BLOCK_BYTES, stop))):
                 stop -= len(data)
                 counter.feed(data)
             complete = not file.read(1)
-        if not complete or one is files[-1]:
+        if not complete or file_path is files[-1]:
             break
         counter.finish()  # a file that was rotated away gets no more
         offset, in_long_line = 0, False
@@ -189,8 +192,8 @@ def _read_on(
 
 
 def _files_to_read(path: Any, previous: DriverLog | None) -> tuple[list[Any], int, bool]:
-    """The files to read, oldest first, the offset in the first, and whether it is in a line that is
-    passed over.
+    """The files to read, oldest first; the offset in the first file; whether the offset lies in a
+    line that is skipped.
     """
     if previous is None or (previous.lines == 0 and previous.offset == 0):
         return [*_rotated(path), path], 0, False
@@ -204,27 +207,27 @@ def _files_to_read(path: Any, previous: DriverLog | None) -> tuple[list[Any], in
 
 
 def _stands_in(path: Any, previous: DriverLog) -> bool:
-    """Whether the file holds before the offset what was read there."""
+    """Whether the file holds before the offset the bytes that were read there."""
     with _opened(path) as file:
         return _hash(_before(file, previous.offset)) == previous.tail
 
 
 def _rotated(path: Any) -> list[Any]:
-    """The files that the log's beginning was moved to, oldest first."""
+    """The files to which the log's beginning was moved, oldest first."""
     try:
-        found = [
-            one
-            for one in path.parent.iterdir()
-            if one.name.startswith((f"{path.name}.", f"{path.name}-"))
+        rotated = [
+            file
+            for file in path.parent.iterdir()
+            if file.name.startswith((f"{path.name}.", f"{path.name}-"))
         ]
-        return sorted(found, key=lambda one: (one.stat().st_mtime, one.name))
+        return sorted(rotated, key=lambda file: (file.stat().st_mtime, file.name))
     except (OSError, NotImplementedError, AttributeError):
         return []  # not every store lists its files or knows their times
 
 
 @contextmanager
 def _opened(path: Any) -> Iterator[IO[bytes]]:
-    """The file's bytes, unpacked where it is packed by gzip, whatever its name."""
+    """The file's bytes, unpacked if they are gzip, whatever the file's name."""
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
         file.seek(0)
@@ -236,7 +239,7 @@ def _opened(path: Any) -> Iterator[IO[bytes]]:
 
 
 def _before(file: IO[bytes], offset: int) -> bytes:
-    """What stands before ``offset``, to which the file is moved."""
+    """The last bytes before ``offset``. The file is then positioned at ``offset``."""
     start = max(0, offset - _TAIL)
     file.seek(start)
     return file.read(offset - start)
@@ -260,7 +263,7 @@ def _counts(previous: DriverLog | None) -> LogCounts:
 
 
 def _record(counts: LogCounts, counter: LineCounter, offset: int, *, complete: bool) -> DriverLog:
-    def told(name: str) -> float | None:
+    def total(name: str) -> float | None:
         return counts.tenths[name] / 10 if counts.loggers[name] else None
 
     return DriverLog(
@@ -268,8 +271,8 @@ def _record(counts: LogCounts, counter: LineCounter, offset: int, *, complete: b
         unparsed=counts.unparsed,
         features=counts.features,
         levels=dict(counts.levels),
-        action_bytes=told(ACTION),
-        transformation_bytes=told(TRANSFORMATION),
+        action_bytes=total(ACTION),
+        transformation_bytes=total(TRANSFORMATION),
         complete=complete,
         offset=offset + counter.taken,
         tail=_hash(counter.tail),

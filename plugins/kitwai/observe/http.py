@@ -1,7 +1,7 @@
 """Bounded HTTP: a GET that ends in time, stays small, and fails with one clear sentence.
 
-Owns what every HTTP source needs (Spark's master and drivers, Prometheus): the deadline, the
-retries, the cap on the answer's size, and the decoding of JSON from an untrusted sender.
+It is used for Spark's master and drivers and for Prometheus. It owns the deadline, the retries, the
+limit on the answer's size, and the decoding of JSON from an untrusted sender.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ex
 from kitwai.errors import SourceError
 
 MAX_BYTES = 8 * 1024 * 1024
-"""Largest answer that is read; the rest is cut off and the answer refused."""
+"""Most bytes of an answer. A larger answer is refused."""
 
 _CONNECT_TIMEOUT_S = 1.0
 _ATTEMPTS = 3  # the first and at most two retries
@@ -29,9 +29,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The body of a 200. ``url`` is without credentials, fit for messages.
+    """The body of an answer with status 200. ``url`` is without credentials, fit for messages.
 
-    ``server_time`` is the ``Date`` header (epoch seconds, cut to whole ones), None without one.
+    ``server_time`` is the ``Date`` header in whole epoch seconds, None without the header.
     """
 
     url: str
@@ -46,8 +46,8 @@ class _TransientError(SourceError):
 def open_client() -> httpx.AsyncClient:
     """A client for one round of reading; close it with ``async with``.
 
-    It never asks a proxy of the environment: cluster addresses are inside. Compression is
-    refused, so that a small answer cannot unpack into a huge one.
+    It uses no proxy of the environment, since cluster addresses are internal. It refuses
+    compression, so that a small answer cannot unpack into a huge answer.
     """
     return httpx.AsyncClient(
         trust_env=False,
@@ -66,7 +66,7 @@ async def get(
 
     Connection faults and 5xx are tried again at most twice; redirects are not followed.
 
-    :raises SourceError: no 200 with at most ``max_bytes`` came in time.
+    :raises SourceError: no answer with status 200 and at most ``max_bytes`` came in time.
     """
     shown = _without_credentials(url)
     started = time.monotonic()
@@ -107,10 +107,10 @@ async def _get(client: httpx.AsyncClient, url: str, shown: str, max_bytes: int) 
 def decode(model: TypeAdapter[T], answer: Answer) -> T:
     """``answer`` as ``model``, straight from its bytes.
 
-    Pydantic's parser bounds the nesting, and what no field asks for is never built.
+    Pydantic's parser bounds the nesting, and never builds a field that the model does not name.
 
-    :raises SourceError: it is not JSON, or a needed field is missing or of another kind. The
-        sentence names the first such field, never its value.
+    :raises SourceError: the answer is not JSON, or a needed field is missing or of another type.
+        The sentence names the first such field, never its value.
     """
     try:
         return model.validate_json(answer.body)

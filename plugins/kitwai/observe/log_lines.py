@@ -1,15 +1,18 @@
-"""Lines of a Spark driver log: the logger, the level, and the memory they tell of.
+"""Counts the lines of a Spark driver log by logger and level, and the memory that they tell of.
 
-Works on whole blocks of bytes, because a log may hold gigabytes: one regular expression goes over a
-block, a line a match, and equal lines are counted together. Pure: files are read in
-`kitwai.observe.driver_log`.
+It works on whole blocks of bytes, because a log may hold gigabytes. One regular expression goes
+over a block with one match a line, and equal lines are counted together. It is pure;
+`kitwai.observe.driver_log` reads the files.
 
-Layouts understood: log4j patterns that begin with a date and a time, or with the level, and name a
-logger, in the forms of Spark 1 to 4 and the usual own ones (thread or class with line number, level
-in brackets, `` - `` for the colon), also behind the header of a second logger, as Airflow's
-SparkSubmitHook writes them; and JSON, one object a line (Spark 4's structured logging, and layouts
-with the same fields under log4j's or Elastic's names). A line in Spark's own JSON layout is known
-by its first fields and its last; what stands between is not checked: that would take as long again.
+Layouts understood:
+
+- log4j patterns that name a logger and begin with a date and a time, or with the level. These are
+  the patterns of Spark 1 to 4 and common variants: thread, class with line number, level in
+  brackets, `` - `` for the colon. They may stand behind the header of a second logger, as Airflow's
+  SparkSubmitHook writes them.
+- JSON, one object a line: Spark 4's structured logging, and layouts with the same fields under the
+  names of log4j or Elastic. A line in Spark's own JSON layout is recognised by its first fields and
+  its last field. The fields between are not checked, as that would double the time.
 """
 
 from __future__ import annotations
@@ -62,7 +65,7 @@ FEATURES = (
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 
 ACTION, TRANSFORMATION = "MemoryStore", "BlockManagerInfo"
-"""The loggers that tell of memory."""
+"""The loggers whose lines tell of memory."""
 
 _ALIASES = {"log": "Log", "StandaloneSchedulerBackend": "StandaloneScheduler"}
 _FEATURES = frozenset(FEATURES)
@@ -73,11 +76,11 @@ _UNITS: dict[str, int] = {
 
 @dataclass(slots=True)
 class LogCounts:
-    """What lines were counted.
+    """Counts of lines.
 
-    ``loggers``: lines by name (`logger_name`), only those of `FEATURES`; ``levels``: lines by
-    level; ``unparsed``: lines in which no logger could be found (program output, stack traces,
-    broken ones). ``tenths``: tenths of a byte by the logger that told of them.
+    ``loggers``: lines by logger (`logger_name`), only the loggers of `FEATURES`; ``levels``: lines
+    by level; ``unparsed``: lines without a logger, such as program output, stack traces or broken
+    lines; ``tenths``: tenths of a byte by the logger that told of them.
     """
 
     lines: int = 0
@@ -103,7 +106,7 @@ class LogCounts:
 
 
 def logger_name(logger: str) -> str:
-    """The last part of a logger's class name, less anything from ``$`` on, under its alias."""
+    """The last part of a logger's class name up to ``$``, under its alias."""
     name = logger.rpartition(".")[2].partition("$")[0]
     return _ALIASES.get(name, name)
 
@@ -119,7 +122,7 @@ _TIME = (
 _THREAD = r"(?:[^\n]{1,120}?[ ])??"
 _BETWEEN = r"[ ]+(?:\[[^\]\n]{0,120}\][ ]*|-[ ]+){0,3}"
 _CLASS = r"[A-Za-z_][\w.$-]{0,300}"
-# What stands between the class and the message, perhaps with the line in the class.
+# The text between the class and the message, perhaps with the line number in the class.
 _AFTER = r"(?::\d{1,7}|\(\d{1,7}\))?[ ]{0,60}(?::(?!\S)|-(?!\S))"
 _HEADER = rf"{_TIME}[ ]+{_THREAD}({_LEVEL}{_BETWEEN}{_CLASS}){_AFTER}"
 _MEMORY = (
@@ -155,9 +158,9 @@ _JSON_FIELDS = (
 
 
 def count_lines(block: bytes, counts: LogCounts) -> None:
-    """Add the lines of ``block``, whole ones that each end with a newline, to ``counts``."""
-    for found, times in Counter(_LINE.findall(block)).items():
-        usual, usual_inner, size, level, json_size, logger, header, inner, other_size, rest = found
+    """Add the lines of ``block``, which all end with a newline, to ``counts``."""
+    for groups, times in Counter(_LINE.findall(block)).items():
+        usual, usual_inner, size, level, json_size, logger, header, inner, other_size, rest = groups
         counts.lines += times
         text = inner or header or usual_inner or usual
         if text:
@@ -184,7 +187,7 @@ def count_lines(block: bytes, counts: LogCounts) -> None:
 
 @lru_cache(maxsize=4096)
 def _of_header(header: bytes) -> tuple[str, str] | None:
-    """Level and logger of what stands between them, both included."""
+    """Level and logger of the part of a header from the level to the logger."""
     ends = _HEADER_ENDS.fullmatch(header.decode("ascii", "replace"))
     return None if ends is None else (ends[1], logger_name(ends[2]))
 
@@ -198,10 +201,10 @@ def _tenths(size: bytes) -> int:
 def _of_rest(line: str) -> tuple[tuple[str, str] | None, bytes]:
     """Level and logger, and a size, of a line that is rare: level first, or other JSON."""
     if not line.startswith("{"):
-        found = _LEVEL_FIRST.match(line)
-        if found is None:
+        match = _LEVEL_FIRST.match(line)
+        if match is None:
             return None, b""
-        return _of_header(found[1].encode()), (found[2] or "").encode()
+        return _of_header(match[1].encode()), (match[2] or "").encode()
     try:
         record: Any = json.loads(line)
     except (ValueError, RecursionError):

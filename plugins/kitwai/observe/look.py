@@ -1,7 +1,8 @@
-"""One look at a cluster: every source read in parallel, under one deadline.
+"""Looks at a cluster once: reads every source in parallel, under one deadline.
 
-Owns how sources are joined and what their failures mean; it never raises for one. A source that
-hangs costs the others nothing: the observation is complete in time and names what is missing.
+It owns how sources are joined and what their failures mean. A failed source raises nothing here.
+A source that hangs does not delay the others: the observation is complete in time, and names the
+missing sources.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ from kitwai.pools.base import WorkerPool
 
 log = logging.getLogger(__name__)
 
-# Shares of the time-out: what is left after the drivers is for the second look at the master,
-# and what is left after that for putting the observation together on a busy machine.
+# Shares of the time-out. The time after the drivers is for the second look at the master. The time
+# after that is for putting the observation together on a busy machine.
 _DRIVERS_SHARE = 0.7
 _SOURCES_SHARE = 0.85
 
@@ -48,16 +49,17 @@ T = TypeVar("T")
 
 
 _LOG_BYTES = 32 * 1024 * 1024
-"""Read of all drivers' logs in one look, a third of a second's work; the next goes on there."""
+"""Most bytes read of all drivers' logs in one look: work of a third of a second. The next look goes
+on there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What is asked besides Spark and the pool.
+    """The sources besides Spark and the pool.
 
-    ``metrics``: None for Spark's own metrics; ``metrics_master``: under what name they know the
-    master's node. ``driver_log``: the location of a driver's log with ``{id}`` for the
-    application's id, None where they cannot be reached.
+    ``metrics``: the source of host metrics, None for Spark's own metrics; ``metrics_master``: name
+    of the master's node in these metrics; ``driver_log``: location of a driver's log, with ``{id}``
+    for the application's id. It is None if the logs cannot be reached.
     """
 
     metrics: MetricSource | None = read_this_host
@@ -76,18 +78,18 @@ def observe(
     now: Callable[[], float] = time.time,
     timeout_s: float = 2.0,
 ) -> Observation:
-    """Look at ``cluster`` once; call it where no event loop runs.
+    """Look at ``cluster`` once. Call it where no event loop runs.
 
     Parts of the observation: ``master``, ``applications``, ``pool``, ``host`` (the metrics),
-    ``driver addresses``, for each application ``driver <id>`` and ``log <id>`` where logs are read,
-    ``application <id> limit`` where its own limit is unreadable, and ``master's network`` where the
-    metrics do not name its node.
+    ``driver addresses``, for each application ``driver <id>``, ``log <id>`` if logs are read, and
+    ``application <id> limit`` if its own limit is unreadable. ``master's network`` is there if the
+    metrics do not name the master's node.
 
     :param master_url: the master's web address, ``http://host:8080``; credentials in it are used
         and never shown.
     :param pool: None where the cluster has no pool.
     :param sources: None: this machine's metrics, and no driver's log.
-    :param previous: the look before, from which logs are read on and Spark's own rates are made.
+    :param previous: the look before. Logs are read on from there, and Spark's rates begin there.
     :param now: the clock (epoch seconds).
     :param timeout_s: the observation is complete within this time, whatever hangs.
     """
@@ -98,7 +100,7 @@ def observe(
 
 
 class _Look:
-    """One look under way: its deadlines, and what each part gave so far."""
+    """A look under way: its deadlines, and the answer or fault of each part so far."""
 
     def __init__(
         self,
@@ -190,15 +192,15 @@ class _Look:
             await addresses
             return workers, None
         applications, logs, _ = await asyncio.gather(
-            asyncio.gather(*(self._read_application(client, one, addresses) for one in active)),
-            asyncio.gather(*(self._read_log(one.id, len(active)) for one in active)),
+            asyncio.gather(*(self._read_application(client, app, addresses) for app in active)),
+            asyncio.gather(*(self._read_log(app.id, len(active)) for app in active)),
             addresses,
         )
-        found = (
+        with_logs = (
             replace(application, log=log)
             for application, log in zip(applications, logs, strict=True)
         )
-        return workers, await self._without_ended(client, found)
+        return workers, await self._without_ended(client, with_logs)
 
     async def _read_application(
         self,
@@ -217,12 +219,12 @@ class _Look:
         return application
 
     async def _read_log(self, app_id: str, count: int) -> DriverLog | None:
-        """The log of one of ``count`` drivers; what an earlier look has read of it if it fails."""
+        """The log of one of ``count`` drivers; if reading fails, as the look before had read it."""
         location = self._sources.driver_log
         if location is None:
             return None
         applications = self._previous.applications if self._previous is not None else None
-        before = next((one.log for one in applications or () if one.id == app_id), None)
+        before = next((app.log for app in applications or () if app.id == app_id), None)
 
         def read() -> DriverLog:
             return driver_log.read_on(
@@ -261,25 +263,26 @@ class _Look:
     async def _without_ended(
         self, client: httpx.AsyncClient, applications: Iterable[Application]
     ) -> tuple[Application, ...]:
-        """Leave out unreadable applications that the master, asked again, no longer lists."""
-        found = tuple(applications)
-        if all(one.error is None for one in found):
-            return found
+        """Leave out unreadable applications that the master no longer lists when asked again."""
+        seen = tuple(applications)
+        if all(application.error is None for application in seen):
+            return seen
         try:
             answer = await spark_master.get_master(
                 client, self._master_url, timeout_s=_left(self._deadline)
             )
-            active = {one.id for one in spark_master.parse_applications(answer)}
+            active = {listed.id for listed in spark_master.parse_applications(answer)}
         except SourceError:
-            return found  # whether they have ended is not known
-        ended = {one.id for one in found if one.error is not None} - active
+            return seen  # whether they have ended is not known
+        unreadable = {application.id for application in seen if application.error is not None}
+        ended = unreadable - active
         for app_id in ended:
             self._errors.pop(_driver_part(app_id))
             self._errors.pop(_log_part(app_id), None)
-        return tuple(one for one in found if one.id not in ended)
+        return tuple(application for application in seen if application.id not in ended)
 
     async def _read(self, part: str, source: Awaitable[T]) -> T | None:
-        """What ``source`` gives, noted as ``part``; None when it fails, with its fault noted."""
+        """The answer of ``source``; None if it fails. Its time or fault is noted as ``part``."""
         try:
             value = await source
         except KitwaiError as fault:
@@ -312,7 +315,7 @@ class _Look:
 
 
 class _UnwaitedExecutor(ThreadPoolExecutor):
-    """Where names are resolved. A resolver that hangs must not hold the observation back."""
+    """Resolves names. A resolver that hangs must not hold the observation back."""
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         super().shutdown(wait=False, cancel_futures=True)
@@ -325,8 +328,9 @@ async def _pool_workers(pool: WorkerPool | None) -> tuple[PoolWorker, ...]:
 
 
 async def _in_daemon_thread(call: Callable[[], T]) -> T:
-    """What the blocking ``call`` gives. A thread of an executor would hold the process's exit
-    back if the call hangs for good; a daemon does not.
+    """The result of the blocking ``call``, made in a daemon thread.
+
+    If the call hangs for good, a thread of an executor would hold the process's exit back.
     """
     outcome: Future[T] = Future()
     outcome.set_running_or_notify_cancel()  # from here on, giving up does not disturb the thread

@@ -1,4 +1,4 @@
-"""What an application says of itself in its Spark properties: its limits, its inputs, its kind."""
+"""Reads an application's own Spark properties: its limits, its inputs, whether it is endless."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MAX_CORES_KEY = "spark.cores.max"
 _DYNAMIC_KEYS = ("spark.dynamicAllocation.maxExecutors", "spark.executor.cores")
 
 _SHELLS = frozenset(("Spark shell", "PySparkShell", "SparkR", "Thrift JDBC/ODBC Server"))
-"""Names that Spark gives to applications which wait for a person."""
+"""Names that Spark gives to applications that wait for a person."""
 
 T = TypeVar("T")
 
@@ -39,13 +39,14 @@ _ENVIRONMENT = TypeAdapter(_Environment)
 
 @dataclass(frozen=True, slots=True)
 class Properties:
-    """What an application sets, None where it does not; ``faults`` are what is unreadable.
+    """The properties that an application sets, None for a property that it does not set.
 
-    ``endless``: it says that it has no limit (``spark.kitwai.timeLimit=none``), or is one of
-    Spark's shells. ``inputs``: the finite numbers under ``spark.kitwai.inputs.``.
-    ``shuffle_service``: its executors leave their shuffle files to one outside them.
-    ``max_cores``: it never takes more, however many are free (``spark.cores.max``, and under
-    dynamic allocation the most executors where it says how large they are).
+    ``limit_s``: its limit in seconds; ``max_workers``: its own N; ``endless``: it says that it has
+    no limit (``spark.kitwai.timeLimit=none``), or it is one of Spark's shells; ``inputs``: the
+    finite numbers under ``spark.kitwai.inputs.``; ``faults``: a sentence for each unreadable
+    property; ``shuffle_service``: its executors leave their shuffle files to an external service;
+    ``max_cores``: the most cores that it takes, by ``spark.cores.max``, and under dynamic
+    allocation by the most executors if their size is set.
     """
 
     limit_s: float | None = None
@@ -60,8 +61,8 @@ class Properties:
 def parse_properties(environment: Answer) -> Properties:
     """The properties that Kitwai reads.
 
-    A limit that cannot be read is left None and named in ``faults``: it must be seen, and must not
-    make everything else about the application unknown.
+    An unreadable limit is None and is named in ``faults``. So people see it, and the rest of the
+    application stays known.
     """
     properties = dict(decode(_ENVIRONMENT, environment).spark_properties)
     faults: list[str] = []
@@ -84,7 +85,7 @@ def parse_properties(environment: Answer) -> Properties:
     return Properties(
         limit_s=None if says_none else read(LIMIT_KEY, parse_duration),
         max_workers=read(MAX_WORKERS_KEY, _parse_count),
-        # One with an unreadable limit has a limit.
+        # An application with an unreadable limit has a limit.
         endless=says_none or (shell and LIMIT_KEY not in properties),
         inputs=_inputs(properties),
         faults=tuple(faults),
@@ -98,7 +99,7 @@ def _is_set(properties: Mapping[str, str], key: str) -> bool:
 
 
 def _max_cores(properties: Mapping[str, str]) -> int | None:
-    # What Spark cannot read is Spark's to say; the application does not start with it.
+    # An application does not start with a number that Spark cannot read, so none is reported here.
     def count(key: str) -> int | None:
         with suppress(InvalidInputError):
             return _parse_count(properties.get(key, ""))

@@ -1,6 +1,6 @@
-"""A driver's own word: the REST API of its application.
+"""Reads a driver's REST API: the stages, jobs, executors and properties of its application.
 
-Each answer is decoded once; what it means is pure. Spark 1.6 to 4.3 are understood.
+Each answer is decoded once, and pure functions interpret it. Spark 1.6 to 4.3 are understood.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from kitwai.observe.spark_json import Count, MaybeMoment, Moment, SparkModel
 from kitwai.observe.spark_master import ActiveApplication
 
 _LEAST_S = 0.05
-"""No request of a driver is begun with less time left: its end would be told as if it had any."""
+"""No request to a driver begins with less time left. Its failure would be blamed on the driver."""
 
 
 class Attempt(SparkModel):
-    """One attempt of an application; a driver that runs is its only one."""
+    """One attempt of an application. A running driver has only one attempt."""
 
     start_time: Moment
     duration: Count | None = None  # milliseconds; of a running application 0 before Spark 3
@@ -47,7 +47,7 @@ class Job(SparkModel):
 
 
 class StageAttempt(SparkModel):
-    """An attempt of a stage, as one of them is listed."""
+    """An attempt of a stage, as the driver lists it."""
 
     stage_id: int
     attempt_id: int
@@ -93,17 +93,17 @@ async def read_application(
     timeout_s: float,
     now: Callable[[], float],
 ) -> tuple[Application, tuple[str, ...]]:
-    """Everything a driver tells of its application, in one request after another.
+    """Read everything that a driver tells of its application, with one request after another.
 
-    :returns: the application, and what is wrong with its own limits, if anything.
-    :raises SourceError: one of them failed. Half of what a driver knows is not used: without
-        its environment, for one, its own limit would be passed over in silence.
+    :returns: the application, and a sentence for each fault of its own limits.
+    :raises SourceError: a request failed. A part of the answers is not used: without the
+        environment, for example, the application's own limit would be ignored in silence.
     """
     base = f"{driver_url.rstrip('/')}/api/v1/applications/{quote(active.id, safe='')}"
     deadline = time.monotonic() + timeout_s
-    # One after another, over one connection: a driver's web server lets only one or two wait to be
-    # accepted (Spark sets its queue to the number of acceptors). The rest are dropped, and TCP
-    # tries them again only after a second.
+    # One request after another, over one connection. A driver's web server lets only one or two
+    # connections wait (Spark sets its queue to the number of acceptors). It drops the rest, and TCP
+    # tries these again only after a second.
     answers = {}
     for path in ("", "/jobs", "/stages", "/executors", "/environment"):
         left_s = deadline - time.monotonic()
@@ -151,15 +151,15 @@ def parse_jobs(answer: Answer) -> list[Job]:
 
 
 def parse_stages(answer: Answer) -> list[StageAttempt]:
-    """All attempts of all stages, those that were skipped included."""
+    """All attempts of all stages, skipped stages included."""
     return decode(_STAGES, answer)
 
 
 def elapsed_seconds(attempt: Attempt, now: float, server_time: float | None = None) -> float:
-    """Seconds since the application's start, by the driver's own clock where it can be had.
+    """Seconds since the application's start, by the driver's own clock if possible.
 
-    Clocks of two machines differ, so the driver's ``duration`` comes first. Without it (0 in
-    older versions) ``now`` is moved into the second that its answer's ``Date`` header names.
+    Clocks of two machines differ, so the driver's ``duration`` is preferred. Without it (older
+    versions tell 0), ``now`` is moved into the second of the answer's ``Date`` header.
     """
     if attempt.duration is not None and attempt.duration > 0:
         return attempt.duration / 1000.0
@@ -168,7 +168,7 @@ def elapsed_seconds(attempt: Attempt, now: float, server_time: float | None = No
     return max(0.0, now - attempt.start_time)
 
 
-# What Structured Streaming and DStreams give as the description of a batch's jobs.
+# The job descriptions of the batches of Structured Streaming and DStreams.
 _BATCH = re.compile(r"\brunId = [0-9a-f-]{36}\b|^Streaming job from ")
 
 
@@ -189,7 +189,7 @@ def idle_seconds(attempt: Attempt, jobs: Sequence[Job], elapsed_s: float) -> flo
 def parse_executors(answer: Answer) -> tuple[Executor, ...]:
     """The active executors, without the driver's own entry.
 
-    ``stored_bytes`` is what their blocks take in memory and on disk.
+    ``stored_bytes`` is the size of their blocks in memory and on disk.
     """
     return tuple(
         Executor(
@@ -213,23 +213,25 @@ def submitted_stages(
     """The newest attempt of every stage that submitted jobs run or have run, by id.
 
     A new attempt counts only the tasks that are done again, so older attempts are left out. The
-    status is Spark's, with two exceptions in jobs that still run: a stage that will be skipped is
-    left out, though Spark calls it PENDING until the job ends, and one that FAILED is PENDING,
+    status is Spark's, with two exceptions in jobs that still run. A stage that will be skipped is
+    left out, though Spark calls it PENDING until the job ends. A stage that FAILED is PENDING,
     because it is tried again once the lost output of its parents is back.
+
+    :param started_at: start of the application in epoch seconds, for ``began_s`` and ``ended_s``.
     """
     job_list = [job for job in jobs if job.stage_ids]
     submitted = {stage_id for job in job_list for stage_id in job.stage_ids}
     running = {
         stage_id for job in job_list if job.status == "RUNNING" for stage_id in job.stage_ids
     }
-    # Of a job's stages the one that gives its result is numbered last; it never is skipped.
+    # The stage that gives a job's result has the highest number and is never skipped.
     results = {max(job.stage_ids) for job in job_list}
     newest: dict[int, StageAttempt] = {}
     for stage in sorted(stages, key=lambda stage: stage.attempt_id):
         newest[stage.stage_id] = stage
-    # A later job that reads a shuffle lists the stage which wrote it again, under a new id but
-    # with the same RDDs. SQL does so for every query, as adaptive execution makes each shuffle a
-    # job of its own.
+    # A later job that reads a shuffle lists its writing stage again, under a new id but with the
+    # same RDDs. SQL does so for every query, as adaptive execution makes each shuffle a job of its
+    # own.
     done = {frozenset(stage.rdd_ids) for stage in newest.values() if stage.status == "COMPLETE"}
 
     def since_start(moment: float | None) -> float | None:
@@ -253,7 +255,7 @@ def submitted_stages(
 
 
 def cpu_seconds(stages: Sequence[StageAttempt]) -> float | None:
-    """CPU seconds that the tasks of all listed attempts have used; None if one does not tell."""
+    """CPU seconds used by the tasks of all listed attempts; None if an attempt does not tell."""
     times = [stage.executor_cpu_time for stage in stages]
     if any(time is None for time in times):
         return None

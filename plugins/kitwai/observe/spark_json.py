@@ -1,7 +1,7 @@
-"""What all JSON of Spark's has in common.
+"""Base model and field types for all JSON that Spark writes.
 
-Only the needed fields are modelled: an unknown one is ignored, a missing or impossible one refuses
-the answer, so that nothing unknown is ever taken for zero.
+Only the needed fields are modelled. An unknown field is ignored. A missing or impossible field
+refuses the answer, so that nothing unknown is ever taken for zero.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pydantic.alias_generators import to_camel
 
 
 class SparkModel(BaseModel):
-    """A JSON object of Spark's, whose fields are in camel case."""
+    """A JSON object that Spark writes, with fields in camel case."""
 
     model_config = ConfigDict(strict=True, alias_generator=to_camel)
 
@@ -33,7 +33,7 @@ Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 """A Java long that counts something."""
 
 Moment = Annotated[float, BeforeValidator(_epoch_seconds)]
-"""Epoch seconds of what Spark writes as ``2026-11-25T01:09:31.766GMT``."""
+"""Epoch seconds of a moment that Spark writes as ``2026-11-25T01:09:31.766GMT``."""
 
 MaybeMoment = Annotated[float | None, BeforeValidator(_epoch_seconds)]
-"""The same where Spark may leave it out or write null."""
+"""A `Moment` that Spark may leave out or write as null."""

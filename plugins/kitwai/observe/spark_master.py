@@ -1,6 +1,6 @@
-"""The standalone master's own word: its JSON, and its page for what the JSON leaves out.
+"""Reads the standalone master: workers and applications from its JSON, drivers from its page.
 
-Reads and parses; `parse_*` are pure.
+The functions `parse_*` are pure.
 """
 
 from __future__ import annotations
@@ -79,10 +79,10 @@ async def get_driver_urls(
 
 
 def parse_workers(answer: Answer) -> tuple[Worker, ...]:
-    """All workers that the master lists, the dead ones included.
+    """All workers that the master lists, dead workers included.
 
-    :raises SourceError: the answer is not an active master's. A standby lists no workers, which
-        must not pass for a cluster of none.
+    :raises SourceError: the answer is not from an active master. A standby master lists no workers,
+        which must not pass for an empty cluster.
     """
     master = decode(_MASTER_WORKERS, answer)
     _require_alive(master.status, answer)
@@ -119,17 +119,17 @@ _HREF = re.compile(r'href="([^"<>]{1,2000})"')
 def parse_driver_urls(page: Answer, page_url: str) -> dict[str, str]:
     """Application id to the address of its driver's UI, from the master's HTML page.
 
-    The master's JSON does not name it. In the page's table of applications a row links the id
-    (``app/?appId=ID``) and then, while the application runs, the name to the UI; with
-    ``spark.ui.reverseProxy`` that link is relative to the master.
+    The master's JSON does not name the address. A row of the page's table of applications has two
+    links: the id to ``app/?appId=ID`` and, while the application runs, the name to the UI. With
+    ``spark.ui.reverseProxy`` the second link is relative to the master.
     """
     urls: dict[str, str] = {}
     for row in page.body.decode("utf-8", "replace").split("</tr>"):
         app_id = None
         for link in map(html.unescape, _HREF.findall(row)):
-            found = _app_id(link)
-            if found or app_id is None:
-                app_id = found
+            linked_id = _app_id(link)
+            if linked_id or app_id is None:
+                app_id = linked_id
             elif not link.startswith("#"):  # "#" kills the application
                 with suppress(ValueError):  # not an address: the application then has none
                     urls[app_id] = urljoin(page_url, link)

@@ -1,7 +1,7 @@
-"""Ganglia's XML over TCP, as gmond (port 8649) and gmetad (8651) write it to whoever connects.
+"""Reads Ganglia's XML over TCP, which gmond (port 8649) and gmetad (8651) write to every client.
 
-The XML is hostile until proved otherwise: expat reads it as it comes, and a document that declares
-an entity, nests deeply or is too long is refused. Ganglia's own has an inline DTD of elements and
+The XML may be hostile. So expat reads it piece by piece, and a document that declares an entity,
+nests deeply or is too long is refused. Ganglia's own document has an inline DTD of elements and
 attributes alone. CPU is in percent, network in bytes/s, memory in KB.
 """
 
@@ -12,7 +12,7 @@ import contextlib
 import math
 from dataclasses import dataclass, field
 
-# Streaming, and each declaration can be refused: what defusedxml does with the same parser.
+# It streams, and each declaration can be refused. defusedxml does the same with this parser.
 from xml.parsers import expat
 
 from kitwai.core.records.observation import HostMetrics
@@ -20,12 +20,12 @@ from kitwai.errors import SourceError
 from kitwai.observe.metrics.source import Node
 
 MAX_BYTES = 16 * 1024 * 1024
-"""Largest document that is read: about two thousand hosts."""
+"""Most bytes of a document: about two thousand hosts."""
 
 _MAX_DEPTH = 16
 _CONNECT_TIMEOUT_S = 1.0
 _STALE = 4
-"""A host or metric is gone when it is silent for this many times its TMAX, as gmetad has it."""
+"""A host or metric is gone when it is silent for so many times its TMAX, as in gmetad."""
 
 _CPU = ("cpu_user", "cpu_nice", "cpu_system", "cpu_num")
 _MEMORY = ("mem_total", "mem_free", "mem_buffers", "mem_cached")
@@ -37,8 +37,8 @@ async def read_ganglia(
 ) -> tuple[Node, ...]:
     """The hosts that report now. The caller bounds the time.
 
-    :param cluster: name of the only cluster to look at; None: all.
-    :raises SourceError: no answer, or not Ganglia's.
+    :param cluster: read only the cluster with this name; None: all clusters.
+    :raises SourceError: there is no answer, or it is not Ganglia's.
     """
     shown = f"Ganglia at {host}:{port}"
     try:
@@ -72,10 +72,10 @@ class _Host:
 
 
 class GangliaParser:
-    """Makes nodes of a document that comes in pieces."""
+    """Makes `Node` objects of a document that comes in pieces."""
 
     def __init__(self, shown: str, cluster: str | None = None) -> None:
-        """:param shown: what the document is called in messages."""
+        """:param shown: name of the document in messages."""
         self._shown = shown
         self._wanted_cluster = cluster
         self._cluster: str | None = None
@@ -91,11 +91,11 @@ class GangliaParser:
         self._parser.EndElementHandler = self._end
 
     def feed(self, data: bytes) -> None:
-        """Read on. :raises SourceError: this is not Ganglia's, or not harmless."""
+        """Read on. :raises SourceError: the document is not Ganglia's, or hostile."""
         self._parse(data, last=False)
 
     def close(self) -> tuple[Node, ...]:
-        """The nodes, once all was fed. :raises SourceError: as `feed`, or it has no end."""
+        """The nodes of the whole document. :raises SourceError: as `feed`, or it has no end."""
         self._parse(b"", last=True)
         if self._wanted_cluster is not None and self._wanted_cluster not in self._clusters:
             raise SourceError(
@@ -165,7 +165,7 @@ def _share(percent: float | None) -> float | None:
 
 
 def _reports(attributes: dict[str, str]) -> bool:
-    """Whether a host or metric has been heard of lately; where it is not told, it counts."""
+    """Whether a host or metric has reported lately. Without an age it counts as reporting."""
     age, most = _number(attributes.get("TN")), _number(attributes.get("TMAX"))
     return age is None or most is None or most <= 0 or age <= _STALE * most
 

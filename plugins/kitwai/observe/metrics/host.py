@@ -1,6 +1,6 @@
-"""CPU, network and memory of the machine this runs on, through psutil.
+"""Reads CPU, network and memory of this machine through psutil.
 
-The source of host metrics where the cluster lives on one machine.
+It is the source of host metrics if the whole cluster is on one machine.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from kitwai.errors import SourceError
 from kitwai.observe.metrics.source import Node
 
 INTERVAL_S = 0.2
-"""Time between the two readings of which rates are made; a CPU tick is 0.01 s."""
+"""Seconds between the two readings that give rates; a CPU tick is 0.01 s."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Counters since boot: CPU seconds, bytes on all interfaces but loopback; None: has none."""
+    """Counters since boot: CPU seconds; bytes on all interfaces but loopback, None without any."""
 
     at: float
     cpu_user_s: float
@@ -35,7 +35,7 @@ class Reading:
 async def read_host(interval_s: float = INTERVAL_S) -> HostMetrics:
     """The metrics over the next ``interval_s`` seconds.
 
-    :raises SourceError: the system does not tell them.
+    :raises SourceError: the system does not tell the metrics.
     """
     try:
         before = _read()
@@ -51,8 +51,10 @@ async def read_nodes(interval_s: float = INTERVAL_S) -> tuple[Node, ...]:
 
 
 def rates(before: Reading, after: Reading, *, memory: float | None) -> HostMetrics:
-    """Metrics from two readings. What cannot be told is None: a rate over no time, or over a
-    counter that ran backwards because an interface went away.
+    """Metrics from two readings.
+
+    A rate over no time is None, and so is the rate of a counter that ran backwards because an
+    interface went away.
     """
     cpu_s = after.cpu_total_s - before.cpu_total_s
     span_s = after.at - before.at
@@ -72,8 +74,10 @@ def _rate(before: float | None, after: float | None, span: float) -> float | Non
 
 
 def _share(before: float | None, after: float | None, span: float) -> float | None:
-    """A rate that is at most 1: the sum of all counters is rounded otherwise than one of them, and
-    on Linux the idle one may run backwards, so that a busy machine seems to do more than it can.
+    """A rate cut to at most 1.
+
+    The sum of all counters is rounded differently from a single counter. On Linux the idle counter
+    may run backwards. So a busy machine may seem to do more than it can.
     """
     rate = _rate(before, after, span)
     return None if rate is None else min(rate, 1.0)

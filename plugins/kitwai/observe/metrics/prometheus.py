@@ -1,8 +1,8 @@
-"""Prometheus' HTTP API, with the names of node-exporter.
+"""Reads node metrics from Prometheus' HTTP API, with the metric names of node-exporter.
 
-One instant query asks for everything at once, each metric under a label of its own. CPU shares and
-network rates are Prometheus' `rate` over a window, which must hold at least two scrapes: what was
-not scraped in time is not in the answer, and stays missing.
+One instant query asks for all metrics, each under a label of its own. CPU shares and network rates
+are Prometheus' `rate` over a window, which must hold at least two scrapes. A node that was not
+scraped in time is not in the answer and stays missing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Spark's own word on CPU and memory, where no other source of metrics is at hand.
+"""Computes CPU and memory from Spark's own numbers, for clusters without another metric source.
 
-Pure: made of two observations. Executors tell the CPU time of their tasks, user and system in one,
-and the memory that their blocks take; of the network they tell nothing.
+It is pure and needs two observations. Executors tell the CPU time of their tasks, user and system
+in one number, and the memory of their blocks. They tell nothing of the network.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ def spark_metrics(
 ) -> HostMetrics:
     """The metrics since ``previous``.
 
-    ``cpu_user`` is the tasks' CPU time over that of the workers' cores, None without an earlier
-    look at every application that runs; ``memory`` the executors' storage memory in use.
+    ``cpu_user``: the tasks' CPU time over the time of the workers' cores. It is None unless the
+    previous look saw every running application. ``memory``: share of the executors' storage memory
+    in use.
 
-    :raises SourceError: a driver or the master is unknown, so that a sum would be too small.
+    :raises SourceError: a driver or the master gave no answer, so a sum would be too small.
     """
     if applications is None or workers is None:
         raise SourceError("Spark's own metrics need an answer from the master.")
-    if any(one.executors is None for one in applications):
+    if any(application.executors is None for application in applications):
         raise SourceError("Spark's own metrics need an answer from every driver.")
     return HostMetrics(
         cpu_user=_cpu(applications, workers, at, previous),
@@ -51,21 +52,21 @@ def _cpu(
     if previous is None or previous.applications is None or at <= previous.at or not cores:
         return None
     span_s = at - previous.at
-    before = {one.id: one.cpu_s for one in previous.applications}
+    before = {application.id: application.cpu_s for application in previous.applications}
     used = 0.0
-    for one in applications:
-        # What has begun since has used all of it since.
-        earlier = before.get(one.id, 0.0 if one.elapsed_s <= span_s else None)
-        if one.cpu_s is None or earlier is None or one.cpu_s < earlier:
+    for application in applications:
+        # An application that began after the previous look has used all its CPU time since then.
+        earlier = before.get(application.id, 0.0 if application.elapsed_s <= span_s else None)
+        if application.cpu_s is None or earlier is None or application.cpu_s < earlier:
             return None
-        used += one.cpu_s - earlier
+        used += application.cpu_s - earlier
     return min(1.0, used / (span_s * cores))
 
 
 def _memory(applications: Sequence[Application]) -> float | None:
     used = most = 0
-    for one in applications:
-        for executor in one.executors or ():
+    for application in applications:
+        for executor in application.executors or ():
             if executor.memory_bytes is None or not executor.max_memory_bytes:
                 return None
             used += executor.memory_bytes
