@@ -1,4 +1,4 @@
-"""The champion as every decider gets it: policy and past runs, or the reason why there is none."""
+"""Loads the champion for a decision: its policy and past runs, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from kitwai.registry.versions import champion, load_policy, load_runs
 
 @dataclass(frozen=True, slots=True)
 class Champion:
-    """``policy`` is None where none can be loaded, and ``why_not`` says why; ``runs`` are the past
-    runs that it knows, by the name of the application.
+    """The champion of a registry.
+
+    ``policy``: None if no champion can be loaded; ``why_not``: the reason, None if it is loaded;
+    ``runs``: the past runs that it knows, by the name of the application.
     """
 
     policy: Policy | None = None
@@ -23,7 +25,7 @@ class Champion:
     why_not: str | None = None
 
     def history(self, own: Mapping[str, Sequence[Record]] | None) -> dict[str, Sequence[Record]]:
-        """Past runs to decide with: a cluster's own file comes before what the champion knows."""
+        """Past runs to decide with. Families of a cluster's ``own`` file replace the champion's."""
         return {**self.runs, **(own or {})}
 
 

@@ -1,4 +1,4 @@
-"""Past runs of applications in a file, made by ``kitwai history`` and read by decisions."""
+"""Writes and reads the file of past runs, which ``kitwai history`` makes and decisions use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ARRAYS = ("stage_work_s", "stage_tasks", "gap_s", "level", "loss")
 
 
 def history_text(history: Mapping[str, Sequence[Record]]) -> str:
-    """The runs of each application as JSON: the same runs give the same text."""
+    """The runs of each application as JSON. The same runs give the same text."""
     families = {
         name: [
             {"app": run.app, "inputs": dict(run.inputs), "cores": run.cores}
@@ -46,9 +46,10 @@ def read_history(path: Path) -> bytes:
 
 
 def parse_history(content: bytes, path: Path) -> dict[str, tuple[Record, ...]]:
-    """What `history_text` has made. ``path`` is for the message.
+    """The runs by application, from a text of `history_text`.
 
-    :raises InvalidInputError: it is something else.
+    :param path: of the file, for the message.
+    :raises InvalidInputError: the content is no such text.
     """
     try:
         families = json.loads(content)["families"]

@@ -1,4 +1,4 @@
-"""What a checkpoint could know at each moment of the past: its past runs with their ends."""
+"""Which past runs a version could know at each moment of the past."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from kitwai.registry.versions import load_runs, read_manifest
 
 @dataclass(frozen=True, slots=True)
 class OwnRuns:
-    """A cluster's own file of past runs by family; all of them had ended by ``latest``, when it was
-    written. ``sha256`` tells it from another (`kitwai.core.records.decision.Decision.history`).
+    """A cluster's own file of past runs.
+
+    ``runs``: by family; ``latest``: epoch seconds when the file was written, by which all runs had
+    ended; ``sha256``: identifies the file (`kitwai.core.records.decision.Decision.history`).
     """
 
     runs: Mapping[str, Sequence[Record]]
@@ -28,7 +30,7 @@ class OwnRuns:
 
 
 def own_runs(path: Path | None) -> OwnRuns | None:
-    """A cluster's own file of past runs, None where it has none.
+    """A cluster's own file of past runs, None if it has none.
 
     :raises InvalidInputError: the file cannot be used.
     """
@@ -42,12 +44,14 @@ def own_runs(path: Path | None) -> OwnRuns | None:
 def known_runs(
     root: Path, version: str | None, ends: Mapping[str, float], own: OwnRuns | None = None
 ) -> PastRuns:
-    """The past runs of a version, None for none, with those of a cluster's own file before them.
+    """The past runs of a version and of a cluster's own file, with their ends.
 
-    A run has ended when its event log says so; where that has not been read, by the end of the
-    version's data or when it was made.
+    A family in the cluster's own file replaces the family of the version. A run ended when its
+    event log says so. Without a log it had ended by the end of the version's data, or by the making
+    of the version.
 
-    :param ends: end of applications (epoch seconds) by their id.
+    :param version: None: only the cluster's own file; ``ends``: end of applications in epoch
+        seconds, by application id; ``own``: None: only the version.
     :raises CheckpointError: the version cannot be used.
     """
     known: dict[str, list[tuple[Record, float]]] = {}
@@ -63,10 +67,10 @@ def known_runs(
 
 
 def _made_at(manifest: Mapping[str, Any]) -> float:
-    """By when the runs of a version had ended; inf where its manifest does not tell."""
+    """Epoch seconds by which the runs of a version had ended; inf if its manifest does not tell."""
     interval = manifest.get("data_interval")
     moments = [manifest.get("created"), interval[1] if isinstance(interval, list) else None]
-    return min((_epoch(one) for one in moments), default=math.inf)
+    return min((_epoch(moment) for moment in moments), default=math.inf)
 
 
 def _epoch(moment: object) -> float:

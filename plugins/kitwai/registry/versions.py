@@ -1,4 +1,4 @@
-"""The checkpoint registry: versions of the agent in a folder, and which of them is champion.
+"""The checkpoint registry: versions of the agent in a folder, and the version that is champion.
 
 Layout::
 
@@ -6,14 +6,13 @@ Layout::
     <root>/<version>/model.keras     the same network for Keras
     <root>/<version>/runs.json       past runs of applications (`registry.history_file`), if any
     <root>/<version>/card.md         the model card, and its pictures (`kitwai.learning.card`)
-    <root>/<version>/manifest.json   what it is, and the SHA-256 of the other files
+    <root>/<version>/manifest.json   how it was made, and the SHA-256 of the other files
     <root>/champion                  one line: the version in use
     <root>/history                   one line a former champion, the latest last
 
-A version is whole or absent: it is written beside its place and renamed. Nothing is loaded whose
-hash, feature names, shapes or numbers differ from what they must be; every such case raises
-`CheckpointError` with one sentence. All I/O is in the functions at the end of this module, so that
-another storage needs to replace those alone. TensorFlow is not imported.
+A version is whole or absent: it is written beside its place and renamed. A version with a wrong
+hash, feature name, shape or number is not loaded (`kitwai.registry.manifest`); every fault raises
+`CheckpointError` with one sentence. TensorFlow is not imported.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ _ABANDONED_S = 24 * 3600.0
 
 
 def load_policy(root: Path, version: str | None = None) -> NetworkPolicy:
-    """The policy of a version, of the champion when None.
+    """The policy of a version; None: of the champion.
 
     :raises CheckpointError: it is missing, incomplete, altered, or made for other features.
     """
@@ -70,10 +69,11 @@ def load_policy(root: Path, version: str | None = None) -> NetworkPolicy:
 
 
 def load_runs(root: Path, version: str | None = None) -> dict[str, tuple[Record, ...]]:
-    """The past runs that a version knows, by the name of the application; of the champion when
-    None. A version without the file knows none.
+    """The past runs that a version knows, by the name of the application; None: of the champion.
 
-    :raises CheckpointError: the file is missing, altered, or holds something else.
+    A version without the file knows no runs.
+
+    :raises CheckpointError: the file is missing, altered, or no history.
     """
     version = champion(root) if version is None else version
     manifest = read_manifest(root, version)
@@ -103,7 +103,7 @@ def champion(root: Path) -> str:
 
 
 def present_champion(root: Path) -> str | None:
-    """The version in use, None where there is none yet.
+    """The version in use, None if there is none yet.
 
     :raises CheckpointError: the file does not name a version.
     """
@@ -130,11 +130,13 @@ def versions(root: Path) -> list[str]:
 
 
 def newest(root: Path, besides: str | None = None) -> str | None:
-    """The version that was saved last, other than ``besides``; None where there is none."""
-    found = [version for version in versions(root) if version != besides]
-    return max(
-        found, key=lambda one: ((root / one / MANIFEST).stat().st_mtime_ns, one), default=None
-    )
+    """The version that was saved last, other than ``besides``; None if there is none."""
+    others = [version for version in versions(root) if version != besides]
+
+    def saved(version: str) -> tuple[int, str]:
+        return (root / version / MANIFEST).stat().st_mtime_ns, version
+
+    return max(others, key=saved, default=None)
 
 
 def verify(root: Path, version: str) -> dict[str, Any]:
@@ -151,11 +153,11 @@ def verify(root: Path, version: str) -> dict[str, Any]:
 
 
 def promote(root: Path, version: str, instead_of: str | None) -> None:
-    """Make a version that passes `verify` the champion; the one before can be restored.
+    """Make a version that passes `verify` the champion; `rollback` can restore the former champion.
 
-    :param instead_of: the champion that the caller has seen, None for none: of two promotions at
-        once one wins, and the other is told.
-    :raises PromotionError: another is champion by now.
+    :param instead_of: the champion that the caller has seen, None for none. So of two promotions at
+        the same time one succeeds, and the other raises.
+    :raises PromotionError: another version is champion by now.
     :raises CheckpointError: the version is not whole.
     """
     verify(root, version)
@@ -168,17 +170,17 @@ def promote(root: Path, version: str, instead_of: str | None) -> None:
                 f"{version} was not promoted: the champion is {before} by now, no longer "
                 f"{instead_of}. Look at it and ask again."
             )
-        # History first: a crash in between leaves the champion as its own last entry, which
-        # `rollback` skips. The other way round the former champion would be forgotten.
+        # The history is written first. After a crash in between the champion is its own last entry,
+        # which `rollback` skips. In the other order the former champion would be forgotten.
         if before is not None:
             _write(root / _HISTORY, "".join(f"{v}\n" for v in [*_lines(root / _HISTORY), before]))
         _write(root / _CHAMPION, f"{version}\n")
 
 
 def champion_before(root: Path) -> tuple[str, str]:
-    """The champion before the present one, and the present one.
+    """The former champion and the present champion.
 
-    :raises CheckpointError: there is none, or it does not pass `verify`.
+    :raises CheckpointError: there is no former champion, or it does not pass `verify`.
     """
     present, history = _former(root)
     verify(root, history[-1])
@@ -186,11 +188,11 @@ def champion_before(root: Path) -> tuple[str, str]:
 
 
 def rollback(root: Path, instead_of: str | None = None) -> str:
-    """Restore the champion before the present one; returns its version.
+    """Restore the former champion; returns its version.
 
-    :param instead_of: the champion that the caller has seen; None: whichever it is.
-    :raises PromotionError: another is champion by now.
-    :raises CheckpointError: there is none before, or it does not pass `verify`.
+    :param instead_of: the champion that the caller has seen; None: any.
+    :raises PromotionError: another version is champion by now.
+    :raises CheckpointError: there is no former champion, or it does not pass `verify`.
     """
     with _locked(root):
         present, history = _former(root)
@@ -207,7 +209,7 @@ def rollback(root: Path, instead_of: str | None = None) -> str:
 
 
 def _former(root: Path) -> tuple[str, list[str]]:
-    """The champion, and those before it, oldest first: one at least."""
+    """The champion, and at least one former champion, oldest first."""
     present, history = champion(root), _lines(root / _HISTORY)
     while history and history[-1] == present:
         history.pop()
@@ -222,8 +224,8 @@ def save_version(
     """Add a version to the registry, whole or not at all.
 
     :param manifest: everything but ``version`` and ``files``, which are filled in here.
-    :param write_files: called with an empty folder, writes all other files there.
-    :raises CheckpointError: the version exists, or what was written does not pass `verify`.
+    :param write_files: writes all other files into the empty folder that it is called with.
+    :raises CheckpointError: the version exists, or does not pass `verify`.
     """
     folder = _folder(root, version)
     if folder.exists():
@@ -231,7 +233,7 @@ def save_version(
     try:
         root.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(root)
-        # A name that no version can have, so that a crash leaves nothing that looks like one.
+        # No version can have this name, so that a crash leaves nothing that looks like a version.
         stage = Path(tempfile.mkdtemp(prefix=".new-", dir=root))
     except OSError as error:
         raise _unsaved(root, version, error) from error
@@ -254,7 +256,7 @@ def save_version(
 
 
 def _remove_abandoned(root: Path) -> None:
-    """What writers that were killed have left."""
+    """Remove what killed writers have left a day ago or earlier."""
     for path in root.glob(".new-*"):
         with suppress(OSError):
             if time.time() - path.stat().st_mtime > _ABANDONED_S:
@@ -308,7 +310,7 @@ def _inside(root: Path, path: Path) -> Path:
 
 
 def _checked(root: Path, version: str, manifest: dict[str, Any], name: str) -> bytes:
-    """The bytes of a file whose hash is the manifest's."""
+    """The bytes of a file, its hash checked against the manifest."""
     path = _inside(root, _folder(root, version) / name)
     content = _read(path)
     if _sha256(content) != manifest["files"][name]:
@@ -346,7 +348,7 @@ def _write(path: Path, text: str) -> None:
 
 @contextmanager
 def _locked(root: Path) -> Iterator[None]:
-    """One change of the champion at a time; the system frees the lock when the holder ends."""
+    """Hold the lock on changes of the champion; the system frees it when the process ends."""
     try:
         handle = os.open(root, os.O_RDONLY)
     except OSError as error:
