@@ -1,1 +1,1 @@
-"""What other programs read of the store: Prometheus text, and the original system's tables."""
+"""Publishes the store's content for other programs: Prometheus text and the original CSV."""

@@ -1,8 +1,9 @@
-"""The original system's table of a run: ``id, execu, memT, memA, cpuU, cpuS, netI, netO``.
+"""Writes and reads the original system's table: ``id, execu, memT, memA, cpuU, cpuS, netI, netO``.
 
-Seconds since the application's start, bytes (m_t, m_a), percent of CPU, bytes a second of network.
-One row for each application in each observation; ``id`` numbers the rows from 1. What was not known
-is left empty: the original knew no missing values, and a zero would be a measurement.
+Units: seconds since the application's start, bytes (m_t, m_a), percent of CPU, bytes a second of
+network. There is a row for each application in each observation; ``id`` numbers the rows from 1. An
+unknown value is an empty field. The original had no missing values, but a zero would be a
+measurement.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _MAX_FIELD = 100
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table, in its units; None is an empty field."""
+    """A row of the table in the table's units; None is an empty field."""
 
     execu: float
     memT: float | None
@@ -57,7 +58,7 @@ def to_csv(table: Iterable[Row]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for number, row in enumerate(table, start=1):
-        values = (getattr(row, one.name) for one in fields(Row))
+        values = (getattr(row, column.name) for column in fields(Row))
         writer.writerow([number, *("" if value is None else _shown(value) for value in values)])
     return out.getvalue()
 
@@ -65,13 +66,13 @@ def to_csv(table: Iterable[Row]) -> str:
 def from_csv(text: str, name: str) -> list[Row]:
     """The rows of a table.
 
-    :param name: what it is called in messages.
-    :raises InvalidInputError: it is not such a table; the sentence names the line.
+    :param name: name of the table in messages.
+    :raises InvalidInputError: it is not such a table. The sentence names the line.
     """
     lines = csv.reader(io.StringIO(text), skipinitialspace=True)
     try:
         header = next(lines, [])
-        if tuple(one.strip() for one in header) != COLUMNS:
+        if tuple(column.strip() for column in header) != COLUMNS:
             raise InvalidInputError(
                 f"{name} is refused: its first line must be {','.join(COLUMNS)}."
             )
@@ -150,5 +151,5 @@ def _number(text: str, where: str) -> float | None:
 
 
 def _shown(value: float) -> str:
-    """The shortest text that reads back as the same number; whole ones without a point."""
+    """The shortest text that reads back as the same number; whole numbers without a point."""
     return str(int(value)) if value == int(value) else repr(value)

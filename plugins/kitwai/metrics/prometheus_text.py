@@ -1,6 +1,6 @@
-"""The newest observation and decision of every cluster in Prometheus' text format (0.0.4).
+"""Writes the newest observation and decision of every cluster in Prometheus' text format (0.0.4).
 
-What is not known has no sample: a missing source is never a zero.
+An unknown value has no sample, so a missing source is never a zero.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Samples = list[tuple[Mapping[str, str], float]]
 
 
 class _Page:
-    """Families in the order in which they were first written to."""
+    """Collects samples by metric family, in the order in which families first appear."""
 
     def __init__(self) -> None:
         self._families: dict[str, tuple[str, str, Samples]] = {}
@@ -49,7 +49,7 @@ class _Page:
 
 
 def prometheus_text(store: Store, clusters: Iterable[str]) -> str:
-    """The metrics of ``clusters``, each as it was seen last."""
+    """The metrics of ``clusters``, each from its newest observation and decision."""
     page = _Page()
     for cluster in clusters:
         observation = store.newest_observation(cluster)
@@ -153,14 +153,14 @@ def _add_decision(page: _Page, store: Store, seen: Observation) -> None:
         "decision_info", "What made the newest decision: network, forecast or rules.", 1.0,
         cluster=cluster, policy=newest.policy, checkpoint=newest.checkpoint or "",
     )  # fmt: skip
-    for one in newest.applications:
-        labels = {"cluster": cluster, "application": one.id, "name": one.name}
-        page.add("application_target_workers", "Workers decided for it.", one.target, **labels)
-        finish = one.predicted_finish_s
+    for decided in newest.applications:
+        labels = {"cluster": cluster, "application": decided.id, "name": decided.name}
+        page.add("application_target_workers", "Workers decided for it.", decided.target, **labels)
+        finish = decided.predicted_finish_s
         page.add(
             "application_predicted_finish_seconds",
             "When it is predicted to end at its target, since its start.",
-            finish[min(one.target, len(finish)) - 1] if finish else None,
+            finish[min(decided.target, len(finish)) - 1] if finish else None,
             **labels,
         )
 

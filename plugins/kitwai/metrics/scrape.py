@@ -1,4 +1,4 @@
-"""The port that Prometheus scrapes: one page, read-only, nothing else."""
+"""Serves the one read-only page that Prometheus scrapes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def scrape_server(host: str, port: int, text: Callable[[], str]) -> ThreadingHTT
     class Handler(BaseHTTPRequestHandler):
         server_version = "kitwai"
         sys_version = ""
-        timeout = _TIMEOUT_S  # of the connection: who sends nothing is hung up on
+        timeout = _TIMEOUT_S  # a connection that sends nothing is closed
 
         def do_GET(self) -> None:
             if self.path.partition("?")[0] != "/metrics":
