@@ -1,1 +1,1 @@
-"""The console command `kitwai`: one file a group of subcommands."""
+"""The console command `kitwai`, with a module for each group of subcommands."""

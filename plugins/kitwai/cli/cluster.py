@@ -1,4 +1,4 @@
-"""``kitwai observe``, ``decide`` and ``scale``: one part of a step by hand."""
+"""``kitwai observe``, ``decide`` and ``scale``: the parts of a step, each by hand."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def _printing(
 
 
 def cluster_hook(conn_id: str, **asked: object) -> SparkClusterHook:
-    """The cluster behind a connection. :raises InvalidInputError: there is no usable one."""
-    # Airflow's SDK reads connections that are kept in Airflow's database in such a process only.
+    """The hook of a connection. :raises InvalidInputError: there is no such connection."""
+    # Airflow's SDK reads connections from Airflow's database only in a process of this kind.
     os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
 
     from airflow.sdk.exceptions import AirflowException
@@ -126,7 +126,7 @@ def _scale(arguments: argparse.Namespace) -> tuple[Any, bool]:
     from kitwai.config.options import store_url
     from kitwai.store.store import Store
 
-    # A person who names a target has decided: the connection's mode guards the DAG, not the hand.
+    # A person who names a target has decided. The connection's mode guards only the DAG.
     hook = cluster_hook(arguments.cluster)
     settings = hook.config.settings
     if not 1 <= arguments.target <= settings.constraint.max_workers:

@@ -1,4 +1,4 @@
-"""``kitwai day``: a simulated day of a shared cluster under each policy, as a table and JSON."""
+"""``kitwai day``: compares policies over a simulated day of a shared cluster."""
 
 from __future__ import annotations
 
@@ -86,7 +86,8 @@ def _day(arguments: argparse.Namespace) -> int:
         hours=arguments.hours,
         arrivals_per_hour=arguments.rate,
     )
-    library = Library([one for folder in arguments.profiles for one in load_profiles(folder)])
+    profiles = [profile for folder in arguments.profiles for profile in load_profiles(folder)]
+    library = Library(profiles)
     controllers = _controllers(arguments, library)
     columns = (
         TextColumn("{task.description}", justify="right"),
@@ -118,18 +119,19 @@ def _day(arguments: argparse.Namespace) -> int:
 
 
 def _controllers(arguments: argparse.Namespace, library: Library) -> dict[str, Controller]:
-    """The policies asked for, the champion first."""
+    """The requested policies by name, Kitwai's own first."""
     from kitwai.sim.baselines import NAMES, make
 
     names = [CHAMPION, *NAMES]
     if arguments.policies is not None:
-        names = [one.strip() for one in arguments.policies.split(",")]
+        names = [name.strip() for name in arguments.policies.split(",")]
     agents = {
         name: agent_controller(name, arguments.models, arguments.checkpoint)
         for name in names
         if name in AGENTS
     }
-    return {**agents, **make([one for one in names if one not in AGENTS], margins=(_MARGIN,))}
+    baselines = make([name for name in names if name not in AGENTS], margins=(_MARGIN,))
+    return {**agents, **baselines}
 
 
 def _report(
@@ -200,5 +202,6 @@ def _print(report: dict[str, Any]) -> None:
 def _cells(row: dict[str, Any]) -> list[str]:
     values = [row[column] for column in _COLUMNS]
     return [
-        str(one) if isinstance(one, int) else f"{one:.{1 if one >= 10 else 2}f}" for one in values
+        str(value) if isinstance(value, int) else f"{value:.{1 if value >= 10 else 2}f}"
+        for value in values
     ]

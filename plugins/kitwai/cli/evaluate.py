@@ -1,4 +1,4 @@
-"""``kitwai evaluate``: the champion and the baselines on the same episodes, as a table and JSON."""
+"""``kitwai evaluate``: compares the champion and the baselines on the same simulated episodes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _COLUMNS = {
     "ops_per_episode": "ops",
     "worker_hours": "hours",
 }
-"""Fields of a `Judgement` and their headings: the table fits a terminal of 80 columns."""
+"""Fields of a `Judgement` and their headings. The table fits a terminal of 80 columns."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -90,7 +90,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     for path in filter(None, (arguments.json, arguments.picture)):
         check_writable(path)
 
-    # Threads that wait spin otherwise: on a busy machine that costs more than the work itself.
+    # Otherwise waiting threads spin, which costs more than the work itself on a busy machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
     from rich.console import Console
@@ -138,7 +138,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
             bar.update(task, policy="done")
             tables[regime] = {name: judge.judge(outcome) for name, outcome in outcomes.items()}
             if CHAMPION in outcomes:
-                rivals = {name: one for name, one in outcomes.items() if _fair(name)}
+                rivals = {name: rival for name, rival in outcomes.items() if _fair(name)}
                 _, verdicts[regime] = dominates(outcomes[CHAMPION], rivals, judge, arguments.seed)
     for regime, table in tables.items():
         _print(regime, table, verdicts.get(regime))
@@ -149,7 +149,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
                 regime: {name: dataclasses.asdict(row) for name, row in table.items()}
                 for regime, table in tables.items()
             },
-            "frontier": {regime: dataclasses.asdict(one) for regime, one in verdicts.items()},
+            "frontier": {regime: dataclasses.asdict(each) for regime, each in verdicts.items()},
         },
     )
     if arguments.picture:
@@ -160,11 +160,12 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 def run_in_parts(
     judge: Judge, make: Maker, progress: Callable[[int], Any] = lambda ended: None
 ) -> Outcome:
-    """The outcome of all episodes, run in parts of like length: the long ones do not keep the
-    others waiting in the same arrays.
+    """The outcome of all episodes, run in parts of similar length.
 
-    :param make: the controller of the episodes in some rows.
-    :param progress: is told how many episodes have ended since it was told last.
+    So short episodes do not wait for long episodes in the same arrays.
+
+    :param make: makes the controller of the episodes in some rows.
+    :param progress: called with the number of episodes that have ended since its last call.
     """
     import numpy as np
 
@@ -174,15 +175,15 @@ def run_in_parts(
     order = np.argsort(judge.at_most.finish_s, kind="stable")
     outcome = Outcome(np.empty(count), np.empty(count), np.empty(count, dtype=np.int64))
     for rows in np.array_split(order, max(1, min(_PARTS, count // _LEAST_PART))):
-        told = 0
+        reported = 0
 
-        def tell(ended: int) -> None:
-            nonlocal told
-            progress(ended - told)
-            told = ended
+        def report(ended: int) -> None:
+            nonlocal reported
+            progress(ended - reported)
+            reported = ended
 
-        part = judge.run(make(judge, rows), rows, tell)
-        tell(len(rows))
+        part = judge.run(make(judge, rows), rows, report)
+        report(len(rows))
         outcome.finish_s[rows] = part.finish_s
         outcome.worker_seconds[rows] = part.worker_seconds
         outcome.operations[rows] = part.operations
@@ -192,17 +193,18 @@ def run_in_parts(
 def _regimes(text: str) -> list[str]:
     from kitwai.sim.episodes import REGIMES
 
-    named = list(dict.fromkeys(one.strip() for one in text.split(",")))
-    for one in named:
-        if one not in REGIMES:
+    named = list(dict.fromkeys(regime.strip() for regime in text.split(",")))
+    for regime in named:
+        if regime not in REGIMES:
             raise InvalidInputError(
-                f"--regime names {one!r}: name some of {', '.join(REGIMES)}, separated by commas."
+                f"--regime names {regime!r}: name some of {', '.join(REGIMES)}, "
+                "separated by commas."
             )
     return named
 
 
 def _controllers(arguments: argparse.Namespace, library: Library, most: int) -> dict[str, Maker]:
-    """What makes each policy's controller, the champion first."""
+    """By name, a function that makes each policy's controller; Kitwai's own policies first."""
     from kitwai.sim.baselines import NAMES, make
     from kitwai.sim.judging import Constant
 
@@ -210,17 +212,17 @@ def _controllers(arguments: argparse.Namespace, library: Library, most: int) -> 
         statics = [f"static@{count}" for count in range(1, most + 1)]
         names = [CHAMPION, BEST_STATIC, *statics, *NAMES]
     else:
-        names = [one.strip() for one in arguments.policies.split(",")]
-    found: dict[str, Maker] = {}
+        names = [name.strip() for name in arguments.policies.split(",")]
+    makers: dict[str, Maker] = {}
     for name in names:
         if name == BEST_STATIC:
-            found[name] = lambda judge, rows: Constant(judge.best[rows])
+            makers[name] = lambda judge, rows: Constant(judge.best[rows])
         elif name not in AGENTS:
-            found |= {one: _same(made) for one, made in make([name]).items()}
-    for name in [one for one in AGENTS if one in names][::-1]:
+            makers |= {full_name: _same(made) for full_name, made in make([name]).items()}
+    for name in [agent for agent in AGENTS if agent in names][::-1]:
         agent = agent_controller(name, arguments.models, arguments.checkpoint)
-        found = {name: _same(agent), **found}
-    return found
+        makers = {name: _same(agent), **makers}
+    return makers
 
 
 def _same(controller: Controller) -> Maker:
@@ -269,8 +271,10 @@ def _order(item: tuple[str, Judgement]) -> tuple[bool, float, float]:
 
 
 def draw(path: Path, tables: dict[str, dict[str, Judgement]]) -> None:
-    """Write a PNG, a panel a regime: cost against hit rate, a point a policy, a line a baseline
-    over its margins.
+    """Write a PNG of cost against hit rate.
+
+    It has a panel for each regime, a point for each policy, and a line for each baseline over its
+    margins.
 
     :raises InvalidInputError: it cannot be written.
     """
@@ -321,11 +325,11 @@ def draw(path: Path, tables: dict[str, dict[str, Judgement]]) -> None:
 
 
 def _legend(panels: Sequence[Any]) -> tuple[list[Any], list[str]]:
-    found: dict[str, Any] = {}
+    handles: dict[str, Any] = {}
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            found.setdefault(label, handle)
-    return list(found.values()), list(found)
+            handles.setdefault(label, handle)
+    return list(handles.values()), list(handles)
 
 
 def _line(name: str) -> str:

@@ -1,4 +1,4 @@
-"""``kitwai explain``: why a stored decision is what it is, and whether it can be made again."""
+"""``kitwai explain``: prints why a stored decision was made, and makes it again."""
 
 from __future__ import annotations
 
@@ -39,6 +39,8 @@ def _explain(arguments: argparse.Namespace) -> int:
     made = store.decision(arguments.decision).decision
     if history is None and made.history is not None:
         history = cluster_hook(made.cluster).config.history
-    found = explain(store, arguments.decision, arguments.models or models_root(), history=history)
-    print(explanation_text(found))
-    return 0 if found.identical else 1
+    explained = explain(
+        store, arguments.decision, arguments.models or models_root(), history=history
+    )
+    print(explanation_text(explained))
+    return 0 if explained.identical else 1

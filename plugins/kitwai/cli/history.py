@@ -1,4 +1,4 @@
-"""``kitwai history``: application profiles -> the file of past runs that decisions read."""
+"""``kitwai history``: makes the file of past runs that decisions read from application profiles."""
 
 from __future__ import annotations
 

@@ -31,11 +31,11 @@ _MODULES = (
 )
 
 COMMANDS = "kitwai.commands"
-"""Entry points of other packages' modules that add subcommands, as this package's own do."""
+"""Entry-point group of other packages' modules that add subcommands."""
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
+    """A parser that reports wrong usage in one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
@@ -48,7 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for name in _MODULES:
         importlib.import_module(f"kitwai.cli.{name}").add_parser(subparsers)
-    for command in sorted(entry_points(group=COMMANDS), key=lambda one: one.name, reverse=True):
+    for command in sorted(entry_points(group=COMMANDS), key=lambda entry: entry.name, reverse=True):
         command.load().add_parser(subparsers)
     return parser
 

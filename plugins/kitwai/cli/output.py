@@ -1,4 +1,4 @@
-"""Result files and folders of the commands, found unwritable before the work and not after it."""
+"""Checks and writes the commands' result files. Unwritable places are found before the work."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kitwai.errors import InvalidInputError
 
 
 def result_file(text: str) -> Path:
-    """A file for results, as the ``type`` of an option: one that cannot be written is wrong usage.
+    """A file for results, as the ``type`` of an option. An unwritable file is wrong usage.
 
     :raises ArgumentTypeError: it cannot be written.
     """
@@ -25,13 +25,13 @@ def result_file(text: str) -> Path:
 
 
 def check_writable(path: Path) -> None:
-    """Before long work: whether a file can be written there.
+    """Check before long work that the file can be written.
 
     :raises InvalidInputError: it cannot.
     """
     folder = path.absolute().parent
     try:
-        # A device is no place for results: they replace what stands there.
+        # A device is no place for results, since they replace the file at the path.
         if not folder.is_dir() or (path.exists() and not path.is_file()):
             raise InvalidInputError(f"{path} cannot be written: name a file in an existing folder.")
         _try_to_write(folder)
@@ -40,7 +40,7 @@ def check_writable(path: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder for results where it is missing, before long work.
+    """Make a folder for results before long work, if it is missing.
 
     :raises InvalidInputError: it cannot be made, or nothing can be written in it.
     """
@@ -54,7 +54,7 @@ def make_folder(path: Path) -> None:
 
 
 def write_json(path: Path, data: Mapping[str, object], *, indent: int | None = 2) -> None:
-    """Write results so that a reader never finds half of them.
+    """Write results at once, so that a reader never finds half of them.
 
     :raises InvalidInputError: they cannot be written.
     """
@@ -62,7 +62,10 @@ def write_json(path: Path, data: Mapping[str, object], *, indent: int | None = 2
 
 
 def write_text(path: Path, text: str) -> None:
-    """`write_json` of a text."""
+    """Write a text as `write_json` does.
+
+    :raises InvalidInputError: it cannot be written.
+    """
     from kitwai.store.files import replace_text
 
     try:
@@ -72,7 +75,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _try_to_write(folder: Path) -> None:
-    """:raises OSError: no file can be made in it, as on a disk that may only be read."""
+    """:raises OSError: no file can be made in the folder, as on a read-only disk."""
     with tempfile.TemporaryFile(dir=folder):
         pass
 

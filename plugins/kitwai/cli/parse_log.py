@@ -1,4 +1,4 @@
-"""``kitwai parse-log``: what a Spark driver's log tells."""
+"""``kitwai parse-log``: counts the lines of a Spark driver's log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kitwai's own policies for `kitwai evaluate` and `kitwai day`."""
+"""Loads Kitwai's own policies for `kitwai evaluate` and `kitwai day`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 CHAMPION = "champion"
 AGENTS = (CHAMPION, "network", "forecast")
-"""The checkpoint as it decides; its network trusted everywhere; the forecast alone."""
+"""The checkpoint as it decides live; its network trusted everywhere; the forecast alone."""
 
 
 def agent_controller(name: str, models: Path | None, version: str | None) -> PolicyController:

@@ -1,4 +1,4 @@
-"""``kitwai profile``: Spark event logs -> application profiles."""
+"""``kitwai profile``: makes application profiles from Spark event logs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _profile(arguments: argparse.Namespace) -> int:
     make_folder(arguments.out)
     taken: set[str] = set()
     failed = 0
-    # Listed beforehand: the folder of the profiles may lie inside that of the logs.
+    # The logs are listed first, since the folder of the profiles may lie inside theirs.
     for files in list(_logs(arguments.logs)):
         log = read_log(files)
         if log.profile is None:
@@ -51,7 +51,8 @@ def _profile(arguments: argparse.Namespace) -> int:
         path = arguments.out / f"{_free_name(Path(files.source).name, taken)}.json"
         write_json(path, log.profile.to_dict(), indent=None)
         note = "" if log.succeeded else "; its last job failed"
-        stages, tasks = log.profile.stages, sum(len(one.task_ms) for one in log.profile.stages)
+        stages = log.profile.stages
+        tasks = sum(len(stage.task_ms) for stage in stages)
         print(f"{path}: {len(stages)} stages, {tasks} tasks{note}")
     return 1 if failed else 0
 
@@ -67,7 +68,7 @@ def _logs(paths: list[Path]) -> Iterator[LogFiles]:
 
 
 def _free_name(name: str, taken: set[str]) -> str:
-    """The log's name without the codec, with a number where another log has the same."""
+    """The log's name without its codec, with a number if another log has the same name."""
     stem = name
     for suffix in (".inprogress", ".gz", ".zst", ".zstd", ".lz4", ".snappy"):
         stem = stem.removesuffix(suffix) or name

@@ -1,4 +1,4 @@
-"""``kitwai metrics``, ``export`` and ``import``: the store's content for others, and from them."""
+"""``kitwai metrics``, ``export`` and ``import``: exchange the store's content with others."""
 
 from __future__ import annotations
 
@@ -95,12 +95,12 @@ def _export(arguments: argparse.Namespace) -> int:
     if arguments.application is not None:
         seen = [
             replace(
-                one,
+                observation,
                 applications=tuple(
-                    app for app in one.applications or () if app.id == arguments.application
+                    app for app in observation.applications or () if app.id == arguments.application
                 ),
             )
-            for one in seen
+            for observation in seen
         ]
     table = list(rows(seen))
     if not table:
@@ -133,14 +133,14 @@ def _import(arguments: argparse.Namespace) -> int:
     if not table:
         raise InvalidInputError(f"{arguments.file} holds no row.")
     ended_s = max(row.execu for row in table)
-    found = to_observations(
+    observations = to_observations(
         table,
         cluster=arguments.cluster,
         application=arguments.application or arguments.file.stem,
         start=time.time() - ended_s if arguments.start is None else arguments.start,
     )
     store = _store()
-    for one in found:
-        store.add_observation(one)
-    print(f"{len(found)} rows imported as cluster {arguments.cluster!r}.", file=sys.stderr)
+    for observation in observations:
+        store.add_observation(observation)
+    print(f"{len(observations)} rows imported as cluster {arguments.cluster!r}.", file=sys.stderr)
     return 0
