@@ -1,1 +1,1 @@
-"""The records that cross the borders of the core: observations, decisions, settings, profiles."""
+"""The records that enter and leave the core: observations, decisions, settings, profiles."""

@@ -1,4 +1,4 @@
-"""Constraints: at most N workers, done within T seconds of the application's start."""
+"""The record of a constraint: at most N workers, done within T seconds of the start."""
 
 from __future__ import annotations
 
@@ -24,8 +24,12 @@ _TIME_STRING = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """At most ``max_workers`` workers, done within ``limit_s`` seconds of the start; a share of
-    ``miss`` of the runs may be late.
+    """The most workers (N), the limit in seconds from the application's start (T), and how often it
+    may be missed.
+
+    ``miss``: probability in (0, 1) that a run may be late.
+
+    :raises InvalidInputError: a value is out of range.
     """
 
     max_workers: int
@@ -51,7 +55,7 @@ class Constraint:
 def parse_duration(text: str | float) -> float:
     """Seconds of a Spark time string such as ``90``, ``90s``, ``5min``, ``1.5h``.
 
-    :raises InvalidInputError: for anything else, a time of zero included.
+    :raises InvalidInputError: for any other text, and for a time of zero.
     """
     if isinstance(text, bool):
         seconds = math.nan

@@ -1,4 +1,4 @@
-"""Grids of constraints as people write them: ``N=1..10,T=5..10m``."""
+"""Reads grids of constraints as people write them: ``N=1..10,T=5..10m``."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _MOST_WORKERS = 100
 
 
 def parse_grid(text: str) -> tuple[list[int], list[float]]:
-    """Worker counts and limits in seconds of a grid as ``N=4,7,10,T=5..10m``.
+    """Worker counts and limits in seconds of a grid such as ``N=4,7,10,T=5..10m``.
 
-    A range of counts goes by one, a range of times by a minute; times are in m or s.
+    A range of counts has steps of 1, a range of times steps of a minute. Times are in m or s.
 
-    :raises InvalidInputError: it is no grid.
+    :raises InvalidInputError: the text is no grid.
     """
     values: dict[str, list[float]] = {}
     key = ""
@@ -30,7 +30,7 @@ def parse_grid(text: str) -> tuple[list[int], list[float]]:
         values[key] += _counts(text, value) if key == "N" else _times(text, value)
     if set(values) != {"N", "T"}:
         raise _bad_grid(text, "it needs both N= and T=")
-    return sorted({int(one) for one in values["N"]}), sorted(set(values["T"]))
+    return sorted({int(count) for count in values["N"]}), sorted(set(values["T"]))
 
 
 def _counts(text: str, token: str) -> list[float]:

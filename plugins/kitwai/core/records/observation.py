@@ -1,8 +1,8 @@
-"""What was seen of one cluster at one moment.
+"""The record of an observation: one cluster at one moment, as all sources show it.
 
-Every field that a source may fail to deliver is optional: ``None`` means *not known* and is never
-to be read as zero. `Part` says for every source how old its answer is, or why there is none.
-Times are seconds (epoch for moments), sizes bytes, shares 0..1.
+Every field that a source may fail to deliver is optional. ``None`` means *not known* and must never
+be read as zero. `Part` says for every source how old its answer is, or why there is none. Times are
+seconds (moments since the epoch), sizes bytes, shares 0..1.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class WorkerState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """One worker as the master lists it; ``host`` is its address, one worker an address."""
+    """One worker as the master lists it. ``host`` is its address; an address has one worker."""
 
     id: str
     host: str
@@ -38,8 +38,8 @@ class Worker:
 class PoolWorker:
     """One worker as its pool sees it, whether or not the master knows it.
 
-    ``alive`` is the pool's own knowledge (the process or container exists); ``draining_since`` is
-    the moment at which it was told to leave, None if it was not.
+    ``alive``: whether its process or container exists; ``draining_since``: when it was told to
+    leave, None if it was not.
     """
 
     name: str
@@ -51,9 +51,9 @@ class PoolWorker:
 
 @dataclass(frozen=True, slots=True)
 class Executor:
-    """One executor as its driver lists it (the driver's own entry is left out).
+    """One executor as its driver lists it; the driver's own entry is left out.
 
-    ``memory_bytes`` of at most ``max_memory_bytes`` hold its blocks.
+    ``memory_bytes``: memory that holds its blocks, at most ``max_memory_bytes``.
     """
 
     id: str
@@ -77,12 +77,12 @@ class Ran:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """The newest attempt of one stage; ``run_ms`` sums the run time of its finished tasks.
+    """The newest attempt of one stage.
 
-    ``began_s``: launch of its first task, ``ended_s``: its end, in seconds since the application's
-    start, None while it has not come or where Spark does not tell. ``ran``: the finished tasks by
-    the workers that ran them (`kitwai.core.forecast.from_observation.with_counts`), empty where
-    that is not known.
+    ``run_ms``: sum of the run times of its finished tasks; ``began_s``: launch of its first task,
+    and ``ended_s``: its end, in seconds since the application's start. They are None before, or if
+    Spark does not tell. ``ran``: the finished tasks by how many workers served
+    (`kitwai.core.forecast.from_observation.with_counts`), empty if that is not known.
     """
 
     id: int
@@ -102,13 +102,14 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class DriverLog:
-    """What a driver's log has told since its beginning, and up to where it was read.
+    """Totals of a driver's log since its beginning, and the place up to which it was read.
 
-    ``features``: lines by logger, the 34 of `kitwai.observe.log_lines`; ``levels``: lines by level;
-    ``unparsed``: lines that name no logger. ``action_bytes`` (m_a) and ``transformation_bytes``
-    (m_t) are totals (`kitwai.observe.driver_log`), None where no line of their logger was seen.
-    ``complete``: nothing more was there to read. ``tail`` is a hash of what stands before
-    ``offset``, by which a file that was rotated or written anew is told from one that grew.
+    ``features``: lines by logger, for the 34 loggers of `kitwai.observe.log_lines`; ``levels``:
+    lines by level; ``unparsed``: lines that name no logger; ``action_bytes`` (m_a) and
+    ``transformation_bytes`` (m_t): totals (`kitwai.observe.driver_log`), None if no line of their
+    logger was seen; ``complete``: whether the log was read to its end; ``tail``: a hash of the
+    bytes before ``offset``, which tells a grown file from a file that was rotated or written anew;
+    ``in_long_line``: whether ``offset`` lies in a line that is skipped.
     """
 
     lines: int
@@ -125,19 +126,20 @@ class DriverLog:
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """One running application. ``stages`` holds those of submitted jobs that were not skipped.
+    """One running application.
 
-    ``limit_s`` and ``max_workers`` are the application's own (Spark conf ``spark.kitwai.*``).
-    ``idle_s``: time since its last job ended, or since its start; None while a job runs.
-    ``inputs``: what it says its run differs by (Spark conf ``spark.kitwai.inputs.NAME``).
-    ``log``: what its driver's log tells, None where none is configured or it could not be read; it
-    is recorded and no part of a policy's state.
-    ``endless``: it names no limit and is not expected to end (a stream, a shell, or so it says).
-    ``cpu_s``: CPU time that its tasks have used, None where Spark does not tell.
-    ``jobs``: how many it has submitted, None where nobody has told.
+    ``stages``: stages of submitted jobs that were not skipped.
+    ``limit_s``, ``max_workers``: the application's own (Spark conf ``spark.kitwai.*``).
+    ``idle_s``: seconds since its last job ended, or since its start; None while a job runs.
+    ``inputs``: how it says that its run differs (Spark conf ``spark.kitwai.inputs.NAME``).
+    ``log``: totals of its driver's log, None if no log is configured or readable. The log is
+    recorded, but is no part of a policy's state.
+    ``endless``: it names no limit and is not expected to end: a stream, a shell, or by its word.
+    ``cpu_s``: CPU seconds that its tasks have used, None if Spark does not tell.
+    ``jobs``: number of submitted jobs, None if unknown.
     ``shuffle_service``: its executors leave their shuffle files to Spark's external service.
-    ``max_cores``: it never takes more, None where it takes all there are or nobody has told.
-    ``error`` says why the driver could not be read; then executors and stages are None.
+    ``max_cores``: the most cores that it takes, None if it takes all or that is unknown.
+    ``error``: why the driver could not be read; then executors and stages are None.
     """
 
     id: str
@@ -161,7 +163,7 @@ class Application:
 
 @dataclass(frozen=True, slots=True)
 class HostMetrics:
-    """CPU shares over all cores, network bytes/s of the master node, memory share in use."""
+    """CPU shares of all cores, network of the master's node in bytes/s, share of memory in use."""
 
     cpu_user: float | None = None
     cpu_system: float | None = None
@@ -172,9 +174,12 @@ class HostMetrics:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What the store remembers of the cluster, stored with the observation so that a decision can
-    be rebuilt from it alone. ``idle_s``: time without a running application; None means not idle.
-    ``changes_1h``: workers started or told to leave within the last hour.
+    """The cluster's past as the store knows it.
+
+    It is stored with the observation, so that a decision can be rebuilt from the observation alone.
+    ``idle_s``: seconds without a running application, None if an application runs;
+    ``since_scale_out_s``, ``since_scale_in_s``: seconds since workers were started, or told to
+    leave; ``changes_1h``: workers started or told to leave within the last hour.
     """
 
     idle_s: float | None = None
@@ -195,7 +200,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One cluster at ``at`` (epoch seconds). None stands for a source that gave no answer."""
+    """One cluster at the moment ``at`` (epoch seconds). None: the source gave no answer."""
 
     cluster: str
     at: float
@@ -208,7 +213,7 @@ class Observation:
 
     @property
     def lost_hosts(self) -> frozenset[str]:
-        """Addresses whose worker the pool knows to be gone; the master notices only after 60 s."""
+        """Addresses whose worker the pool knows to be gone. The master notices only after 60 s."""
         if self.pool is None:
             return frozenset()
         living = {worker.host for worker in self.pool if worker.alive}
@@ -227,10 +232,11 @@ class Observation:
         )
 
     def serving_for(self, application: Application) -> tuple[Worker, ...] | None:
-        """Those of `serving` with an executor of ``application``: all where it runs alone, or where
-        it shows no executor.
+        """The workers of `serving` with an executor of ``application``.
+
+        They are all workers of `serving` if the application runs alone or shows no executor.
         """
-        alone = all(one.id == application.id for one in self.applications or ())
+        alone = all(running.id == application.id for running in self.applications or ())
         if self.serving is None or alone or not application.executors:
             return self.serving
         hosts = {executor.host for executor in application.executors}
@@ -248,5 +254,5 @@ class Observation:
 
     @property
     def present(self) -> int | None:
-        """`x` with the workers under way: what holding the present count means."""
+        """The present count of workers, serving and starting; None if the master is unknown."""
         return None if self.serving is None else len(self.serving) + len(self.starting)

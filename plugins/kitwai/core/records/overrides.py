@@ -1,4 +1,4 @@
-"""What a person may set on a cluster beside its connection, and how it changes the settings."""
+"""Controls: the settings that a person overrides on a cluster, besides its connection."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ Spark time string. Pause and pin need an end.
 """
 
 LATEST = 1e11
-"""Latest end of a control in epoch seconds, in the year 5138: what lies behind it was given in
-milliseconds, and is no moment that can be written as a date.
-"""
+"""Latest end of a control in epoch seconds, in the year 5138. A later number is in milliseconds,
+and is no moment that can be written as a date."""
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """One thing that was set on a cluster: by whom, when, to what, until when (epoch seconds).
+    """One setting that a person has overridden on a cluster.
 
-    ``value`` None lifts what was set before; ``until`` None: until it is lifted.
+    ``name``: one of `NAMES`; ``value``: the new value, None to lift the control; ``at``, ``until``:
+    begin and end in epoch seconds, ``until`` None for no end; ``by``: the person.
     """
 
     name: str
@@ -34,19 +34,19 @@ class Control:
     until: float | None = None
 
     def in_force(self, now: float) -> bool:
-        """Whether it counts at the moment ``now``."""
+        """Whether the control counts at the moment ``now`` (epoch seconds)."""
         return self.value is not None and (self.until is None or now < self.until)
 
     @property
     def ends(self) -> float | None:
-        """``until``, or None where it is no moment (`LATEST`)."""
+        """``until``, or None if it is no moment (`LATEST`)."""
         return self.until if self.until is not None and self.until <= LATEST else None
 
 
 def check_control(control: Control, settings: ClusterSettings) -> None:
-    """Whether ``control`` can be used on the cluster of ``settings``.
+    """Check that ``control`` can be used on the cluster of ``settings``.
 
-    :raises InvalidInputError: saying what cannot be, and what can.
+    :raises InvalidInputError: it cannot. The message says what can be set.
     """
     _check_kind(control)
     if control.value is None:
@@ -61,7 +61,7 @@ def check_control(control: Control, settings: ClusterSettings) -> None:
 def override(settings: ClusterSettings, controls: Iterable[Control], now: float) -> ClusterSettings:
     """The settings with every control that is in force at ``now``.
 
-    :param controls: the newest of each name.
+    :param controls: the newest control of each name.
     :raises InvalidInputError: a value cannot be used on this cluster.
     """
     for control in controls:
@@ -73,8 +73,9 @@ def override(settings: ClusterSettings, controls: Iterable[Control], now: float)
 def override_usable(
     settings: ClusterSettings, controls: Iterable[Control], now: float
 ) -> ClusterSettings:
-    """As `override`, but a control that cannot be used (any more: the connection may have changed)
-    is left out and named in ``ignored``.
+    """As `override`, but without controls that cannot be used.
+
+    A control may have become unusable when the connection changed. It is named in ``ignored``.
     """
     for control in controls:
         try:

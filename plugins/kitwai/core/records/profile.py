@@ -1,7 +1,7 @@
-"""Application profiles: what a finished application's event log tells of it, checked.
+"""The record of a finished application: its stages and task times, from its event log.
 
 This module owns the format (`ApplicationProfile.from_dict`) and the order in which Spark runs the
-stages. A profile that exists is valid: building one with a fault raises.
+stages. A profile that exists is valid: building a faulty profile raises.
 """
 
 from __future__ import annotations
@@ -26,12 +26,14 @@ MAX_TIME_MS = 7 * 24 * 3_600_000.0
 
 @dataclass(frozen=True, slots=True)
 class StageProfile:
-    """One stage. ``task_ms``: every task's run time in launch order, in ms. ``gap_ms``: driver time
-    between the end of its last parent and its first task. Bytes are None where not measured.
+    """One stage.
 
-    A slot's first task of all, and its first task of a stage, are slower. ``first_ms``: by position
-    in ``task_ms``, how much of the time came from that; ``stage_first_ms``: what a slot's first
-    task of this stage takes more than its later ones there.
+    ``task_ms``: run time of every task in ms, in launch order; ``gap_ms``: driver time between the
+    end of its last parent and its first task. Bytes are None if not measured.
+
+    A slot's first task of all is slower, and so is its first task of a stage. ``first_ms``: by
+    position in ``task_ms``, how much of the time came from that; ``stage_first_ms``: how much
+    longer a slot's first task of this stage takes than its later tasks.
     """
 
     id: int
@@ -46,7 +48,7 @@ class StageProfile:
 
     @property
     def work_ms(self) -> tuple[float, ...]:
-        """The task times without ``first_ms``: what they take on slots that are warm."""
+        """The task times in ms without ``first_ms``: the times on warm slots."""
         if not self.first_ms:
             return self.task_ms
         return tuple(ms - self.first_ms.get(at, 0.0) for at, ms in enumerate(self.task_ms))
@@ -56,8 +58,9 @@ class StageProfile:
 class ApplicationProfile:
     """One application.
 
-    ``family`` is what recurs, ``inputs`` what differs between its runs. ``slowdown`` maps a number
-    of task slots to total task time over that of the reference (linear between, flat beyond).
+    ``family``: name of the recurring application; ``inputs``: numbers by which its runs differ;
+    ``slowdown``: by number of task slots, the total task time over that of the reference (linear
+    between, flat beyond); ``source``: where the profile is from.
 
     :raises InvalidInputError: the profile has a fault; the message names it.
     """
@@ -98,7 +101,13 @@ class ApplicationProfile:
 
     @classmethod
     def from_dict(cls, data: object) -> ApplicationProfile:
-        """The profile of the JSON object described in DESIGN.md §5; unknown keys are ignored."""
+        """The profile from a JSON object with this class's fields as keys.
+
+        Each of its ``stages`` has the fields of `StageProfile`. Fields with a default may be
+        missing; unknown keys are ignored.
+
+        :raises InvalidInputError: the object has a fault; the message names it.
+        """
         if not isinstance(data, dict):
             raise InvalidInputError("it is not a JSON object")
         try:
@@ -107,7 +116,7 @@ class ApplicationProfile:
                 family=str(data["family"]),
                 inputs={str(k): _number(v) for k, v in dict(data["inputs"]).items()},
                 cores_per_worker=_integer(data["cores_per_worker"]),
-                stages=tuple(_stage(one) for one in data["stages"]),
+                stages=tuple(_stage(stage) for stage in data["stages"]),
                 source=str(data["source"]),
                 slowdown={int(k): _number(v) for k, v in data.get("slowdown", {}).items()},
             )
@@ -129,18 +138,18 @@ class ApplicationProfile:
     def jobs(self) -> tuple[tuple[StageProfile, ...], ...]:
         """The stages of each job, parents first, and the jobs in the order of their lowest id.
 
-        The format names no jobs. Stages joined by parents belong to one job; a group of its own
-        was submitted after the groups before it had ended, and nothing showed it until then.
+        The format names no jobs. Stages that parents join belong to one job. Each job is submitted
+        after the jobs before it have ended, and nothing shows it before.
         """
         children: dict[int, list[int]] = {stage.id: [] for stage in self.stages}
         missing = {stage.id: len(set(stage.parents)) for stage in self.stages}
         group = {stage.id: stage.id for stage in self.stages}
 
-        def root(one: int) -> int:
-            while group[one] != one:
-                group[one] = group[group[one]]
-                one = group[one]
-            return one
+        def root(stage_id: int) -> int:
+            while group[stage_id] != stage_id:
+                group[stage_id] = group[group[stage_id]]
+                stage_id = group[stage_id]
+            return stage_id
 
         for stage in self.stages:
             for parent in set(stage.parents):
@@ -149,12 +158,12 @@ class ApplicationProfile:
                 group[second] = first
         by_id = {stage.id: stage for stage in self.stages}
         jobs: dict[int, list[StageProfile]] = {}
-        ready = [one for one, count in missing.items() if count == 0]
+        ready = [stage_id for stage_id, count in missing.items() if count == 0]
         heapq.heapify(ready)
         while ready:
-            one = heapq.heappop(ready)
-            jobs.setdefault(root(one), []).append(by_id[one])
-            for child in children[one]:
+            stage_id = heapq.heappop(ready)
+            jobs.setdefault(root(stage_id), []).append(by_id[stage_id])
+            for child in children[stage_id]:
                 missing[child] -= 1
                 if missing[child] == 0:
                     heapq.heappush(ready, child)
@@ -217,8 +226,8 @@ def _check_stage(stage: StageProfile, known: set[int]) -> None:
 def _stage(data: Any) -> StageProfile:
     return StageProfile(
         id=_integer(data["id"]),
-        parents=tuple(_integer(one) for one in data["parents"]),
-        task_ms=tuple(_number(one) for one in data["task_ms"]),
+        parents=tuple(_integer(parent) for parent in data["parents"]),
+        task_ms=tuple(_number(time_ms) for time_ms in data["task_ms"]),
         gap_ms=_number(data["gap_ms"]),
         input_bytes=_bytes(data.get("input_bytes")),
         shuffle_read_bytes=_bytes(data.get("shuffle_read_bytes")),
