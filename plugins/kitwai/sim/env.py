@@ -272,11 +272,8 @@ class SparkScalingVectorEnv(VectorEnv[NDArray[np.float32], Ints, NDArray[Any]]):
         begun = self._ended
         for row in np.flatnonzero(begun):
             self._runs.draw(int(row), self._streams[row])
-        reward, terminated, truncated = (
-            np.where(begun, 0, reward),
-            terminated & ~begun,
-            truncated & ~begun,
-        )
+        reward = np.where(begun, 0, reward)
+        terminated, truncated = terminated & ~begun, truncated & ~begun
         self._ended = terminated | truncated
         return self._runs.observe(), reward, terminated, truncated, self._info()
 

@@ -77,14 +77,7 @@ class Realisation:
 
     def take(self, rows: Ints | slice) -> Realisation:
         """The realisations of some rows."""
-        return Realisation(
-            self.seed[rows],
-            self.factor[rows],
-            self.noise[rows],
-            self.stragglers[rows],
-            self.start_noise[rows],
-            self.death_s[rows],
-        )
+        return Realisation(*(getattr(self, name)[rows] for name in self.__slots__))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,18 +102,8 @@ class Simulator:
         self.limit_s: Floats = np.ones(rows)
         self.worker_seconds: Floats = np.zeros(rows)
         self._rows = _empty_rows(library, rows)
-        self._shapes = inner_loop.Shapes(
-            library.task_s,
-            library.first_task,
-            library.tasks,
-            library.gap_s,
-            library.waits_for,
-            library.job,
-            library.stages,
-            library.cores,
-            library.slowdown,
-            library.stage_first_s,
-        )
+        shapes = (getattr(library, name) for name in inner_loop.Shapes._fields)
+        self._shapes = inner_loop.Shapes(*shapes)
         self._constants = inner_loop.Constants(
             self.config.start_delay_s,
             self.config.start_stagger_s,
@@ -154,11 +137,8 @@ class Simulator:
         self.max_workers[rows] = max_workers
         self.limit_s[rows] = limit_s
         self.worker_seconds[rows] = 0.0
-        state.seed[rows] = chance.seed
-        state.factor[rows] = chance.factor
-        state.noise[rows] = chance.noise
-        state.stragglers[rows] = chance.stragglers
-        state.start_noise[rows] = chance.start_noise
+        for name in ("seed", "factor", "noise", "stragglers", "start_noise"):
+            getattr(state, name)[rows] = getattr(chance, name)
         state.death[rows] = chance.death_s
         if start_workers is None:
             start_workers = np.minimum(self.config.start_workers, np.asarray(max_workers))

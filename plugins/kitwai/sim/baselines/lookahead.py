@@ -102,17 +102,7 @@ class Lookahead:
         if self.reach is not None:
             lowest = np.clip(view.workers - self.reach, 1, most)
             highest = np.clip(view.workers + self.reach, 1, most)
-        shown = Shown(
-            view.workers,
-            view.serving,
-            view.cores,
-            view.tasks,
-            view.active,
-            view.complete,
-            view.run_s,
-            view.ended,
-            view.cell_n,
-        )
+        shown = Shown(*(getattr(view, name) for name in Shown._fields))
         targets: Ints = _choose(
             lowest,
             highest,
