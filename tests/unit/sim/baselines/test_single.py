@@ -32,7 +32,7 @@ def test_a_baseline_sees_past_runs_and_nothing_of_the_run_itself():
 
 
 def test_a_run_with_the_same_inputs_informs_a_baseline():
-    """The judging rule that hides them (DESIGN.md, section 6) is for fixed sets of profiles."""
+    """The judging rule that hides them is for fixed sets of profiles."""
     asked = {}
     for past in ([], [profile("sort", 1.0, "a"), profile("sort", 2.0, "b")]):
         announced = Announced("sort", {"size": 1.0}, 2, Constraint(10, 400.0), past)
