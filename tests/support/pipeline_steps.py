@@ -45,7 +45,7 @@ def main(root: Path, task: str, kill_at: int, most_bytes: int) -> None:
     elif task == "collect":
         for part in range(len(wanted.chunks)):
             pipeline.collect_part(where, part)
-        pipeline.collect_real(where, store)
+        pipeline.collect_recorded(where, store)
     elif task == "train":
         pipeline.train_partition(where)
     elif task == "evaluate":

@@ -22,7 +22,7 @@ from kitwai.core.policy.policy import (
 )
 from kitwai.core.policy.state import build_state
 from kitwai.learning.experience import Pool
-from kitwai.learning.train import DQNConfig
+from kitwai.learning.training_config import TrainingConfig
 from kitwai.sim.library import Library
 from kitwai.sim.simulator import Simulator, SimulatorConfig
 from kitwai.sim.synthetic import synthetic_profiles
@@ -100,7 +100,7 @@ def measure_simulation(
 
 def any_network(seed: int) -> NetworkPolicy:
     """A network of the trainer's size with random weights: as fast as a trained one."""
-    shapes = array_shapes(DQNConfig().hidden)
+    shapes = array_shapes(TrainingConfig().hidden)
     rng = np.random.default_rng(seed)
     return NetworkPolicy(
         "random", {name: rng.normal(0.0, 0.1, shape) for name, shape in shapes.items()}

@@ -23,7 +23,9 @@ from kitwai.core.forecast.arrays import Ints, View
 from kitwai.core.policy.policy import ForecastPolicy
 from kitwai.core.records.profile import ApplicationProfile
 from kitwai.learning.experience import Collector, Pool
-from kitwai.learning.train import DQNConfig, train
+from kitwai.learning.experience_sources import SimulatorSource
+from kitwai.learning.train import train
+from kitwai.learning.training_config import TrainingConfig
 from kitwai.sim.env import PENALTY, SparkScalingEnv, raw_features
 from kitwai.sim.episodes import Episodes, grid_episodes
 from kitwai.sim.judging import Controller, Judge, Outcome
@@ -84,7 +86,7 @@ def measure_training(
     seed: int = 0,
     profiles: int = 200,
     held_out: int = 60,
-    config: DQNConfig | None = None,
+    config: TrainingConfig | None = None,
     progress: Progress = lambda name: None,
 ) -> dict[str, Any]:
     """Train with each for ``seconds``, and judge.
@@ -95,7 +97,7 @@ def measure_training(
         learn nothing under ``yardsticks``, and by other trainer ``ratios`` of learnt transitions a
         second and whether ours is ``better``: with a higher return.
     """
-    config = config or DQNConfig(seed=seed)
+    config = config or TrainingConfig(seed=seed)
     task = Task.make(profiles, held_out, seed)
     rows: dict[str, dict[str, Any] | None] = {}
     progress(OURS)
@@ -156,9 +158,9 @@ def _row(task: Task, figures: dict[str, Any], controller: Controller) -> dict[st
     return {**figures, "learnt_transitions_per_s": rate, **judged}
 
 
-def _ours(training: Profiles, seconds: float, config: DQNConfig) -> Made:
+def _ours(training: Profiles, seconds: float, config: TrainingConfig) -> Made:
     library = Library(training)
-    trained = train(library, config, budget_s=seconds)
+    trained = train(SimulatorSource(library, config), config, budget_s=seconds)
     targets = targets_of_a_label(library, config)
     return {
         "seconds": trained.seconds,
@@ -169,7 +171,7 @@ def _ours(training: Profiles, seconds: float, config: DQNConfig) -> Made:
     }, PolicyController(trained.policy())
 
 
-def targets_of_a_label(library: Library, config: DQNConfig) -> float:
+def targets_of_a_label(library: Library, config: TrainingConfig) -> float:
     """Mean number of targets allowed, over states as the trainer labels them."""
     rng = np.random.default_rng(config.seed)
     pool = Pool.draw(library, config.pool, rng)

@@ -10,8 +10,13 @@ from kitwai.cli.output import check_writable, make_folder
 from kitwai.errors import CheckpointError, InvalidInputError, KitwaiError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from kitwai.core.records.profile import ApplicationProfile
     from kitwai.learning.selection import Selection
+    from kitwai.learning.train import Trained
+    from kitwai.learning.training_config import TrainingConfig
+    from kitwai.sim.library import Library
 
 _TRAIN_PROFILES, _JUDGE_PROFILES = 600, 120
 _TABLE_PROFILES = 24
@@ -51,12 +56,12 @@ def _train(arguments: argparse.Namespace) -> int:
         check_writable(arguments.resume)
 
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from kitwai.learning.card import grid_table
-    from kitwai.learning.export import Network, export
+    from kitwai.learning.export import Network, Origin, export
     from kitwai.learning.selection import select
-    from kitwai.learning.train import DQNConfig, train
+    from kitwai.learning.training_config import TrainingConfig
+    from kitwai.learning.trial import Trial
     from kitwai.registry.history_file import history_text
     from kitwai.sim.episodes import LIMIT_GRID_S, WORKER_GRID
     from kitwai.sim.library import Library
@@ -64,60 +69,33 @@ def _train(arguments: argparse.Namespace) -> int:
     from kitwai.sim.policy_controller import PolicyController
     from kitwai.sim.synthetic import HELD_OUT_SEED
 
-    config = DQNConfig(seed=arguments.seed)
+    config = TrainingConfig(seed=arguments.seed)
     if arguments.rounds is not None:
         held = max(1, arguments.rounds * config.held_rounds // config.rounds)
-        config = DQNConfig(
+        config = TrainingConfig(
             seed=arguments.seed, held_rounds=held, played_rounds=arguments.rounds - held
         )
     console = Console(stderr=True)
-    columns = (
-        TextColumn("training"),
-        BarColumn(),
-        TextColumn("round {task.completed} of {task.total}, loss {task.fields[loss]}"),
-        TimeRemainingColumn(),
-    )
-    losses: list[float] = []
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("", total=config.rounds, loss="-")
-
-        def progress(done: int, loss: float) -> None:
-            losses.append(loss)
-            bar.update(task, completed=done, loss=f"{loss:.4f}")
-
-        trained = train(
-            Library(training),
-            config,
-            budget_s=arguments.budget,
-            logs=arguments.logs,
-            resume=arguments.resume,
-            progress=progress,
-        )
+    trained = _run(Library(training), config, arguments, console)
     with console.status("judging on applications that it was not trained on"):
         policy = trained.policy()
         selection = select(Library(held_out), policy, arguments.seed + HELD_OUT_SEED)
         policy.trusted = selection.trusted
-        table = grid_table(
-            Library(held_out[:_TABLE_PROFILES]),
-            PolicyController(policy),
-            workers=WORKER_GRID,
-            limits_s=LIMIT_GRID_S,
-            seed=arguments.seed + HELD_OUT_SEED,
-        )
-    version = export(
-        arguments.out,
-        Network.of(trained, losses),
-        config,
-        selection,
+        few, seed = Library(held_out[:_TABLE_PROFILES]), arguments.seed + HELD_OUT_SEED
+        trial = Trial(few, ("recurring",), seed, WORKER_GRID, LIMIT_GRID_S)
+        table = grid_table(trial, PolicyController(policy))
+    origin = Origin(
         command=_command(arguments),
         data=data,
         grid={"N": WORKER_GRID, "T_s": LIMIT_GRID_S},
-        table=table,
-        # What is known of a house's own applications helps more than any network.
-        runs=None
-        if arguments.profiles is None
-        else history_text(history_of(Library((*training, *held_out)))),
         parent=_champion(arguments.out),
+    )
+    runs = None
+    if arguments.profiles is not None:
+        # Past runs of a user's own applications help more than any network.
+        runs = history_text(history_of(Library((*training, *held_out))))
+    version = export(
+        arguments.out, Network.of(trained), config, selection, origin, table=table, runs=runs
     )
     _print(console, selection)
     print(version)
@@ -125,6 +103,37 @@ def _train(arguments: argparse.Namespace) -> int:
         raise KitwaiError(f"{trained.fault} It is saved as {version}.")
     console.print(f"To use it: kitwai models promote {version} --models {arguments.out}")
     return 0
+
+
+def _run(
+    library: Library, config: TrainingConfig, arguments: argparse.Namespace, console: Console
+) -> Trained:
+    """Train, with a progress bar."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from kitwai.learning.experience_sources import SimulatorSource
+    from kitwai.learning.train import train
+
+    columns = (
+        TextColumn("training"),
+        BarColumn(),
+        TextColumn("round {task.completed} of {task.total}, loss {task.fields[loss]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("", total=config.rounds, loss="-")
+
+        def progress(done: int, loss: float) -> None:
+            bar.update(task, completed=done, loss=f"{loss:.4f}")
+
+        return train(
+            SimulatorSource(library, config),
+            config,
+            budget_s=arguments.budget,
+            logs=arguments.logs,
+            resume=arguments.resume,
+            progress=progress,
+        )
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -181,7 +190,7 @@ def _profiles(
     )
 
 
-def _print(console: Any, selection: Selection) -> None:
+def _print(console: Console, selection: Selection) -> None:
     from rich.table import Table
 
     columns = ("hit_rate", "static_ratio", "p95_static_ratio", "lateness", "ops_per_episode")
@@ -192,8 +201,8 @@ def _print(console: Any, selection: Selection) -> None:
                 name.replace("_", " "), justify="left" if name == "policy" else "right"
             )
         for name, row in rows.items():
-            cells = (row[one] for one in columns)
-            shown.add_row(name, *("-" if one is None else f"{one:.3f}" for one in cells))
+            cells = (row[column] for column in columns)
+            shown.add_row(name, *("-" if cell is None else f"{cell:.3f}" for cell in cells))
         console.print(shown)
     for knowledge, sentence in selection.reasons.items():
         console.print(f"{knowledge}: {sentence}")

@@ -9,10 +9,8 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from kitwai.learning.trial import Trial
 from kitwai.registry.versions import CARD
-from kitwai.sim.episodes import grid_episodes
-from kitwai.sim.judging import Judge
-from kitwai.sim.library import Library
 from kitwai.sim.policy_controller import PolicyController
 
 if TYPE_CHECKING:
@@ -23,22 +21,15 @@ _COLUMNS = ("hit_rate", "static_ratio", "p95_static_ratio", "cvs_min", "ops_per_
 _DECIMALS = 3
 
 
-def grid_table(
-    library: Library,
-    controller: PolicyController,
-    *,
-    workers: Sequence[int],
-    limits_s: Sequence[float],
-    seed: int,
-) -> dict[str, Any]:
-    """How a policy does under each constraint, on all profiles in the recurring regime.
+def grid_table(trial: Trial, controller: PolicyController) -> dict[str, Any]:
+    """How a policy does under each constraint of a trial in one regime.
 
-    ``hit`` and ``ratio`` [N][T]: share of the feasible limits met, cost over the best static's of
-    those; None where there is no such episode.
+    ``hit`` and ``ratio`` [N][T]: share of the feasible limits met, and the cost of these episodes
+    over the best static cluster's; None where there is no such episode.
     """
-    episodes = grid_episodes(library, "recurring", seed=seed, workers=workers, limits_s=limits_s)
-    judge = Judge(library, episodes)
-    outcome = judge.run(controller)
+    workers, limits_s = trial.workers, trial.limits_s
+    ((_, judge),) = trial.judges()
+    episodes, outcome = judge.episodes, judge.run(controller)
     hit = outcome.finish_s <= episodes.limit_s
     ratio = outcome.worker_seconds / judge.best_cost
     table: dict[str, Any] = {"N": list(workers), "T_s": list(limits_s), "hit": [], "ratio": []}

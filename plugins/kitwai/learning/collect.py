@@ -1,7 +1,7 @@
 """Constrained experience in the simulator for one part of the grid; TensorFlow is not needed.
 
-One half of the episodes are of the applications that really ran, the other of synthetic ones: a
-house's own are few, and what is learnt from them alone would not carry over to the next new one.
+Half of the episodes are of applications that really ran, half of synthetic ones. A house has few
+applications of its own, and a network trained on these alone would not suit the next new one.
 """
 
 from __future__ import annotations
@@ -13,15 +13,14 @@ import numpy as np
 from kitwai.core.policy.policy import ForecastPolicy
 from kitwai.core.records.profile import ApplicationProfile
 from kitwai.learning.experience import Collector, Labelled, Pool
+from kitwai.learning.experience_sources import collect_round
 from kitwai.learning.partition import Plan, scaled
 from kitwai.learning.shards import nothing
 from kitwai.sim.library import Library
 from kitwai.sim.simulator import SimulatorConfig
 from kitwai.sim.synthetic import synthetic_profiles
 
-OWN = 0.5
-"""Share of the episodes that are of applications that really ran."""
-
+_OWN = 0.5
 _SYNTHETIC = 120
 _POOL = 4000
 
@@ -29,10 +28,10 @@ _POOL = 4000
 def collect(
     profiles: Sequence[ApplicationProfile], plan: Plan, part: int
 ) -> tuple[Labelled, Labelled]:
-    """The states of one part of the grid: those of which every target was held to the end, and
-    those of which it was held for some steps and the forecast's own policy went on.
+    """The labelled states of one part of the grid. The result depends on the arguments alone.
 
-    The result depends on the arguments alone.
+    :returns: states whose targets were held to the end; states whose targets were held for some
+        steps, after which the forecast's own policy went on.
     """
     config = plan.config
     chunks = plan.chunks
@@ -40,7 +39,7 @@ def collect(
     library = Library((*profiles, *synthetic))
     own = len(profiles)
     weights = np.concatenate(
-        [np.full(own, OWN / own), np.full(len(synthetic), (1.0 - OWN) / len(synthetic))]
+        [np.full(own, _OWN / own), np.full(len(synthetic), (1.0 - _OWN) / len(synthetic))]
     )
     rng = np.random.default_rng([plan.seed, int(plan.until), part])
     size = scaled(_POOL, min(plan.effort, 1.0) / len(chunks))
@@ -48,16 +47,10 @@ def collect(
     collector = Collector(library, pool, config.envs, rng, SimulatorConfig())
     policy = ForecastPolicy()
 
-    def rounds(count: int, states: int, hold: int | None) -> Labelled:
-        parts = [nothing()]
-        for _ in range(scaled(count, 1.0 / len(chunks))):
-            for _ in range(config.walk):
-                collector.walk(policy, config.epsilon)
-            if hold is None:
-                parts.append(collector.label(states))
-            else:
-                parts.append(collector.label(states, policy, hold))
-        return Labelled.join(parts)
+    def states_of(rounds: int, held: bool) -> Labelled:
+        share = range(scaled(rounds, 1.0 / len(chunks)))
+        collected = [collect_round(collector, config, policy, held) for _ in share]
+        return Labelled.join([nothing(), *collected])
 
-    held = rounds(config.held_rounds, config.envs, None)
-    return held, rounds(config.played_rounds, config.states, config.hold)
+    held = states_of(config.held_rounds, True)
+    return held, states_of(config.played_rounds, False)

@@ -1,5 +1,5 @@
-"""The evaluation of a trained network: from a partition to a judged version in the registry, and
-its comparison with the champion.
+"""The evaluation of a trained network: a judged version in the registry, and its comparison with
+the champion.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from kitwai.core.policy.policy import ForecastPolicy, NetworkPolicy
 from kitwai.core.records.grid import parse_grid
 from kitwai.errors import CheckpointError
 from kitwai.learning.card import grid_table
-from kitwai.learning.export import Network, export
+from kitwai.learning.export import Network, Origin, export
 from kitwai.learning.gate import Candidate, Comparison, compare, gate
 from kitwai.learning.partition import Plan, scaled
 from kitwai.learning.selection import select
+from kitwai.learning.trial import Trial, rows
 from kitwai.registry.history_file import history_text
 from kitwai.registry.versions import (
     load_policy,
@@ -31,8 +32,8 @@ from kitwai.registry.versions import (
     versions,
 )
 from kitwai.sim.baselines import make
-from kitwai.sim.episodes import REGIMES, grid_episodes
-from kitwai.sim.judging import Controller, Judge
+from kitwai.sim.episodes import REGIMES
+from kitwai.sim.judging import Controller
 from kitwai.sim.library import Library
 from kitwai.sim.past_runs import history_of
 from kitwai.sim.policy_controller import PolicyController
@@ -53,8 +54,8 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A version and how it stands to ``champion`` (None: there is none). ``passed``: whether it is
-    to take its place, ``reason`` why.
+    """A version against ``champion``, None where there is none. ``passed``: whether the version is
+    to take the champion's place; ``reason``: why.
     """
 
     version: str
@@ -74,10 +75,11 @@ def add_version(
 ) -> str:
     """Judge a network and save it as a version, with the past runs that it knows; returns its name.
 
-    Name and contents follow from the arguments. ``parent`` is for the reader alone: the newest
-    version whose data end before these begin, as far as it is there yet.
+    Name and contents follow from the arguments. Only the parent, which the manifest names for the
+    reader, depends on which versions exist already.
 
-    :param runs: what it was trained on, oldest first; ``lineage``: for the manifest's ``data``.
+    :param runs: that the network was trained on, oldest first; ``lineage``: for the manifest's
+        ``data``; ``command``: that makes the version again.
     """
     held_out = Library(synthetic_profiles(scaled(_HELD_OUT, min(plan.effort, 1.0)), HELD_OUT_SEED))
     policy = NetworkPolicy("challenger", _weights(network))
@@ -92,32 +94,25 @@ def add_version(
         **make(BASELINES),
     }
     metrics = dict(selection.metrics)
-    for regime in _OWN_REGIMES:
-        episodes = grid_episodes(
-            own, regime, seed=HELD_OUT_SEED, workers=thin(workers, 4), limits_s=thin(limits_s, 3)
-        )
-        judge = Judge(own, episodes)
-        metrics[f"newest runs, {regime}"] = {
-            name: dataclasses.asdict(judge.judge(judge.run(controller)))
-            for name, controller in controllers.items()
-        }
-    return export(
-        root,
-        network,
-        plan.config,
-        dataclasses.replace(selection, metrics=metrics),
-        day=plan.day,
-        identity=repr(plan),
+    for regime, judge in _trial_of_own(own, plan, HELD_OUT_SEED).judges():
+        outcomes = {name: judge.run(controller) for name, controller in controllers.items()}
+        metrics[f"newest runs, {regime}"] = rows(judge, outcomes)
+    origin = Origin(
         command=command,
         data={
             **lineage,
             "held_out": {"seed": HELD_OUT_SEED, "profiles": len(held_out.profiles)},
         },
         grid={"N": workers, "T_s": limits_s},
+        day=plan.day,
+        identity=repr(plan),
         interval=plan.interval,
-        table=grid_table(own, challenger, workers=workers, limits_s=limits_s, seed=HELD_OUT_SEED),
-        runs=history_text(history),
         parent=parent_of(root, plan),
+    )
+    table = grid_table(Trial(own, ("recurring",), HELD_OUT_SEED, workers, limits_s), challenger)
+    selection = dataclasses.replace(selection, metrics=metrics)
+    return export(
+        root, network, plan.config, selection, origin, table=table, runs=history_text(history)
     )
 
 
@@ -135,33 +130,23 @@ def against_champion(root: Path, plan: Plan, runs: Sequence[Run], version: str) 
     try:
         before = Candidate(load_policy(root, champion), load_runs(root, champion))
     except CheckpointError:
-        # What decides in its stead.
+        # The policy that decides in its stead.
         before = Candidate(ForecastPolicy(), {})
-    workers, limits_s = parse_grid(plan.grid)
-    # Fixed, so that versions trained under another grid meet the same test.
     count = scaled(_GATE, min(plan.effort, 1.0))
     held_out = Library(synthetic_profiles(count, GATE_SEED))
     comparisons = (
         compare(
             "held-out applications",
-            held_out,
+            Trial(held_out, REGIMES, GATE_SEED),
             dataclasses.replace(challenger, runs=None),
             dataclasses.replace(before, runs=None),
-            regimes=REGIMES,
-            workers=(2, 4, 7, 10),
-            limits_s=(300.0, 420.0, 600.0),
-            seed=GATE_SEED,
             whole_families=True,
         ),
         compare(
             "the newest runs",
-            _own(runs),
+            _trial_of_own(_own(runs), plan, GATE_SEED),
             challenger,
             before,
-            regimes=_OWN_REGIMES,
-            workers=thin(workers, 4),
-            limits_s=thin(limits_s, 3),
-            seed=GATE_SEED,
             whole_families=False,
         ),
     )
@@ -170,39 +155,39 @@ def against_champion(root: Path, plan: Plan, runs: Sequence[Run], version: str) 
 
 
 def parent_of(root: Path, plan: Plan) -> str | None:
-    """The newest version whose data end before the plan's begin, else one without an interval (the
-    shipped one); None where there is neither.
+    """The newest version whose data end before the plan's begin; else a version without an
+    interval, as the shipped one; None where there is neither.
 
-    Days that are trained at the same time may not find each other. Training does not start from a
-    parent's weights, so that nothing but this name depends on it.
+    Days that are trained at the same time may not find each other. Nothing but this name depends on
+    the parent, because training does not start from its weights.
     """
-    found: list[tuple[str, str]] = []
+    earlier: list[tuple[str, str]] = []
     for version in versions(root):
         try:
             interval = read_manifest(root, version).get("data_interval")
         except CheckpointError:
             continue
         if interval is None:
-            found.append(("", version))
+            earlier.append(("", version))
         elif plan.interval[0] is not None and interval[1] <= plan.interval[0]:
-            found.append((interval[1], version))
-    return max(found)[1] if found else None
+            earlier.append((interval[1], version))
+    return max(earlier)[1] if earlier else None
 
 
 def newest_history(runs: Sequence[Run]) -> dict[str, list[Record]]:
-    """Records by family, at most `MOST_OF_A_FAMILY` of each."""
+    """Records of past runs by family, at most `MOST_OF_A_FAMILY` of each, the newest."""
     history = history_of(Library([run.profile for run in runs]))
     return {family: records[-MOST_OF_A_FAMILY:] for family, records in history.items()}
 
 
 def thin(values: Sequence[_T], most: int) -> list[_T]:
-    """At most so many of the values, evenly spread, the last one among them."""
+    """At most ``most`` of the values, evenly spread, the last value among them."""
     count = min(most, len(values))
     return [values[(at + 1) * len(values) // count - 1] for at in range(count)]
 
 
 def _newer(root: Path, champion: str, plan: Plan) -> str | None:
-    """Why the champion is not to be replaced by an older one; None where it is not newer."""
+    """Why the champion is not replaced: its data are newer than the plan's; None: they are not."""
     try:
         interval = read_manifest(root, champion).get("data_interval")
     except CheckpointError:
@@ -218,6 +203,12 @@ def _newer(root: Path, champion: str, plan: Plan) -> str | None:
 
 def _own(runs: Sequence[Run]) -> Library:
     return Library([run.profile for run in runs[-_NEWEST:]])
+
+
+def _trial_of_own(own: Library, plan: Plan, seed: int) -> Trial:
+    """The newest runs under a part of the plan's grid."""
+    workers, limits_s = parse_grid(plan.grid)
+    return Trial(own, _OWN_REGIMES, seed, thin(workers, 4), thin(limits_s, 3))
 
 
 def _weights(network: Network) -> dict[str, np.ndarray]:

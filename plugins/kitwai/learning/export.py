@@ -1,6 +1,6 @@
 """From a trained network to a version in the registry: weights, Keras model, runs, card, manifest.
 
-TensorFlow is needed to make the first two; the rest is done without it.
+Only `Network.of` needs TensorFlow.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from kitwai.errors import CheckpointError
 from kitwai.learning.card import card
 from kitwai.learning.network import weights_of
 from kitwai.learning.selection import Selection
-from kitwai.learning.train import DQNConfig, Trained
+from kitwai.learning.train import Trained
+from kitwai.learning.training_config import TrainingConfig
 from kitwai.registry.versions import MODEL, RUNS, WEIGHTS, read_manifest, save_version, versions
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -35,7 +36,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Network:
-    """A trained network as bytes, and how its training went: ``losses`` of each round."""
+    """A trained network as bytes, and how its training went, as `kitwai.learning.train.Trained`."""
 
     weights: bytes
     model: bytes
@@ -45,16 +46,35 @@ class Network:
     seconds: float
 
     @classmethod
-    def of(cls, trained: Trained, losses: Sequence[float]) -> Network:
-        """What a training gave."""
+    def of(cls, trained: Trained) -> Network:
+        """The network of a training. The same weights and figures give the same bytes."""
         return cls(
             weights=weights_bytes(trained),
             model=model_bytes(trained),
-            losses=tuple(round(float(loss), 6) for loss in losses),
+            losses=tuple(round(float(loss), 6) for loss in trained.losses),
             steps=trained.steps,
             updates=trained.updates,
             seconds=round(trained.seconds, 1),
         )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a version comes from.
+
+    ``command``: that makes it again; ``data``: on which it was trained and judged; ``grid``: N and
+    T_s of its constraints; ``day``: of its data, as ``20260131``, None: today; ``identity``: tells
+    the version from others besides weights and runs; ``interval``: of its data, as ISO 8601;
+    ``parent``: the version that it follows.
+    """
+
+    command: str
+    data: Mapping[str, Any]
+    grid: Mapping[str, Sequence[float]]
+    day: str | None = None
+    identity: str = ""
+    interval: Sequence[str | None] | None = None
+    parent: str | None = None
 
 
 def weights_bytes(trained: Trained) -> bytes:
@@ -65,8 +85,8 @@ def weights_bytes(trained: Trained) -> bytes:
 
 
 def model_bytes(trained: Trained) -> bytes:
-    """`model.keras`: the same weights give the same bytes, since times and the addresses of objects
-    in memory are taken out.
+    """`model.keras`: the same weights give the same bytes, because times and the addresses of
+    objects in memory are taken out.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / MODEL
@@ -85,11 +105,11 @@ def model_bytes(trained: Trained) -> bytes:
 
 
 def _renumbered(config: bytes) -> bytes:
-    """Keras names objects that layers share by their addresses: here by their order."""
+    """Keras names objects that layers share by their addresses. Here their order names them."""
     order: dict[bytes, int] = {}
 
-    def number(found: re.Match[bytes]) -> bytes:
-        return found[1] + str(order.setdefault(found[2], len(order))).encode()
+    def number(match: re.Match[bytes]) -> bytes:
+        return match[1] + str(order.setdefault(match[2], len(order))).encode()
 
     return re.sub(rb'("shared_object_id": )([0-9]+)', number, config)
 
@@ -97,43 +117,59 @@ def _renumbered(config: bytes) -> bytes:
 def export(
     root: Path,
     network: Network,
-    config: DQNConfig,
+    config: TrainingConfig,
     selection: Selection,
+    origin: Origin,
     *,
-    day: str | None = None,
-    identity: str = "",
-    command: str,
-    data: Mapping[str, Any],
-    grid: Mapping[str, Sequence[float]],
-    interval: Sequence[str | None] | None = None,
     table: Mapping[str, Any] | None = None,
     runs: str | None = None,
-    parent: str | None = None,
 ) -> str:
-    """Save a version named after its day and contents, with its card; returns its name. What is
-    there already is left as it is.
+    """Save a version named after its day and contents, with its card; returns its name. A version
+    of that name is left as it is.
 
-    :param day: as ``20260131``, of the data; None: today.
-    :param identity: what else tells it from others, besides weights and runs.
-    :param command: what makes it again; ``data``: what it was trained and judged on; ``grid``: N
-        and T_s of its constraints; ``interval``: of its data; ``table``: `kitwai.learning.card`;
-        ``runs``: the text of its ``runs.json``; ``parent``: the version that it follows.
-    :raises CheckpointError: it cannot be saved.
+    :param table: `kitwai.learning.card.grid_table`.
+    :param runs: the text of the version's ``runs.json``.
+    :raises CheckpointError: the version cannot be saved.
     """
-    made = datetime.now(UTC)
-    digest = hashlib.sha256(network.weights + (runs or "").encode() + identity.encode())
-    version = f"{day or f'{made:%Y%m%d}'}-{digest.hexdigest()[:8]}"
+    now = datetime.now(UTC)
+    digest = hashlib.sha256(network.weights + (runs or "").encode() + origin.identity.encode())
+    version = f"{origin.day or f'{now:%Y%m%d}'}-{digest.hexdigest()[:8]}"
     if version in versions(root):
         return version
-    manifest = {
+    manifest = _manifest(network, config, selection, origin, now) | {
+        "table": dict(table) if table else None,
+        "runs": {} if runs is None else _runs_of_each(runs),
+    }
+    files = {WEIGHTS: network.weights, MODEL: network.model}
+    if runs is not None:
+        files[RUNS] = runs.encode()
+    files |= card({"version": version, **manifest}, _readable(root, origin.parent))
+
+    def write(folder: Path) -> None:
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+
+    save_version(root, version, manifest, write)
+    return version
+
+
+def _manifest(
+    network: Network,
+    config: TrainingConfig,
+    selection: Selection,
+    origin: Origin,
+    now: datetime,
+) -> dict[str, Any]:
+    """The manifest, but for table and runs."""
+    return {
         "format": 1,
-        "parent": parent,
-        "created": made.isoformat(timespec="seconds"),
-        "command": command,
+        "parent": origin.parent,
+        "created": now.isoformat(timespec="seconds"),
+        "command": origin.command,
         "code": __version__,
-        "data": dict(data),
-        "data_interval": None if interval is None else list(interval),
-        "grid": {name: list(values) for name, values in grid.items()},
+        "data": dict(origin.data),
+        "data_interval": None if origin.interval is None else list(origin.interval),
+        "grid": {name: list(values) for name, values in origin.grid.items()},
         "seed": config.seed,
         "training": {
             **dataclasses.asdict(config),
@@ -152,25 +188,13 @@ def export(
         },
         "metrics": selection.metrics,
         "losses": list(network.losses),
-        "table": dict(table) if table else None,
-        "runs": {} if runs is None else _runs_of_each(runs),
     }
-    files = {WEIGHTS: network.weights, MODEL: network.model}
-    if runs is not None:
-        files[RUNS] = runs.encode()
-    files |= card({"version": version, **manifest}, _readable(root, parent))
-
-    def write(folder: Path) -> None:
-        for name, content in files.items():
-            (folder / name).write_bytes(content)
-
-    save_version(root, version, manifest, write)
-    return version
 
 
 def _readable(root: Path, version: str | None) -> dict[str, Any] | None:
-    """Its manifest; None where this Kitwai cannot read it, as after an update: a parent is lineage,
-    and no reason to lose what was trained.
+    """The manifest of a version; None where this Kitwai cannot read it, as after an update.
+
+    A parent is for the reader, and no reason to lose a trained network.
     """
     try:
         return None if version is None else read_manifest(root, version)
@@ -179,4 +203,5 @@ def _readable(root: Path, version: str | None) -> dict[str, Any] | None:
 
 
 def _runs_of_each(runs: str) -> dict[str, int]:
+    """How many past runs of each family the text of a ``runs.json`` holds."""
     return {name: len(records) for name, records in json.loads(runs)["families"].items()}

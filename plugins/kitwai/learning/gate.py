@@ -1,9 +1,9 @@
-"""The gate: a challenger takes the champion's place only if it is no worse on limits met and, by
-paired bootstrap over episodes, cheaper, or better on limits.
+"""The gate: whether a challenger takes the champion's place.
 
-Both run the same episodes of two sets: fixed held-out applications, on which nobody has trained or
-selected, and the newest that really ran, where a version knows all runs but the one it is asked
-about.
+It must not be worse on limits met. By a paired bootstrap over episodes it must be cheaper, or
+better on limits. Both run the same episodes of two sets of applications. The first set is fixed and
+held out: no network was trained or selected on it. The second set are the newest applications that
+really ran; there a version knows all past runs but the run that is simulated.
 """
 
 from __future__ import annotations
@@ -17,23 +17,21 @@ from kitwai.core.forecast.arrays import Floats
 from kitwai.core.forecast.past_runs import Record
 from kitwai.core.policy.policy import Policy
 from kitwai.learning.selection import FEWEST, interval
-from kitwai.sim.episodes import grid_episodes
-from kitwai.sim.judging import Judge
-from kitwai.sim.library import Library
+from kitwai.learning.trial import Trial
 from kitwai.sim.policy_controller import PolicyController
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A policy with the past runs that it knows; None: those of the applications it is judged on
-    (the regimes of `kitwai.sim.episodes`).
+    """A policy with the past runs that it knows. None: the past runs of the applications on which
+    it is judged, as the regimes of `kitwai.sim.episodes` say.
     """
 
     policy: Policy
     runs: Mapping[str, Sequence[Record]] | None = None
 
     def controller(self) -> PolicyController:
-        """It as a controller of simulated episodes."""
+        """The candidate as a controller of simulated episodes."""
         return PolicyController(self.policy, history=self.runs)
 
 
@@ -41,9 +39,9 @@ class Candidate:
 class Comparison:
     """Challenger against champion over the feasible episodes of one set.
 
-    ``drawn``: how many units the bootstrap draws from, families or applications. ``hits`` of both,
-    (challenger's, champion's); ``more_hits`` and ``cost``: challenger's minus champion's as (mean,
-    95 % interval's low, high), of the share of limits met and of the cost in best statics'.
+    ``drawn``: how many families or applications the bootstrap draws from; ``hits``: limits met by
+    challenger and champion. ``more_hits`` (share of limits met) and ``cost`` (over the best static
+    cluster's): challenger's minus champion's as mean, and low and high of its 95 % interval.
     """
 
     name: str
@@ -56,7 +54,7 @@ class Comparison:
 
     @property
     def worse(self) -> str | None:
-        """What is worse than the champion's, None if nothing is."""
+        """In what the challenger is worse; None: in nothing."""
         mine, theirs = self.hits
         if mine < theirs:
             return f"meets {mine} of {self.feasible} limits and the champion {theirs}"
@@ -66,7 +64,7 @@ class Comparison:
 
     @property
     def better(self) -> str | None:
-        """What is better than the champion's, None if nothing is for certain."""
+        """In what the challenger is better for certain; None: in nothing."""
         if self.drawn < FEWEST:
             return None
         mine, theirs = self.hits
@@ -90,42 +88,31 @@ class Comparison:
 
 
 def compare(
-    name: str,
-    library: Library,
-    challenger: Candidate,
-    champion: Candidate,
-    *,
-    regimes: Sequence[str],
-    workers: Sequence[int],
-    limits_s: Sequence[float],
-    seed: int,
-    whole_families: bool,
+    name: str, trial: Trial, challenger: Candidate, champion: Candidate, *, whole_families: bool
 ) -> Comparison:
-    """Let both run every profile under every constraint in every regime.
+    """Let both run the episodes of a trial.
 
     :param whole_families: the bootstrap draws families with all their applications, because the set
-        stands for families that are not in it. False: it draws applications, because these families
-        are the ones that will run again.
+        stands for families that are not in it. False: it draws applications, because the same
+        families will run again.
     """
     mine, theirs = challenger.controller(), champion.controller()
     hits: list[Floats] = []
     more: list[Floats] = []
     cost: list[Floats] = []
     group: list[np.ndarray] = []
-    for regime in regimes:
-        episodes = grid_episodes(library, regime, seed=seed, workers=workers, limits_s=limits_s)
-        judge = Judge(library, episodes)
-        one, other = judge.run(mine), judge.run(theirs)
-        rows = judge.feasible
-        met = [(outcome.finish_s <= episodes.limit_s)[rows] for outcome in (one, other)]
+    for _, judge in trial.judges():
+        episodes, feasible = judge.episodes, judge.feasible
+        outcomes = judge.run(mine), judge.run(theirs)
+        met = [(outcome.finish_s <= episodes.limit_s)[feasible] for outcome in outcomes]
         hits.append(np.array([part.sum() for part in met], dtype=np.float64))
         more.append(met[0].astype(np.float64) - met[1])
-        difference = one.worker_seconds - other.worker_seconds
-        cost.append(difference[rows] / judge.best_cost[rows])
-        group.append(episodes.profile[rows])
+        difference = outcomes[0].worker_seconds - outcomes[1].worker_seconds
+        cost.append(difference[feasible] / judge.best_cost[feasible])
+        group.append(episodes.profile[feasible])
     profile = np.concatenate(group)
-    drawn = library.family[profile] if whole_families else profile
-    rng = np.random.default_rng(seed)
+    drawn = trial.library.family[profile] if whole_families else profile
+    rng = np.random.default_rng(trial.seed)
     total = np.sum(hits, axis=0)
     return Comparison(
         name=name,
@@ -149,12 +136,16 @@ def _mean(
 
 def gate(comparisons: Sequence[Comparison]) -> tuple[bool, str]:
     """Whether the challenger passes, and why in one sentence."""
-    for one in comparisons:
-        if one.worse is not None:
-            return False, f"On {one.name} it {one.worse}."
-    better = [f"on {one.name} it {one.better}" for one in comparisons if one.better is not None]
+    for comparison in comparisons:
+        if comparison.worse is not None:
+            return False, f"On {comparison.name} it {comparison.worse}."
+    better = [
+        f"on {comparison.name} it {comparison.better}"
+        for comparison in comparisons
+        if comparison.better is not None
+    ]
     if better:
         sentence = "; ".join(better)
         return True, f"{sentence[0].upper()}{sentence[1:]}, and nowhere it is worse."
-    told = "; ".join(one.sentence() for one in comparisons)
-    return False, f"It is not better than the champion for certain ({told})."
+    figures = "; ".join(comparison.sentence() for comparison in comparisons)
+    return False, f"It is not better than the champion for certain ({figures})."

@@ -13,7 +13,7 @@ _FAILED = "The application's last job failed: the log may hold only a part of it
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """``read``: logs that gave a profile now; ``set_aside``: by log, why it gave none."""
+    """``read``: how many logs gave a profile; ``set_aside``: by log, why it gave no profile."""
 
     read: int
     set_aside: dict[str, str]
@@ -22,11 +22,11 @@ class Ingested:
 def ingest(folder: Any, store: TrainingStore) -> Ingested:
     """Read every log of a folder that is new or has changed since it was read last.
 
-    All of them, whenever their applications ended: what a day's training knows then depends on the
-    folder alone, not on which days were trained before it.
+    The logs of all days are read. So a day's training depends on the folder alone, not on which
+    days were trained before it.
 
     :param folder: a path, an Airflow `ObjectStoragePath` or alike.
-    :raises InvalidInputError: it cannot be listed.
+    :raises InvalidInputError: the folder cannot be listed.
     """
     read = 0
     set_aside: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""The Q-network in Keras, and its weights as NumPy arrays."""
+"""The residual network in Keras, and its weights as NumPy arrays."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def build_network(hidden: int) -> keras.Model:
-    """Features and mask as `kitwai.core.policy.state` gives them -> corrections [B, 10, 2].
+    """Features and mask of `kitwai.core.policy.state` -> corrections of the forecast [B, 10, 2].
 
-    The layers of `kitwai.core.policy.policy.NetworkPolicy.correct`; at first the corrections are
-    zero.
+    The layers are those of `kitwai.core.policy.policy.NetworkPolicy.correct`. Before training all
+    corrections are 0.
 
     :param hidden: width of both ReLU layers.
     """

@@ -1,7 +1,7 @@
-"""What one run of the training DAG depends on, and the folder in which its tasks work.
+"""The partition of a run of the training DAG: the folder in which its tasks work, and its plan.
 
-The folder is named after a hash of everything that goes into the run. Two runs with other data or
-settings never share one, and two runs with the same write the same bytes: days that are trained at
+The folder is named after a hash of plan and past runs. Runs with other data or settings never share
+a folder, and runs with the same data and settings write the same bytes. So days that are trained at
 the same time, and a retry after a crash, cannot disturb each other.
 """
 
@@ -23,12 +23,12 @@ from kitwai.core.policy.state import TARGETS
 from kitwai.core.records.grid import parse_grid
 from kitwai.core.records.profile import ApplicationProfile
 from kitwai.errors import InvalidInputError
-from kitwai.learning.train import DQNConfig
+from kitwai.learning.training_config import TrainingConfig
 from kitwai.store.files import replace_text
 from kitwai.store.training import Run
 
 MOST_RUNS = 200
-"""Of all runs known before the interval's end, the newest that a training uses."""
+"""Most past runs that a training uses: the newest before the interval's end."""
 
 _MOST_EFFORT = 10.0
 _MOST_PARTS = 60
@@ -37,8 +37,10 @@ _PLAN, _RUNS = "plan.json", "runs.json"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``since`` and ``until``: the data interval in epoch seconds, ``since`` 0 for everything;
-    ``grid`` as `kitwai.core.records.grid.parse_grid` reads it; ``effort``: share of the usual
+    """Everything that a run of the training DAG depends on besides the past runs.
+
+    ``since`` and ``until``: the data interval in epoch seconds, ``since`` 0 for everything;
+    ``grid``: as `kitwai.core.records.grid.parse_grid` reads it; ``effort``: share of the usual
     training; ``parts``: tasks among which the grid is divided.
 
     :raises InvalidInputError: a value cannot be used.
@@ -77,19 +79,19 @@ class Plan:
 
     @property
     def chunks(self) -> list[list[tuple[int, float]]]:
-        """The constraints of each part: every one gets few and many workers, short limits and long
-        ones, so that all take about as long.
+        """The constraints of each part. Every part gets few and many workers, short and long
+        limits, so that all parts take about as long.
         """
         pairs = self.constraints
         parts = min(self.parts, len(pairs))
         mixed = np.random.default_rng(0).permutation(len(pairs))
-        return [[pairs[one] for one in sorted(mixed[at::parts])] for at in range(parts)]
+        return [[pairs[at] for at in sorted(mixed[part::parts])] for part in range(parts)]
 
     @property
-    def config(self) -> DQNConfig:
+    def config(self) -> TrainingConfig:
         """The training's configuration at this effort."""
-        usual = DQNConfig(seed=self.seed)
-        return DQNConfig(
+        usual = TrainingConfig(seed=self.seed)
+        return TrainingConfig(
             seed=self.seed,
             held_rounds=scaled(usual.held_rounds, self.effort),
             played_rounds=scaled(usual.played_rounds, self.effort),
@@ -104,8 +106,8 @@ class Plan:
     def interval(self) -> list[str | None]:
         """The interval as ISO 8601, for manifests; None where it has no beginning."""
         begin, end = (
-            datetime.fromtimestamp(one, UTC).isoformat(timespec="seconds")
-            for one in (self.since, self.until)
+            datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
+            for moment in (self.since, self.until)
         )
         return [begin if self.since > 0 else None, end]
 
@@ -116,7 +118,7 @@ def scaled(usual: int, effort: float) -> int:
 
 
 class Partition:
-    """The folder of one run: its plan, the runs it learns from, and what its tasks make."""
+    """The folder of one run of the DAG: its plan, its past runs, and the files of its tasks."""
 
     def __init__(self, folder: Path) -> None:
         """:raises InvalidInputError: the folder holds no plan."""
@@ -130,9 +132,9 @@ class Partition:
 
     @classmethod
     def make(cls, root: Path, plan: Plan, runs: Sequence[Run]) -> Partition:
-        """Write plan and runs down, so that all tasks, and their retries, see the same.
+        """Write down plan and past runs, so that all tasks and their retries see the same.
 
-        :param runs: the newest `MOST_RUNS` that are known before the interval's end, oldest first.
+        :param runs: the newest `MOST_RUNS` before the interval's end, oldest first.
         """
         data = [
             {
@@ -151,23 +153,24 @@ class Partition:
         return cls(folder)
 
     def runs(self) -> list[Run]:
-        """The runs to learn from, oldest first."""
+        """The past runs to learn from, oldest first."""
         data: list[dict[str, Any]] = json.loads((self.folder / _RUNS).read_text())
         return [
-            Run(ApplicationProfile.from_dict(one["profile"]), one["started_at"], one["ended_at"])
-            for one in data
+            Run(ApplicationProfile.from_dict(run["profile"]), run["started_at"], run["ended_at"])
+            for run in data
         ]
 
     def shard(self, part: int) -> Path:
-        """The file of one part's experience."""
+        """The file of one part's simulated experience."""
         return self.folder / f"shard-{part:02d}.npz"
 
     @property
-    def real(self) -> Path:
-        """The file of what a real cluster showed."""
+    def recorded_shard(self) -> Path:
+        """The file of the steps recorded on a real cluster."""
         return self.folder / "shard-real.npz"
 
     @property
     def shards(self) -> list[Path]:
-        """All of them, the real one last."""
-        return [*(self.shard(part) for part in range(len(self.plan.chunks))), self.real]
+        """The files of all experience, the recorded steps last."""
+        parts = range(len(self.plan.chunks))
+        return [*(self.shard(part) for part in parts), self.recorded_shard]

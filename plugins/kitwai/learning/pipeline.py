@@ -1,7 +1,7 @@
 """The training DAG's tasks as plain functions: ingest, collect, train, evaluate.
 
-Each reads what the one before has left in the partition and replaces its own files whole, so that
-it can be killed and repeated at any moment. TensorFlow is needed by `train_partition` alone.
+Each task reads the files that the task before has left in the partition. It replaces its own files
+whole, so that it can be killed and repeated at any moment. Only `train_partition` needs TensorFlow.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from kitwai.errors import InvalidInputError
+from kitwai.errors import InvalidInputError, KitwaiError
 from kitwai.learning.partition import MOST_RUNS, Partition, Plan
 from kitwai.learning.shards import nothing, read_shard, write_shard
 from kitwai.store.files import replace_bytes, replace_text
 from kitwai.store.training import TrainingStore
 
 _WEIGHTS, _MODEL, _RECORD = "weights.npz", "model.keras", "trained.json"
-_MAX_BYTES = 64 * 2**20
 
 
 def plan_partition(store: TrainingStore, plan: Plan, root: Path) -> Partition | None:
@@ -32,7 +31,7 @@ def plan_partition(store: TrainingStore, plan: Plan, root: Path) -> Partition | 
 
 
 def collect_part(partition: Partition, part: int) -> dict[str, Any]:
-    """Collect one part of the grid's experience in the simulator into its shard."""
+    """Simulate the experience of one part of the grid, and write it to the part's shard."""
     from kitwai.learning.collect import collect
 
     plan, runs = partition.plan, partition.runs()
@@ -48,24 +47,26 @@ def collect_part(partition: Partition, part: int) -> dict[str, Any]:
     return {"part": part, "states": len(held) + len(played), "sha256": sha256[:12]}
 
 
-def collect_real(partition: Partition, store: TrainingStore) -> dict[str, Any]:
-    """Turn what the autoscale DAG stored in the interval into the shard of real states."""
-    from kitwai.learning.recorded_steps import real_states
+def collect_recorded(partition: Partition, store: TrainingStore) -> dict[str, Any]:
+    """Label the steps that the autoscale DAG recorded in the interval, and write their shard."""
+    from kitwai.learning.recorded_steps import label_steps
 
     plan = partition.plan
-    states, counts = real_states(store, partition.runs(), plan.since, plan.until)
+    states, counts = label_steps(store, partition.runs(), plan.since, plan.until)
     about = {"source": "autoscale DAG", "policy": "the champion of its time", "steps": counts}
-    sha256 = write_shard(partition.real, nothing(), states, about)
+    sha256 = write_shard(partition.recorded_shard, nothing(), states, about)
     return {"part": "real", "states": len(states), "steps": counts, "sha256": sha256[:12]}
 
 
 def train_partition(partition: Partition) -> dict[str, Any]:
-    """Train on the partition's shards; those made with other features or labels are left out.
+    """Train on the partition's shards. A shard made with other features or labels is left out.
 
-    :raises InvalidInputError: a shard is missing or altered, or none fits.
+    :raises InvalidInputError: a shard is missing or altered, or none fits; ``KitwaiError``: the
+        training gave numbers that are not finite.
     """
+    from kitwai.learning.experience_sources import ShardSource
     from kitwai.learning.export import Network
-    from kitwai.learning.fit import fit
+    from kitwai.learning.train import train
 
     shards = {path.name: read_shard(path) for path in partition.shards}
     fitting = [shard for shard in shards.values() if shard.fits]
@@ -74,8 +75,11 @@ def train_partition(partition: Partition) -> dict[str, Any]:
             f"No shard in {partition.folder} was made with today's features: clear the run's "
             "collect tasks."
         )
-    trained, losses = fit(fitting, partition.plan.config)
-    network = Network.of(trained, losses)
+    config = partition.plan.config
+    trained = train(ShardSource(fitting, config), config)
+    if trained.fault is not None:
+        raise KitwaiError("The training gave numbers that are not finite, and is not used.")
+    network = Network.of(trained)
     lineage = [
         {
             "file": name,
@@ -97,15 +101,15 @@ def train_partition(partition: Partition) -> dict[str, Any]:
     return {
         "states": trained.steps,
         "shards_not_used": len(shards) - len(fitting),
-        "loss": losses[-1] if losses else None,
+        "loss": trained.losses[-1] if trained.losses else None,
     }
 
 
 def evaluate_partition(partition: Partition, models: Path, command: str) -> dict[str, Any]:
-    """Judge the trained network, save it as a version, and compare that with the champion.
+    """Judge the trained network, save it as a version, and compare the version with the champion.
 
-    :raises CheckpointError: the registry cannot be written; ``InvalidInputError``: nothing is
-        trained here.
+    :raises CheckpointError: the registry cannot be written; ``InvalidInputError``: the partition
+        holds no trained network.
     """
     from kitwai.learning.evaluate import add_version, against_champion
     from kitwai.learning.export import Network
@@ -138,5 +142,5 @@ def evaluate_partition(partition: Partition, models: Path, command: str) -> dict
         "champion": judged.champion,
         "passed": judged.passed,
         "reason": judged.reason,
-        "comparisons": [dataclasses.asdict(one) for one in judged.comparisons],
+        "comparisons": [dataclasses.asdict(comparison) for comparison in judged.comparisons],
     }

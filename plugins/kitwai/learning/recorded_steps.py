@@ -1,10 +1,10 @@
-"""What a real cluster showed: the steps of the autoscale DAG as labelled states.
+"""Steps that the autoscale DAG recorded on a real cluster, as labelled states.
 
-The store keeps what was observed, not features, so that a state is computed anew with today's. Of
-a step only the target that was really followed is labelled, by whether its application met its
-limit in the end; what was followed afterwards is the policy of that time, so that these states
-belong to the played ones (`kitwai.learning.shards`). A step that does not fit is counted, not used:
-one that nobody followed for certain tells nothing of its target.
+The store keeps observations, not features, so that a state is computed with the features of today.
+Of a step only the target that the cluster really followed is labelled: whether its application
+missed its limit in the end. After it the policy of that time went on, so that these states belong
+to the played states (`kitwai.learning.shards`). A step whose target was perhaps not followed tells
+nothing of it. Such steps are counted, and not used.
 """
 
 from __future__ import annotations
@@ -28,21 +28,23 @@ from kitwai.store.recorded import SAME_START_S
 from kitwai.store.training import Run, TrainingStore
 
 MOST = 5000
-"""Of all steps that fit, the newest that are used."""
+"""Most steps that are used: the newest that fit."""
 
 MOST_READ = 4 * MOST
-"""Of all steps, the newest that are read."""
+"""Most steps that are read: the newest."""
 
 USED = "used"
 
 
-def real_states(
+def label_steps(
     store: TrainingStore, runs: Sequence[Run], since: float, until: float
 ) -> tuple[Labelled, dict[str, int]]:
-    """The newest steps of the interval as labelled states, oldest first, and how many were used or
-    why not.
+    """The newest steps of the interval as labelled states, and what became of the steps.
 
-    :param runs: finished applications; one of them tells how the application of a step ended.
+    :param runs: finished applications; they tell how the application of a step ended.
+    :param since: ``until``: the interval in epoch seconds.
+    :returns: the states, oldest first; how many steps were used (`USED`), and how many were not
+        used for each reason.
     """
     records = records_of(Library([run.profile for run in runs])) if runs else ()
     by_app: dict[str, list[Run]] = {}
@@ -121,8 +123,9 @@ def _labelled(
 
 
 def _run_of(application: Application, at: float, runs: Sequence[Run]) -> Run | None:
-    """The finished run, of those with the application's id, that was seen at ``at``. A master that
-    starts anew gives ids again, so that the name and the start must be the same too.
+    """The run of the application that was seen at ``at``, among the runs with its id.
+
+    A master that starts anew gives ids again, so that name and start must be the same too.
     """
     began = at - application.elapsed_s
     return next(

@@ -1,8 +1,7 @@
-"""Whether a trained network is worth being asked: judged on applications that it has not seen."""
+"""Selection: where a trained network is trusted, judged on applications that it has not seen."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,24 +10,26 @@ import numpy as np
 
 from kitwai.core.forecast.arrays import Floats
 from kitwai.core.policy.policy import KNOWLEDGE, PRICES, ForecastPolicy, NetworkPolicy, price_of
-from kitwai.sim.episodes import DEFAULT_MISS, REGIMES, grid_episodes
+from kitwai.learning.trial import Trial, rows
+from kitwai.sim.episodes import DEFAULT_MISS, REGIMES
 from kitwai.sim.judging import Judge, Outcome
 from kitwai.sim.library import Library
 from kitwai.sim.policy_controller import PolicyController
 
-_WORKERS, _LIMITS_S = (2, 4, 7, 10), (300.0, 420.0, 600.0)
 _RESAMPLES = 2000
 FEWEST = 5
-"""Families below which the interval says nothing: of a single one it has no width."""
+"""Fewest families for which the interval says something: with a single family it has no width."""
 
 _REGIMES_OF = {"informed": ("recurring", "disturbed"), "uninformed": ("new",)}
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """``trusted``: for `kitwai.core.policy.policy.NetworkPolicy`, with a sentence each in
-    ``reasons``; ``prices``: of a missed limit; ``metrics``: regime -> policy -> row of
-    `kitwai.sim.judging`.
+    """Where a network is trusted, and why.
+
+    ``trusted``: for `kitwai.core.policy.policy.NetworkPolicy`; ``reasons``: a sentence for each of
+    its keys; ``prices``: of a missed limit; ``metrics``: regime -> policy -> row of the metrics
+    table.
     """
 
     trusted: dict[str, bool]
@@ -40,49 +41,51 @@ class Selection:
 def select(library: Library, policy: NetworkPolicy, seed: int) -> Selection:
     """Judge the network against the forecast alone, regime by regime.
 
-    It is trusted where the loss (cost in best statics', a missed limit at the price of the default
-    miss probability) is smaller with it: the 95 % interval of the mean difference over episodes
-    (paired bootstrap, by family, whose members are alike) lies below 0.
+    The loss of an episode is its cost over the best static cluster's, and the price of a missed
+    limit at the default miss probability. The network is trusted where the 95 % interval of the
+    mean difference in loss lies below 0. The interval is a paired bootstrap that draws families,
+    because the members of a family are alike.
     """
     price = price_of(DEFAULT_MISS, PRICES)
     metrics: dict[str, dict[str, Any]] = {}
     losses: dict[str, tuple[Floats, np.ndarray]] = {}
-    for regime in REGIMES:
-        episodes = grid_episodes(library, regime, seed=seed, workers=_WORKERS, limits_s=_LIMITS_S)
-        judge = Judge(library, episodes)
-        runs = {
+    for regime, judge in Trial(library, REGIMES, seed).judges():
+        outcomes = {
             "network": judge.run(PolicyController(policy)),
             "forecast": judge.run(PolicyController(ForecastPolicy())),
             "always-N": judge.at_most,
         }
-        metrics[regime] = {
-            name: dataclasses.asdict(judge.judge(outcome)) for name, outcome in runs.items()
-        }
-        difference = _loss(judge, runs["network"], price) - _loss(judge, runs["forecast"], price)
+        metrics[regime] = rows(judge, outcomes)
+        with_network, without = (
+            _loss(judge, outcomes[name], price) for name in ("network", "forecast")
+        )
         feasible = judge.feasible
-        losses[regime] = difference[feasible], library.family[episodes.profile[feasible]]
+        family = library.family[judge.episodes.profile[feasible]]
+        losses[regime] = (with_network - without)[feasible], family
     trusted: dict[str, bool] = {}
     reasons: dict[str, str] = {}
     for knowledge in KNOWLEDGE:
         regimes = _REGIMES_OF[knowledge]
-        difference = np.concatenate([losses[one][0] for one in regimes])
-        group = np.concatenate([losses[one][1] for one in regimes])
-        families = len(np.unique(group))
-        if families < FEWEST:
-            trusted[knowledge] = False
-            reasons[knowledge] = (
-                f"the network abstains: applications of {families} families can meet a limit, and "
-                f"at least {FEWEST} are needed to judge it."
-            )
-            continue
-        low, high = interval(difference, group, np.random.default_rng(seed))
-        trusted[knowledge] = bool(high < 0.0)
-        reasons[knowledge] = (
-            f"the network changes the loss by {difference.mean():+.4f} "
-            f"({low:+.4f} to {high:+.4f}), "
-            + ("and is trusted." if trusted[knowledge] else "and abstains.")
-        )
+        difference = np.concatenate([losses[regime][0] for regime in regimes])
+        family = np.concatenate([losses[regime][1] for regime in regimes])
+        trusted[knowledge], reasons[knowledge] = _verdict(difference, family, seed)
     return Selection(trusted, reasons, PRICES, metrics)
+
+
+def _verdict(difference: Floats, family: np.ndarray, seed: int) -> tuple[bool, str]:
+    """Whether the network is trusted, and why. ``difference``: of the loss; both [E]."""
+    families = len(np.unique(family))
+    if families < FEWEST:
+        return False, (
+            f"the network abstains: applications of {families} families can meet a limit, and "
+            f"at least {FEWEST} are needed to judge it."
+        )
+    low, high = interval(difference, family, np.random.default_rng(seed))
+    trusted = bool(high < 0.0)
+    return trusted, (
+        f"the network changes the loss by {difference.mean():+.4f} ({low:+.4f} to {high:+.4f}), "
+        + ("and is trusted." if trusted else "and abstains.")
+    )
 
 
 def _loss(judge: Judge, outcome: Outcome, price: float) -> Floats:
@@ -91,7 +94,10 @@ def _loss(judge: Judge, outcome: Outcome, price: float) -> Floats:
 
 
 def interval(values: Floats, group: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
-    """95 % interval of the mean, whole groups drawn. ``values``, ``group``: [E]."""
+    """The 95 % interval of the mean by a bootstrap that draws whole groups.
+
+    :param values: [E]; ``group``: [E] the group of each value.
+    """
     _, index = np.unique(group, return_inverse=True)
     sums = np.bincount(index, weights=values)
     counts = np.bincount(index).astype(np.float64)

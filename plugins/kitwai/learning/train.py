@@ -1,18 +1,20 @@
-"""Training: a Q-network learns from forked episodes what the forecast is wrong by.
+"""The training loop: a residual network on the forecast learns from forked episodes.
 
-The Q-value of a target is minus its predicted cost and the price of a missed limit times its
-chance (`kitwai.core.policy.policy`). The network corrects that chance: how sharp the forecast is,
-and which way it errs. Before the first update the forecast decides, and no teacher is
-needed:
+The value of a target is minus its predicted cost and the price of a missed limit times the chance
+of missing it (`kitwai.core.policy.policy`). The network corrects that chance: how sharp the
+forecast is, and which way it errs. Before the first update it corrects nothing, so that the policy
+is the forecast's own and no teacher is needed.
 
-- first every target is followed as if it were held to the end, which tells how far to trust the
-  forecast;
-- then one target is held for some steps, and what has been learnt so far goes on: a step of policy
-  iteration with returns of whole episodes (Sutton and Barto, "Reinforcement Learning", 2018,
-  sections 4.3 and 5.3), which tells what can still be mended later.
+The labels are Monte-Carlo returns: every target that is allowed is tried from the same state, and
+whether its episode missed the limit is seen at the end.
 
-Nothing is bootstrapped. Double DQN with a target network and long traces was tried in its place:
-its errors, several percent of an episode's cost, were larger than what targets differ by.
+- In held rounds a target is held to the end. These labels tell how far to trust the forecast.
+- In played rounds a policy goes on after some steps. These labels tell what later decisions can
+  still mend. It is a step of policy iteration (Sutton and Barto, "Reinforcement Learning", 2018,
+  sections 4.3 and 5.3).
+
+Nothing is bootstrapped. Double DQN with a target network and long traces was tried instead: its
+errors, several percent of an episode's cost, were larger than the differences between targets.
 """
 
 from __future__ import annotations
@@ -22,20 +24,20 @@ import io
 import json
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kitwai.core.policy.policy import ForecastPolicy, NetworkPolicy, Policy
+from kitwai.core.policy.policy import NetworkPolicy
 from kitwai.core.policy.replanning import LOGISTIC
 from kitwai.errors import CheckpointError
-from kitwai.learning.experience import Collector, Labelled, Pool
+from kitwai.learning.experience import Labelled
+from kitwai.learning.experience_sources import ExperienceSource
 from kitwai.learning.network import build_network, share_of_allowed, weights_of
-from kitwai.sim.library import Library
-from kitwai.sim.simulator import SimulatorConfig
+from kitwai.learning.training_config import TrainingConfig
 from kitwai.store.files import replace_bytes
 
 if TYPE_CHECKING:
@@ -43,53 +45,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class DQNConfig:
-    """Everything a training run depends on besides its applications."""
-
-    seed: int = 0
-    held_rounds: int = 80
-    """rounds in which every target is held to the end"""
-    played_rounds: int = 60
-    """rounds in which the policy of the first ones goes on after ``hold`` steps"""
-    improve: int = 60
-    """played rounds after which the policy that goes on is the one learnt so far"""
-    hold: int = 4
-    envs: int = 384
-    """episodes side by side"""
-    states: int = 150
-    """states of a played round; in a held one all are taken"""
-    walk: int = 2
-    """steps of all episodes between two rounds"""
-    epsilon: float = 0.15
-    """share of random targets on these steps"""
-    pool: int = 4000
-    """episodes to draw from"""
-    hidden: int = 48
-    """width of both ReLU layers"""
-    updates: int = 24
-    """gradient updates a round"""
-    batch_size: int = 1024
-    """states of one update"""
-    learning_rate: float = 2e-3
-    """of Adam at the first update; falls to nothing by half a cosine"""
-    shrinkage: float = 0.0025
-    """weight of the squared corrections: no correction without evidence"""
-    max_grad_norm: float = 1.0
-    """global norm to which gradients are clipped"""
-
-    @property
-    def rounds(self) -> int:
-        """Of both kinds."""
-        return self.held_rounds + self.played_rounds
-
-
-@dataclass(frozen=True, slots=True)
 class Trained:
-    """What training gives: the network, and how far it came. ``steps``: decision steps simulated;
-    ``fault``: why it stopped early, None if it did not.
+    """A trained network, and how its training went.
+
+    ``losses``: of each round that had states; ``steps``: decision steps simulated, or states of
+    recorded experience; ``fault``: why the training stopped early, None if it did not.
     """
 
     model: keras.Model
+    losses: tuple[float, ...]
     steps: int
     updates: int
     seconds: float
@@ -101,22 +65,24 @@ class Trained:
 
 
 def train(
-    library: Library,
-    config: DQNConfig,
+    source: ExperienceSource,
+    config: TrainingConfig,
     *,
     budget_s: float | None = None,
     logs: Path | None = None,
     resume: Path | None = None,
     progress: Callable[[int, float], None] = lambda done, loss: None,
 ) -> Trained:
-    """Train a network on the applications of ``library``.
+    """Train a network. The same source, configuration and seed give the same weights bit for bit.
 
-    :param budget_s: stop after this many seconds. A run that is cut so depends on the clock and
-        cannot be repeated bit for bit.
+    A round without states changes nothing. A round whose numbers are not finite is taken back, and
+    ends the training.
+
+    :param budget_s: stop after this many seconds. The result then depends on the machine's speed.
     :param logs: folder for TensorBoard.
     :param resume: the state after each round is kept in this file, and read from it if it exists.
-        A run that was cut goes on with other random numbers.
-    :param progress: called after each round with its number and its loss.
+        A resumed training goes on with other random numbers.
+    :param progress: called after each round that had states, with its number and its loss.
     :raises CheckpointError: the file to resume from is of another network or configuration, or
         cannot be written.
     """
@@ -124,58 +90,41 @@ def train(
     import tensorflow as tf
 
     started = time.monotonic()
+    # Keras numbers layers through a process: their names must not depend on earlier trainings.
+    keras.utils.clear_session()
     keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_op_determinism()
-    online = build_network(config.hidden)
-    update, optimizer = compile_update(online, config)
-    state = [*online.variables, *optimizer.variables]
-    first = _restore(resume, state, config) if resume is not None and resume.exists() else 0
-    rng = np.random.default_rng([config.seed, first])
-    simulation = SimulatorConfig()
-    collector = Collector(
-        library, Pool.draw(library, config.pool, rng), config.envs, rng, simulation
-    )
-    board = tf.summary.create_file_writer(str(logs)) if logs is not None else None
-    policy: Policy = ForecastPolicy()
-    memory: list[Labelled] = []
-    good = [variable.numpy() for variable in state]
-    done, fault = first, None
+    model = build_network(config.hidden)
+    update, optimizer = compile_update(model, config)
+    state = _State([*model.variables, *optimizer.variables], config)
+    done = state.read(resume) if resume is not None and resume.exists() else 0
+    rng = np.random.default_rng([config.seed, done])
+    source.begin(rng)
+    log = _tensorboard(logs)
+    losses: list[float] = []
+    fault = None
     while done < config.rounds and (budget_s is None or time.monotonic() - started < budget_s):
-        played = done - config.held_rounds
-        if played >= 0 and (played % config.improve == 0 or not memory):
-            policy, memory = NetworkPolicy("learnt so far", weights_of(online)), []
-        for _ in range(config.walk):
-            collector.walk(policy, config.epsilon)
-        if played < 0:
-            memory.append(collector.label(config.envs))
-        else:
-            memory.append(collector.label(config.states, policy, config.hold))
-        loss = fit_round(update, Labelled.join(memory), config, rng)
-        reached = [variable.numpy() for variable in state]
-        # The loss of an update is computed before it: weights may be spoilt while it is finite.
-        if not (np.isfinite(loss) and all(np.isfinite(value).all() for value in reached)):
-            for variable, value in zip(state, good, strict=True):
-                variable.assign(value)
-            fault = (
-                f"Round {done + 1} gave numbers that are not finite: the state before it is kept."
-            )
+        data = source.states(done, lambda: NetworkPolicy("trained so far", weights_of(model)))
+        done += 1
+        if not len(data):
+            continue
+        loss = fit_round(update, data, config, rng)
+        if not state.accept(loss):
+            fault = f"Round {done} gave numbers that are not finite: the state before it is kept."
             break
-        done, good = done + 1, reached
+        losses.append(loss)
         if resume is not None:
-            _keep(resume, good, done, config)
-        if board is not None:
-            with board.as_default(step=done):
-                tf.summary.scalar("loss", loss)
-                tf.summary.scalar("decision_steps", collector.steps)
+            state.write(resume, done)
+        log(done, loss, source.steps)
         progress(done, loss)
-    seconds = time.monotonic() - started
-    return Trained(online, collector.steps, config.updates * (done - first), seconds, fault)
+    updates, seconds = config.updates * len(losses), time.monotonic() - started
+    return Trained(model, tuple(losses), source.steps, updates, seconds, fault)
 
 
 def fit_round(
-    update: Callable[..., Any], data: Labelled, config: DQNConfig, rng: np.random.Generator
+    update: Callable[..., Any], data: Labelled, config: TrainingConfig, rng: np.random.Generator
 ) -> float:
-    """The updates of one round; their mean loss."""
+    """The updates of one round, each on states drawn from ``data``; returns their mean loss."""
     losses = []
     for _ in range(config.updates):
         chosen = rng.integers(len(data), size=config.batch_size)
@@ -194,34 +143,7 @@ def fit_round(
     return float(np.mean(losses))
 
 
-def _keep(path: Path, values: list[np.ndarray], done: int, config: DQNConfig) -> None:
-    """Write the state of a training, whole or not at all."""
-    arrays: dict[str, Any] = {f"v{at}": value for at, value in enumerate(values)}
-    content = io.BytesIO()
-    np.savez(content, done=done, config=json.dumps(describe(config)), **arrays)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_bytes(path, content.getvalue())
-    except OSError as error:
-        raise CheckpointError(
-            f"The state of the training cannot be kept in {path}: {error.strerror or error}."
-        ) from error
-
-
-def _restore(path: Path, state: list[Any], config: DQNConfig) -> int:
-    """Read what `_keep` has written into ``state``; returns the rounds done."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            if json.loads(str(arrays["config"])) != describe(config):
-                raise CheckpointError(f"{path} belongs to a training with another configuration.")
-            for at, variable in enumerate(state):
-                variable.assign(arrays[f"v{at}"])
-            return int(arrays["done"])
-    except (ValueError, TypeError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{path} is not the state of a training.") from error
-
-
-def compile_update(model: keras.Model, config: DQNConfig) -> tuple[Callable[..., Any], Any]:
+def compile_update(model: keras.Model, config: TrainingConfig) -> tuple[Callable[..., Any], Any]:
     """One gradient update as a compiled function, which gives the loss, and its optimiser.
 
     The function takes B states: features and mask as `build_network`'s model does; and [B, 10]
@@ -252,6 +174,68 @@ def compile_update(model: keras.Model, config: DQNConfig) -> tuple[Callable[...,
     return tf.function(update), optimizer
 
 
-def describe(config: DQNConfig) -> dict[str, Any]:
-    """The configuration as plain values, for the manifest."""
-    return dataclasses.asdict(config)
+class _State:
+    """The variables of network and optimiser, and their values after the last good round."""
+
+    def __init__(self, variables: Sequence[Any], config: TrainingConfig) -> None:
+        self._variables, self._config = variables, dataclasses.asdict(config)
+        self._good = self._values()
+
+    def _values(self) -> list[np.ndarray]:
+        return [variable.numpy() for variable in self._variables]
+
+    def accept(self, loss: float) -> bool:
+        """Whether a round gave finite numbers alone. If not, its updates are taken back."""
+        reached = self._values()
+        # The loss of an update is computed before it: weights may be spoilt while it is finite.
+        if np.isfinite(loss) and all(np.isfinite(value).all() for value in reached):
+            self._good = reached
+            return True
+        for variable, value in zip(self._variables, self._good, strict=True):
+            variable.assign(value)
+        return False
+
+    def write(self, path: Path, done: int) -> None:
+        """Write the last good state, after ``done`` rounds, whole or not at all."""
+        arrays: dict[str, Any] = {f"v{at}": value for at, value in enumerate(self._good)}
+        content = io.BytesIO()
+        np.savez(content, done=done, config=json.dumps(self._config), **arrays)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_bytes(path, content.getvalue())
+        except OSError as error:
+            raise CheckpointError(
+                f"The state of the training cannot be kept in {path}: {error.strerror or error}."
+            ) from error
+
+    def read(self, path: Path) -> int:
+        """Take over what `write` has written; returns the rounds done."""
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                if json.loads(str(arrays["config"])) != self._config:
+                    raise CheckpointError(
+                        f"{path} belongs to a training with another configuration."
+                    )
+                for at, variable in enumerate(self._variables):
+                    variable.assign(arrays[f"v{at}"])
+                done = int(arrays["done"])
+        except (ValueError, TypeError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+            raise CheckpointError(f"{path} is not the state of a training.") from error
+        self._good = self._values()
+        return done
+
+
+def _tensorboard(folder: Path | None) -> Callable[[int, float, int], None]:
+    """Logs round, loss and decision steps for TensorBoard; without a folder, nowhere."""
+    if folder is None:
+        return lambda done, loss, steps: None
+    import tensorflow as tf
+
+    board = tf.summary.create_file_writer(str(folder))
+
+    def log(done: int, loss: float, steps: int) -> None:
+        with board.as_default(step=done):
+            tf.summary.scalar("loss", loss)
+            tf.summary.scalar("decision_steps", steps)
+
+    return log

@@ -123,7 +123,7 @@ def plan_of(context: Context) -> Plan:
 
 
 class CollectOperator(TrainingOperator):
-    """Collects experience for one part of the grid in the simulator, or the real states.
+    """Collects experience for one part of the grid in the simulator, or the recorded steps.
 
     :param chunk: one of the parts that `IngestOperator` returned. (templated)
     """
@@ -136,11 +136,11 @@ class CollectOperator(TrainingOperator):
 
     def work(self, context: Context) -> dict[str, Any]:
         """Write the part's shard."""
-        from kitwai.learning.pipeline import collect_part, collect_real
+        from kitwai.learning.pipeline import collect_part, collect_recorded
 
         partition, part = _partition(self.chunk), self.chunk["part"]
         if part is None:
-            made = collect_real(partition, self.store())
+            made = collect_recorded(partition, self.store())
         else:
             made = collect_part(partition, int(part))
         self.log.info("Collected: %s", made)

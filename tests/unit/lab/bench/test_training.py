@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kitwai.cli.main import main
-from kitwai.learning.train import DQNConfig
+from kitwai.learning.training_config import TrainingConfig
 from kitwai.sim.env import SparkScalingEnv
 from kitwai.sim.judging import Constant
 from kitwai.sim.library import Library
@@ -25,7 +25,7 @@ from kitwai_lab.bench.training import (
     targets_of_a_label,
 )
 
-TINY = DQNConfig(envs=16, states=8, pool=40, hidden=8, updates=2, batch_size=16, walk=1)
+TINY = TrainingConfig(envs=16, states=8, pool=40, hidden=8, updates=2, batch_size=16, walk=1)
 
 
 def test_simulation_is_measured(monkeypatch):
