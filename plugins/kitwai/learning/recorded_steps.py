@@ -89,17 +89,9 @@ def _labelled(
         return "its application's end is not known"
     if run.profile.cores_per_worker != settings.cores_per_worker:
         return "of another worker shape"
-    if decision.held or decided[0].policy is None:
-        return "too little was known to decide"
-    if settings.pause is not None:
-        return "the cluster was paused"
-    # A person's own target is carried out without a question.
-    asks = decision.mode is Mode.APPROVE and settings.pin is None
-    if asks and decision.target != decision.present:
-        return "a person was asked first"
-    followed = decision.present if decision.mode is Mode.SUGGEST else decision.target
-    if followed is None or not 1 <= followed <= TARGETS:
-        return "its target is none of the network's"
+    followed = _followed(decision, settings)
+    if isinstance(followed, str):
+        return followed
     past = [
         record
         for record, other in zip(records, runs, strict=True)
@@ -120,6 +112,24 @@ def _labelled(
     missed[0, followed - 1] = run.ended_at - run.started_at > constraint.limit_s
     weight[0, followed - 1] = 1.0
     return Labelled.of(state, missed, weight)
+
+
+def _followed(decision: Decision, settings: ClusterSettings) -> int | str:
+    """The target that the cluster followed after a step of one application, or why that is not
+    certain.
+    """
+    if decision.held or decision.applications[0].policy is None:
+        return "too little was known to decide"
+    if settings.pause is not None:
+        return "the cluster was paused"
+    # A person's own target is carried out without a question.
+    asks = decision.mode is Mode.APPROVE and settings.pin is None
+    if asks and decision.target != decision.present:
+        return "a person was asked first"
+    followed = decision.present if decision.mode is Mode.SUGGEST else decision.target
+    if followed is None or not 1 <= followed <= TARGETS:
+        return "its target is none of the network's"
+    return followed
 
 
 def _run_of(application: Application, at: float, runs: Sequence[Run]) -> Run | None:

@@ -1,20 +1,17 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kitwai.core.policy.policy import ForecastPolicy
-from kitwai.learning import evaluate
 from kitwai.learning.gate import Candidate, Comparison, compare, gate
-from kitwai.learning.partition import Plan
 from kitwai.learning.selection import FEWEST
+from kitwai.learning.trial import Trial
 from kitwai.sim.library import Library
 from kitwai.sim.past_runs import history_of
-from kitwai.sim.synthetic import GATE_SEED, HELD_OUT_SEED, synthetic_profiles
-from kitwai.store.training import Run
+from kitwai.sim.synthetic import synthetic_profiles
 
 NONE = (0.0, 0.0, 0.0)
 TIE = Comparison("a set", 30, 9, 100, (90, 90), NONE, NONE)
@@ -64,13 +61,9 @@ def runs(library):
 def judged(library, challenger, champion, whole_families=False) -> Comparison:
     return compare(
         "a set",
-        library,
+        Trial(library, ("recurring", "disturbed"), 3, workers=(2, 6), limits_s=(120.0, 300.0)),
         Candidate(ForecastPolicy(), challenger),
         Candidate(ForecastPolicy(), champion),
-        regimes=("recurring", "disturbed"),
-        workers=(2, 6),
-        limits_s=(120.0, 300.0),
-        seed=3,
         whole_families=whole_families,
     )
 
@@ -115,28 +108,3 @@ def test_the_members_of_a_family_are_drawn_together(library, runs):
     assert together.cost[1:] != apart.cost[1:]
     assert gate([apart])[0]
     assert not gate([together])[0]
-
-
-def test_the_gate_asks_about_applications_on_which_no_network_was_selected(monkeypatch, library):
-    asked = {}
-
-    def compare(name, library, *args, seed, whole_families, **kwargs):
-        asked[name] = library, seed, whole_families
-        return TIE
-
-    monkeypatch.setattr(evaluate, "compare", compare)
-    monkeypatch.setattr(evaluate, "present_champion", lambda root: "champion")
-    monkeypatch.setattr(evaluate, "_newer", lambda *args: None)
-    monkeypatch.setattr(evaluate, "load_policy", lambda *args: ForecastPolicy())
-    monkeypatch.setattr(evaluate, "load_runs", lambda *args: {})
-    real = [Run(profile, 0.0, 60.0) for profile in library.profiles]
-    evaluate.against_champion(Path(), Plan(0.0, 100.0, "N=2,T=60s"), real, "version")
-    held_out, seed, whole_families = asked["held-out applications"]
-    selected = {one.app for one in synthetic_profiles(60, HELD_OUT_SEED)}
-    assert not selected & {one.app for one in held_out.profiles}
-    assert seed == GATE_SEED
-    assert whole_families
-    assert len({one.family for one in held_out.profiles}) >= FEWEST
-    assert [one.app for one in asked["the newest runs"][0].profiles] == [
-        run.profile.app for run in real
-    ]

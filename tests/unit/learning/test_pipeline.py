@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import shutil
@@ -14,11 +13,11 @@ import numpy as np
 import pytest
 
 from kitwai.core.policy.policy import TRUSTED
-from kitwai.errors import CheckpointError, InvalidInputError
+from kitwai.errors import CheckpointError, InvalidInputError, KitwaiError
 from kitwai.learning import pipeline
-from kitwai.learning.evaluate import parent_of, thin
+from kitwai.learning.experience import Labelled
 from kitwai.learning.partition import Partition, Plan
-from kitwai.learning.shards import DEFINITION, read_shard, write_shard
+from kitwai.learning.shards import DEFINITION, nothing, read_shard, write_shard
 from kitwai.registry.versions import (
     champion,
     load_policy,
@@ -74,6 +73,17 @@ def train_day(root: Path, store: TrainingStore, one: Plan, spoil=lambda partitio
     if judged["passed"]:
         promote(root / "models", judged["version"], judged["champion"])
     return judged
+
+
+def some_state() -> Labelled:
+    """One labelled state of zeros."""
+    empty = nothing()
+    return Labelled(
+        *(
+            np.zeros((1, *array.shape[1:]), dtype=array.dtype)
+            for array in (getattr(empty, name) for name in Labelled.__slots__)
+        )
+    )
 
 
 def files_of(root: Path, version: str) -> dict[str, str]:
@@ -194,6 +204,20 @@ def test_shards_of_other_features_are_left_out_and_counted(trained, tmp_path):
     assert DEFINITION["label"] != "of old"
 
 
+def test_a_training_that_is_not_finite_is_refused_and_leaves_no_network(
+    trained, tmp_path, monkeypatch
+):
+    root, _ = trained
+    store = TrainingStore(Store(f"sqlite:///{root / 'kitwai.db'}").engine)
+    partition = pipeline.plan_partition(store, plan(1), tmp_path)
+    for path in partition.shards:
+        write_shard(path, some_state(), some_state(), {})
+    monkeypatch.setattr("kitwai.learning.train.fit_round", lambda *args: float("nan"))
+    with pytest.raises(KitwaiError, match="not finite, and is not used"):
+        pipeline.train_partition(partition)
+    assert not (partition.folder / "weights.npz").exists()
+
+
 def test_a_missing_task_before_is_named(trained, tmp_path):
     root, _ = trained
     store = TrainingStore(Store(f"sqlite:///{root / 'kitwai.db'}").engine)
@@ -202,32 +226,6 @@ def test_a_missing_task_before_is_named(trained, tmp_path):
         pipeline.train_partition(partition)
     with pytest.raises(InvalidInputError, match="run its train task again"):
         pipeline.evaluate_partition(partition, root / "models", "test")
-
-
-def test_a_parent_is_the_newest_version_before(trained, tmp_path):
-    root, (first, second) = trained
-    # Without what other tests have added: of one day's versions none is the newer.
-    for version in (SHIPPED, first["version"], second["version"]):
-        shutil.copytree(root / "models" / version, tmp_path / version)
-    assert parent_of(tmp_path, plan(3)) == second["version"]
-    assert parent_of(tmp_path, plan(1)) == first["version"]
-    assert parent_of(tmp_path, plan(0)) == SHIPPED
-    assert parent_of(root / "none", plan(0)) is None
-    whole = dataclasses.replace(plan(3), since=0.0)
-    assert parent_of(tmp_path, whole) == SHIPPED
-
-
-@pytest.mark.parametrize(
-    ("values", "most", "expected"),
-    [
-        ([1, 2, 3], 4, [1, 2, 3]),
-        (list(range(1, 11)), 4, [2, 5, 7, 10]),
-        ([5.0], 3, [5.0]),
-        ([1, 2, 3, 4, 5, 6], 3, [2, 4, 6]),
-    ],
-)
-def test_a_thinned_grid_keeps_its_last_value(values, most, expected):
-    assert thin(values, most) == expected
 
 
 # Killed at any point

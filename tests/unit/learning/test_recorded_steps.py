@@ -9,8 +9,8 @@ from builders import application, observation, settings, stage
 from kitwai.core.decide.cluster import decide
 from kitwai.core.records.decision import Mode, Pause, Pin
 from kitwai.core.records.profile import ApplicationProfile
-from kitwai.learning import recorded_steps as real
-from kitwai.learning.recorded_steps import USED, real_states
+from kitwai.learning import recorded_steps
+from kitwai.learning.recorded_steps import USED, label_steps
 from kitwai.sim.synthetic import synthetic_profiles
 from kitwai.store.store import Store
 from kitwai.store.tables import DecisionRow
@@ -40,7 +40,7 @@ def keep(store, seen=SEEN, under=None, **changes):
 
 
 def states(store, *runs, since=0.0, until=2000.0):
-    return real_states(TrainingStore(store.engine), runs, since, until)
+    return label_steps(TrainingStore(store.engine), runs, since, until)
 
 
 @pytest.mark.parametrize(("seconds", "missed"), [(299.0, 0.0), (301.0, 1.0)])
@@ -91,8 +91,8 @@ def test_where_a_persons_word_is_not_needed_the_step_was_taken(store):
 
 
 def test_only_the_newest_steps_are_read_and_used(store, monkeypatch):
-    monkeypatch.setattr(real, "MOST", 2)
-    monkeypatch.setattr(real, "MOST_READ", 4)
+    monkeypatch.setattr(recorded_steps, "MOST", 2)
+    monkeypatch.setattr(recorded_steps, "MOST_READ", 4)
     for second, target in enumerate((3, 4, 5, 6, 7)):
         seen = dataclasses.replace(SEEN, at=1000.0 + second)
         keep(
@@ -103,7 +103,7 @@ def test_only_the_newest_steps_are_read_and_used(store, monkeypatch):
     made, counts = states(store, run())
     assert made.weight.argmax(axis=1).tolist() == [5, 6]
     assert counts == {USED: 2}
-    monkeypatch.setattr(real, "MOST", 5)
+    monkeypatch.setattr(recorded_steps, "MOST", 5)
     made, counts = states(store, run())
     assert made.weight.argmax(axis=1).tolist() == [3, 5, 6]
     assert counts == {"not of exactly one application": 1, USED: 3}

@@ -1,4 +1,4 @@
-"""Training on small settings: what is collected, what an update does, cuts, faults, resumption."""
+"""The training loop on small settings: an update, a training, cuts, faults, resumption."""
 
 from __future__ import annotations
 
@@ -9,32 +9,23 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from kitwai.core.policy.policy import KNOWLEDGE, ForecastPolicy, NetworkPolicy, Values, held
+from kitwai.core.policy.policy import ForecastPolicy
 from kitwai.core.policy.replanning import LOGISTIC
-from kitwai.core.policy.state import (
-    GLOBAL_FEATURES,
-    TARGET_FEATURES,
-    TARGETS,
-    State,
-    build_state,
-    encode,
-)
-from kitwai.core.records.profile import ApplicationProfile, StageProfile
 from kitwai.errors import CheckpointError
 from kitwai.learning import train as training
-from kitwai.learning.experience import PRICE_RANGE, Collector, Labelled, Pool
-from kitwai.learning.export import weights_bytes
+from kitwai.learning.collect import collect
+from kitwai.learning.experience import Collector, Labelled
+from kitwai.learning.experience_sources import ShardSource, SimulatorSource
+from kitwai.learning.export import model_bytes, weights_bytes
 from kitwai.learning.network import build_network, share_of_allowed, weights_of
-from kitwai.learning.train import DQNConfig, compile_update, train
-from kitwai.sim.episodes import LIMIT_GRID_S, WORKER_GRID, Episodes, calm, grid_episodes
-from kitwai.sim.judging import Judge
-from kitwai.sim.library import Library
-from kitwai.sim.past_runs import prior_for, priors_of
-from kitwai.sim.policy_controller import PolicyController
-from kitwai.sim.simulator import Simulator, SimulatorConfig
+from kitwai.learning.partition import Plan
+from kitwai.learning.shards import Shard, nothing
+from kitwai.learning.train import Trained, compile_update
+from kitwai.learning.training_config import TrainingConfig
+from kitwai.sim.simulator import SimulatorConfig
 from kitwai.sim.synthetic import synthetic_profiles
 
-SHORT = DQNConfig(
+SHORT = TrainingConfig(
     held_rounds=2,
     played_rounds=2,
     improve=1,
@@ -47,211 +38,9 @@ SHORT = DQNConfig(
 )
 
 
-@pytest.fixture(scope="module")
-def library() -> Library:
-    return Library(synthetic_profiles(30, seed=0))
-
-
-@pytest.fixture(scope="module")
-def pool(library) -> Pool:
-    return Pool.draw(library, 400, np.random.default_rng(0))
-
-
-@pytest.fixture(scope="module")
-def state(library, pool) -> State:
-    """States of half-way applications, informed and not, with prices from low to high."""
-    rng = np.random.default_rng(1)
-    simulator = Simulator(library, len(pool.episodes))
-    episodes = pool.episodes
-    simulator.reset(
-        episodes.profile, episodes.max_workers, episodes.limit_s, realisation=episodes.realisation
-    )
-    for _ in range(4):
-        simulator.step(rng.integers(1, episodes.max_workers + 1))
-    rows = np.flatnonzero(~simulator.done)
-    low, high = np.log(PRICE_RANGE)
-    price = np.exp(rng.uniform(low, high, size=len(rows)))
-    made = build_state(
-        simulator.view().take(rows), pool.prior.take(rows), price, start_delay_s=15.0, drain_s=20.0
-    )
-    assert 20 < made.informed.sum() < len(rows) - 20
-    assert (made.mask.sum(axis=1) > 1).sum() > 50
-    return made
-
-
-def weights(scale: float, seed: int = 0) -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    shapes = weights_of(build_network(8))
-    return {name: rng.normal(0.0, scale, array.shape) for name, array in shapes.items()}
-
-
-# The network
-
-
-def test_keras_and_numpy_agree_on_10000_random_states():
-    rng = np.random.default_rng(0)
-    model = build_network(48)
-    spread = 0.12
-    model.set_weights([rng.normal(0.0, spread, one.shape) for one in model.get_weights()])
-    global_ = rng.uniform(-2.0, 3.0, size=(10_000, len(GLOBAL_FEATURES)))
-    of_target = rng.uniform(-2.0, 3.0, size=(10_000, TARGETS, len(TARGET_FEATURES)))
-    mask = rng.random((10_000, TARGETS)) < rng.random((10_000, 1))
-    assert (mask.sum(axis=1) == 0).any()
-    ours = NetworkPolicy("v", weights_of(model)).correct(global_, of_target, mask)
-    theirs = model(
-        [global_.astype(np.float32), of_target.astype(np.float32), share_of_allowed(mask)]
-    )
-    assert ours.std() > 0.1
-    assert np.abs(ours - np.asarray(theirs)).max() < 1e-5
-
-
-def test_an_untrained_network_says_exactly_what_it_corrects(state):
-    zero = NetworkPolicy("v", weights_of(build_network(8)))
-    ours, forecast = zero.values(state), held(state)
-    assert (ours.q == forecast.q).all()
-    assert (ours.cost == forecast.cost).all()
-    assert (ours.miss == forecast.miss).all()
-    assert len(np.unique(ours.best(state))) > 3
-
-
-def test_a_network_that_abstains_runs_whole_episodes_like_the_formula(library):
-    silent = dict.fromkeys(KNOWLEDGE, False)
-    ours = NetworkPolicy("v", weights_of(build_network(8)), trusted=silent)
-    episodes = grid_episodes(library, "disturbed", seed=3, workers=(3, 8), limits_s=(300.0,))
-    judge = Judge(library, episodes)
-    ours, formula = (judge.run(PolicyController(one)) for one in (ours, ForecastPolicy()))
-    assert (ours.finish_s == formula.finish_s).all()
-    assert (ours.worker_seconds == formula.worker_seconds).all()
-
-
-@pytest.mark.parametrize("informed", [True, False])
-@pytest.mark.parametrize("uninformed", [True, False])
-@pytest.mark.parametrize("spoilt", [False, True])
-def test_a_network_is_heard_only_where_it_is_trusted(state, informed, uninformed, spoilt):
-    arrays = weights(2.0)
-    if spoilt:
-        arrays["output_bias"][:] = np.nan
-    trusted = {"informed": informed, "uninformed": uninformed}
-    ours = NetworkPolicy("v", arrays, trusted=trusted).values(state).q
-    formula = ForecastPolicy().values(state).q
-    heard = np.where(state.informed, informed, uninformed)
-    assert (ours[~heard] == formula[~heard]).all()
-    if spoilt:
-        assert np.isnan(ours[heard]).all()
-    else:
-        assert (ours[heard] != formula[heard]).any(axis=1).all()
-
-
-def test_states_are_encoded_finite_and_of_order_one(state):
-    global_, of_target = encode(state)
-    assert global_.shape == (len(state.now), len(GLOBAL_FEATURES))
-    assert of_target.shape == (len(state.now), TARGETS, len(TARGET_FEATURES))
-    for array in (global_, of_target):
-        assert np.isfinite(array).all()
-        assert np.abs(array).max() <= 6.0
-
-
-# Experience
-
-
-def test_a_pool_is_half_disturbed_a_third_uninformed_and_covers_the_grid(library):
-    drawn = Pool.draw(library, 3000, np.random.default_rng(0)).episodes
-    assert set(drawn.max_workers.tolist()) == set(WORKER_GRID)
-    assert set(drawn.limit_s.tolist()) == set(LIMIT_GRID_S)
-    assert set(drawn.profile.tolist()) == set(range(30))
-    assert (drawn.realisation.noise > 0).mean() == pytest.approx(0.5, abs=0.05)
-    assert (~drawn.informed).mean() == pytest.approx(1 / 3, abs=0.05)
-    assert ((drawn.realisation.factor != 1.0) == (drawn.realisation.noise > 0)).all()
-
-
-def forty_tasks_of_30_s(number: int) -> ApplicationProfile:
-    stages = (StageProfile(0, (), (30_000.0,) * 40),)
-    return ApplicationProfile(f"run-{number}", "family", {"n": float(number)}, 1, stages, "test")
-
-
-@pytest.fixture
-def collector() -> Collector:
-    """20 rows at their start: 1,200 s of work on one-slot workers, 10 at most, within 300 s."""
-    library = Library([forty_tasks_of_30_s(1), forty_tasks_of_30_s(2)])
-    count = 30
-    rng = np.random.default_rng(0)
-    episodes = Episodes(
-        profile=np.zeros(count, dtype=np.int64),
-        max_workers=np.full(count, 10),
-        limit_s=np.full(count, 300.0),
-        miss=np.zeros(count),
-        informed=np.ones(count, dtype=np.bool_),
-        realisation=calm(count, rng),
-    )
-    prior = prior_for(library, priors_of(library), episodes.profile, episodes.informed)
-    return Collector(library, Pool(episodes, prior), 20, rng, SimulatorConfig())
-
-
-class Most:
-    """Asks for as many workers as allowed."""
-
-    name, version, max_targets, prices = "most", None, None, ForecastPolicy.prices
-
-    def values(self, state: State) -> Values:
-        q = np.tile(np.arange(float(TARGETS)), (len(state.now), 1))
-        return Values(-q, 0.0 * q, q)
-
-
-def test_a_fork_says_which_targets_miss_the_limit_if_they_are_held(collector):
-    made = collector.label(20)
-    # With all workers at the start there is nothing to choose: none may go yet.
-    assert 15 < len(made) <= 20
-    assert made.mask[:, 9].all()
-    assert made.mask[:, 1:3].any(axis=0).all()
-    # 40 tasks of 30 s: on 3 workers 13 waves at least, 390 s; on 6 seven waves and the start-up.
-    assert (made.missed[:, :3] == made.mask[:, :3]).all()
-    assert (made.missed[:, 5:] == 0.0).all()
-    assert (made.z[:, 0] < 0).all()
-    assert (made.z[:, 9] > 0).all()
-    assert collector.steps > 0
-
-
-def test_a_fork_goes_on_with_the_policy_after_the_held_steps(collector):
-    assert not collector.label(20, Most(), hold=1).missed.any()
-    # To hold until the limit is past is to hold to the end.
-    late = collector.label(20, Most(), hold=30)
-    assert late.mask[:, :3].any()
-    assert (late.missed[:, :3] == late.mask[:, :3]).all()
-    assert (late.missed[:, 5:] == 0.0).all()
-
-
-def test_forks_leave_the_episodes_alone(library, pool):
-    first, second = (
-        Collector(library, pool, 24, np.random.default_rng(2), SimulatorConfig()) for _ in range(2)
-    )
-    for collector in (first, second):
-        collector.walk(ForecastPolicy(), 0.0)
-    first.label(24)
-    for collector in (first, second):
-        collector._rng = np.random.default_rng(3)
-        collector.walk(ForecastPolicy(), 0.5)
-    one, other = first.label(24), second.label(24)
-    assert len(one) > 5
-    assert (one.global_ == other.global_).all()
-    assert (one.missed == other.missed).all()
-
-
-def test_collected_states_are_whole(library, pool):
-    collector = Collector(library, pool, 48, np.random.default_rng(0), SimulatorConfig())
-    parts = []
-    for _ in range(40):
-        collector.walk(ForecastPolicy(), 0.2)
-        parts.append(collector.label(12))
-    # Ended episodes have been replaced: 40 steps are longer than most limits.
-    assert collector.steps > 40 * 48
-    made = Labelled.join(parts)
-    assert len(made) > 200
-    for array in (made.global_, made.of_target, made.z):
-        assert array.dtype == np.float32
-        assert np.isfinite(array).all()
-    assert (made.mask.sum(axis=1) > 1).all()
-    assert not made.missed[~made.mask].any()
-    assert 0.1 < made.missed[made.mask].mean() < 0.9
+def train(library, config, **options) -> Trained:
+    """A training in the simulator."""
+    return training.train(SimulatorSource(library, config), config, **options)
 
 
 # An update
@@ -295,10 +84,12 @@ def test_targets_that_are_not_allowed_teach_nothing(batch):
     assert (allowed == 0).any()
     assert (weight == allowed).all()
     other = np.where(weight == 0, 1.0 - missed, missed).astype(np.float32)
+    rng = np.random.default_rng(0)
+    start = [rng.normal(0.0, 0.1, array.shape) for array in build_network(8).get_weights()]
     learnt = []
     for labels in (missed, other):
         training_of = build_network(8)
-        training_of.set_weights(list(weights(0.1).values()))
+        training_of.set_weights(start)
         update, _ = compile_update(training_of, SHORT)
         learnt.append((float(update(global_, of_target, allowed, weight, z, labels)), training_of))
     assert learnt[0][0] == learnt[1][0]
@@ -330,6 +121,7 @@ def test_training_reports_each_round_and_logs_it_for_tensorboard(library, tmp_pa
     assert trained.fault is None
     assert trained.updates == 16
     assert trained.steps > 0
+    assert trained.losses == tuple(loss for _, loss in seen)
     events = EventAccumulator(str(tmp_path)).Reload()
     logged = [
         (event.step, float(tensor_util.make_ndarray(event.tensor_proto)))
@@ -380,6 +172,45 @@ def test_a_round_that_is_not_finite_is_taken_back(library, tmp_path, monkeypatch
             assert np.isfinite(value).all()
             assert (value == arrays[f"v{at}"]).all()
     assert np.abs(weights_of(trained.model)["output_kernel"]).max() > 0
+
+
+# Recorded experience
+
+
+@pytest.fixture(scope="module")
+def shards() -> list[Shard]:
+    """Simulated states of two applications, in two parts."""
+    plan = Plan(0.0, 86_400.0, "N=2,4,T=300s,600s", effort=0.02, parts=2)
+    profiles = synthetic_profiles(2, 5)
+    return [Shard(*collect(profiles, plan, part), {}) for part in range(2)]
+
+
+def train_on(shards: list[Shard], config: TrainingConfig, **options) -> Trained:
+    return training.train(ShardSource(shards, config), config, **options)
+
+
+def test_recorded_experience_gives_the_same_network_whatever_was_trained_before(library, shards):
+    first = train_on(shards, SHORT)
+    train(library, SHORT)
+    again = train_on(shards, SHORT)
+    assert weights_bytes(again) == weights_bytes(first)
+    assert model_bytes(again) == model_bytes(first)
+    assert again.losses == first.losses
+    assert len(first.losses) == 4
+    assert first.steps == sum(len(shard.held) + len(shard.played) for shard in shards)
+    other = train_on(shards, dataclasses.replace(SHORT, seed=1))
+    assert weights_bytes(other) != weights_bytes(first)
+
+
+def test_rounds_without_states_change_nothing(shards):
+    seen = []
+    played = [Shard(nothing(), shard.played, {}) for shard in shards]
+    trained = train_on(played, SHORT, progress=lambda done, loss: seen.append(done))
+    assert seen == [3, 4]
+    assert (trained.updates, len(trained.losses)) == (8, 2)
+    empty = train_on([Shard(nothing(), nothing(), {})], SHORT)
+    assert (empty.updates, empty.losses, empty.fault) == (0, (), None)
+    assert not weights_of(empty.model)["output_kernel"].any()
 
 
 # Resumption
@@ -433,7 +264,7 @@ def _npy(path, cut):
 
 
 def _without_weights(path, cut):
-    np.savez(path, done=2, config=json.dumps(training.describe(SHORT)))
+    np.savez(path, done=2, config=json.dumps(dataclasses.asdict(SHORT)))
 
 
 def _other_shapes(path, cut):
