@@ -157,15 +157,12 @@ def _profiles(
     if folder is None:
         training = synthetic_profiles(_TRAIN_PROFILES, seed)
         held_out = synthetic_profiles(_JUDGE_PROFILES, seed + HELD_OUT_SEED)
-        return (
-            training,
-            held_out,
-            {
-                "source": "kitwai.sim.synthetic",
-                "training": {"seed": seed, "profiles": len(training)},
-                "held_out": {"seed": seed + HELD_OUT_SEED, "profiles": len(held_out)},
-            },
-        )
+        data: dict[str, Any] = {
+            "source": "kitwai.sim.synthetic",
+            "training": {"seed": seed, "profiles": len(training)},
+            "held_out": {"seed": seed + HELD_OUT_SEED, "profiles": len(held_out)},
+        }
+        return training, held_out, data
     profiles = load_profiles(folder)
     families = sorted({profile.family for profile in profiles})
     if len(families) < 2:
@@ -179,15 +176,12 @@ def _profiles(
     apart = set(families[: max(1, len(families) // 5)])
     training = tuple(profile for profile in profiles if profile.family not in apart)
     held_out = tuple(profile for profile in profiles if profile.family in apart)
-    return (
-        training,
-        held_out,
-        {
-            "source": str(folder),
-            "training": {"apps": [profile.app for profile in training]},
-            "held_out": {"apps": [profile.app for profile in held_out]},
-        },
-    )
+    data = {
+        "source": str(folder),
+        "training": {"apps": [profile.app for profile in training]},
+        "held_out": {"apps": [profile.app for profile in held_out]},
+    }
+    return training, held_out, data
 
 
 def _print(console: Console, selection: Selection) -> None:

@@ -1,4 +1,4 @@
-"""The model card of a version: what it is, how good, and what changed since its parent.
+"""The model card of a version: its origin, how good it is, and what changed since its parent.
 
 Everything comes from the manifests, so that the same version has the same card.
 """
@@ -80,7 +80,7 @@ def _page(
         heads = [name.replace("_", " ") for name in _COLUMNS]
         lines += [f"{regime}:", "", f"| policy | {' | '.join(heads)} |", "| --- " * 6 + "|"]
         for name, row in rows.items():
-            lines.append(f"| {name} | {' | '.join(_cell(row[one]) for one in _COLUMNS)} |")
+            lines.append(f"| {name} | {' | '.join(_cell(row[column]) for column in _COLUMNS)} |")
         lines.append("")
     titles = {COST: "Cost against limits met", CURVE: "Learning curve", GRID: "By constraint"}
     for name in pictures:
@@ -109,13 +109,13 @@ def _changes(manifest: Mapping[str, Any], parent: Mapping[str, Any] | None) -> l
         for name, row in rows.items():
             old = (parent.get("metrics") or {}).get(regime, {}).get(name)
             changed = [
-                f"{one.replace('_', ' ')} {_cell(old.get(one))}, now {_cell(row[one])}"
-                for one in ("hit_rate", "static_ratio")
-                if old and _cell(old.get(one)) != _cell(row[one])
+                f"{column.replace('_', ' ')} {_cell(old.get(column))}, now {_cell(row[column])}"
+                for column in ("hit_rate", "static_ratio")
+                if old and _cell(old.get(column)) != _cell(row[column])
             ]
             if changed:
                 lines.append(f"- {regime}, {name}: {'; '.join(changed)}")
-    return lines if len(lines) > 2 else [*lines, "Nothing of what is listed above."]
+    return lines if len(lines) > 2 else [*lines, "Nothing that this card lists."]
 
 
 def _known(runs: Mapping[str, int]) -> str:
@@ -127,8 +127,8 @@ def _cell(value: float | None) -> str:
 
 
 def _text(name: str) -> str:
-    """A name from an event log as Markdown text: it may hold anything."""
-    printable = "".join(one for one in name if one.isprintable())[:100]
+    """A name from an event log, which may hold anything, as Markdown text."""
+    printable = "".join(char for char in name if char.isprintable())[:100]
     return "`" + printable.replace("`", "'") + "`"
 
 
@@ -164,11 +164,12 @@ def _grid(table: Mapping[str, Any]) -> bytes:
     shown = (("hit", "share of feasible limits met"), ("ratio", "cost / best static's"))
     for axes, (key, title) in zip(panels, shown, strict=True):
         values = np.array(
-            [[np.nan if one is None else one for one in row] for row in table[key]], dtype=float
+            [[np.nan if value is None else value for value in row] for row in table[key]],
+            dtype=float,
         )
         image = axes.imshow(values, aspect="auto", origin="lower", cmap="viridis")
-        axes.set_xticks(range(len(table["T_s"])), [f"{one:g}" for one in table["T_s"]])
-        axes.set_yticks(range(len(table["N"])), [str(one) for one in table["N"]])
+        axes.set_xticks(range(len(table["T_s"])), [f"{limit_s:g}" for limit_s in table["T_s"]])
+        axes.set_yticks(range(len(table["N"])), [str(most) for most in table["N"]])
         axes.set_xlabel("T in s")
         axes.set_title(title)
         figure.colorbar(image, ax=axes)

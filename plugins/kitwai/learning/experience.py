@@ -1,8 +1,8 @@
 """Experience: many applications side by side in the simulator, under all constraints and regimes.
 
-Now and then an episode is forked: every target allowed is tried from the same state in the same
-realisation and followed to the end. What two targets differ by is then caused by them alone; in
-ordinary episodes it drowns in what makes one application harder than another.
+Some episodes are forked: every target that is allowed is tried from the same state in the same
+realisation, and followed to the end. A difference between two outcomes is then caused by the target
+alone. In ordinary episodes the differences between applications hide it.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from kitwai.sim.past_runs import prior_for, priors_of
 from kitwai.sim.simulator import Realisation, Simulator, SimulatorConfig
 
 GRID = tuple((n, t) for n in WORKER_GRID for t in LIMIT_GRID_S)
-"""The 60 constraints."""
+"""The 60 constraints of a training: pairs of N and T in seconds."""
 
 PRICE_RANGE = (0.1, 300.0)
-"""Prices of a missed limit in training, log-uniform."""
+"""Lowest and highest price of a missed limit in training; prices are log-uniform."""
 
 _GIVE_UP = 3.0
-"""An episode that has lasted so many limits is cut: nothing is learnt from the rest."""
+"""An episode that lasts longer than this many limits is cut: its rest teaches nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Episodes to draw from, with what is believed of them before."""
+    """Episodes to draw from, with the prior of each."""
 
     episodes: Episodes
     prior: Prior
@@ -48,10 +48,10 @@ class Pool:
         constraints: Sequence[tuple[int, float]] = GRID,
         profiles: Floats | None = None,
     ) -> Pool:
-        """``size`` episodes: half of them disturbed, a third of all uninformed.
+        """Draw ``size`` episodes: half of them disturbed, a third of all uninformed.
 
         :param constraints: pairs of N and T in seconds, drawn evenly.
-        :param profiles: [P] how likely each profile is drawn; None: all alike.
+        :param profiles: [P] the probability of each profile; None: all alike.
         """
         pair = rng.integers(len(constraints), size=size)
         max_workers = np.array([n for n, _ in constraints], dtype=np.int64)[pair]
@@ -76,7 +76,7 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """K states and what came of each target; arrays [K, ...].
+    """K states and the outcome of each target; arrays [K, ...].
 
     ``global_``, ``of_target``, ``mask`` as `kitwai.core.policy.state` gives them; ``z`` [K, 10] of
     the forecast; ``missed`` [K, 10]: 1 where the limit was missed, 0 where it was met or the
@@ -92,7 +92,7 @@ class Labelled:
 
     @classmethod
     def of(cls, state: State, missed: Floats, weight: Floats) -> Labelled:
-        """Labels of whole states. ``missed``, ``weight``: [K, 10]."""
+        """Label K states. ``missed``, ``weight``: [K, 10]."""
         global_, of_target = encode(state)
         return cls(
             global_.astype(np.float32),
@@ -105,11 +105,11 @@ class Labelled:
 
     @classmethod
     def join(cls, parts: Sequence[Labelled]) -> Labelled:
-        """All states of several."""
+        """The states of all parts, one after another."""
         return cls(*(np.concatenate([getattr(p, n) for p in parts]) for n in cls.__slots__))
 
     def take(self, rows: Ints) -> Labelled:
-        """Some of the states."""
+        """The states of some rows."""
         return Labelled(*(getattr(self, name)[rows] for name in self.__slots__))
 
     def __len__(self) -> int:
@@ -117,7 +117,9 @@ class Labelled:
 
 
 class Collector:
-    """Runs the pool's episodes with a policy, B at a time, for ever."""
+    """Runs the pool's episodes with a policy, ``rows`` of them side by side. An ended episode is
+    replaced by another.
+    """
 
     def __init__(
         self,
@@ -171,10 +173,10 @@ class Collector:
             self._begin(ended)
 
     def label(self, count: int, policy: Policy | None = None, hold: int = 1) -> Labelled:
-        """Fork ``count`` of the rows where there is a choice, and follow every target to the end.
+        """Fork ``count`` of the rows that have a choice, and follow every target to the end.
 
-        :param policy: goes on after a target was held for ``hold`` steps; None: it is held to the
-            end.
+        :param policy: goes on after a target was held for ``hold`` steps; None: the target is held
+            to the end.
         """
         state = self._state(self._simulator, self._episode, self._price)
         open_ = np.flatnonzero(state.mask.sum(axis=1) > 1)
@@ -186,8 +188,8 @@ class Collector:
         return Labelled.of(state, missed, share_of_allowed(mask)).take(rows)
 
     def _follow(self, rows: Ints, targets: Ints, policy: Policy | None, hold: int) -> Floats:
-        """Whether the limit is missed after holding ``targets`` in copies of ``rows``, then
-        following ``policy``.
+        """Whether copies of ``rows`` miss the limit when they hold ``targets`` and then follow
+        ``policy``: 1.0 or 0.0 for each.
         """
         fork = self._simulator.fork(rows)
         episode, price = self._episode[rows], self._price[rows]

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from kitwai import __version__
-from kitwai.core.policy.policy import PRIOR
+from kitwai.core.policy.policy import PRICES, PRIOR
 from kitwai.core.policy.state import FEATURE_NAMES, TARGETS
 from kitwai.errors import CheckpointError
 from kitwai.learning.card import card
@@ -181,7 +181,7 @@ def _manifest(
         "prior": PRIOR,
         "trusted": dict(selection.trusted),
         "trusted_reasons": dict(selection.reasons),
-        "prices": {f"{miss:g}": price for miss, price in sorted(selection.prices.items())},
+        "prices": {f"{miss:g}": price for miss, price in sorted(PRICES.items())},
         "network": {"hidden": config.hidden, "activation": "relu", "targets": TARGETS},
         "libraries": {
             name: importlib.metadata.version(name) for name in ("tensorflow-cpu", "keras", "numpy")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,13 +27,11 @@ class Selection:
     """Where a network is trusted, and why.
 
     ``trusted``: for `kitwai.core.policy.policy.NetworkPolicy`; ``reasons``: a sentence for each of
-    its keys; ``prices``: of a missed limit; ``metrics``: regime -> policy -> row of the metrics
-    table.
+    its keys; ``metrics``: regime -> policy -> row of the metrics table.
     """
 
     trusted: dict[str, bool]
     reasons: dict[str, str]
-    prices: Mapping[float, float]
     metrics: dict[str, dict[str, Any]]
 
 
@@ -69,7 +66,7 @@ def select(library: Library, policy: NetworkPolicy, seed: int) -> Selection:
         difference = np.concatenate([losses[regime][0] for regime in regimes])
         family = np.concatenate([losses[regime][1] for regime in regimes])
         trusted[knowledge], reasons[knowledge] = _verdict(difference, family, seed)
-    return Selection(trusted, reasons, PRICES, metrics)
+    return Selection(trusted, reasons, metrics)
 
 
 def _verdict(difference: Floats, family: np.ndarray, seed: int) -> tuple[bool, str]:

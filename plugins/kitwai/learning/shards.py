@@ -1,7 +1,7 @@
 """Experience in files: labelled states as a NumPy archive, with a manifest beside it.
 
-Nothing is unpickled. A shard is used only if today's features and labels are those it was made
-with; its manifest, written last, holds the archive's SHA-256.
+Nothing is unpickled. A shard is used only if it was made with today's features and labels. Its
+manifest is written last, and holds the SHA-256 of the archive.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from kitwai.learning.experience import Labelled
 from kitwai.store.files import replace_bytes, replace_text
 
 DEFINITION = {"features": list(FEATURE_NAMES), "prior": PRIOR, "label": "limit missed"}
-"""What the numbers of a shard mean."""
+"""The features and labels of today, as the manifest of a shard states them."""
 
 _MAX_BYTES = 512 * 2**20
 _KINDS = ("held", "played")
@@ -31,8 +31,10 @@ _KINDS = ("held", "played")
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """``held``: states whose targets were held to the end; ``played``: for some steps, then a
-    policy went on; ``about``: the manifest.
+    """Labelled states of two kinds.
+
+    ``held``: their targets were held to the end; ``played``: their targets were held for some
+    steps, then a policy went on; ``about``: the manifest.
     """
 
     held: Labelled
@@ -41,7 +43,7 @@ class Shard:
 
     @property
     def fits(self) -> bool:
-        """Whether it was made with today's features and labels."""
+        """Whether the shard was made with today's features and labels."""
         return all(self.about.get(name) == value for name, value in DEFINITION.items())
 
 
@@ -56,7 +58,7 @@ def nothing() -> Labelled:
 def write_shard(path: Path, held: Labelled, played: Labelled, about: dict[str, Any]) -> str:
     """Write a shard, each file whole or not at all; returns the SHA-256 of the archive.
 
-    :param about: which profiles, constraints, policy and seed it comes from.
+    :param about: profiles, constraints, policy and seed of the states.
     """
     arrays: dict[str, Any] = {
         f"{kind}_{name}": getattr(part, name)
@@ -75,9 +77,9 @@ def write_shard(path: Path, held: Labelled, played: Labelled, about: dict[str, A
 
 
 def read_shard(path: Path) -> Shard:
-    """What `write_shard` has written.
+    """Read a shard that `write_shard` has written.
 
-    :raises InvalidInputError: it is missing, altered, or holds something else.
+    :raises InvalidInputError: the shard is missing, altered, or holds something else.
     """
     try:
         about = json.loads(path.with_suffix(".json").read_text())

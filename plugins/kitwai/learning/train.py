@@ -127,19 +127,10 @@ def fit_round(
     """The updates of one round, each on states drawn from ``data``; returns their mean loss."""
     losses = []
     for _ in range(config.updates):
-        chosen = rng.integers(len(data), size=config.batch_size)
-        losses.append(
-            float(
-                update(
-                    data.global_[chosen],
-                    data.of_target[chosen],
-                    share_of_allowed(data.mask[chosen]),
-                    data.weight[chosen],
-                    data.z[chosen],
-                    data.missed[chosen],
-                )
-            )
-        )
+        batch = data.take(rng.integers(len(data), size=config.batch_size))
+        allowed = share_of_allowed(batch.mask)
+        rest = (batch.weight, batch.z, batch.missed)
+        losses.append(float(update(batch.global_, batch.of_target, allowed, *rest)))
     return float(np.mean(losses))
 
 

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from kitwai.core.policy.policy import KNOWLEDGE, PRICES
+from kitwai.core.policy.policy import KNOWLEDGE
 from kitwai.learning.export import Network, Origin, export
 from kitwai.learning.network import build_network
 from kitwai.learning.selection import Selection
@@ -18,7 +18,7 @@ from kitwai.registry.versions import CARD, champion, verify, versions
 
 CONFIG = TrainingConfig(seed=4, hidden=8)
 DOUBTS = {name: "the network abstains." for name in KNOWLEDGE}
-SELECTION = Selection(dict.fromkeys(KNOWLEDGE, False), DOUBTS, PRICES, {})
+SELECTION = Selection(dict.fromkeys(KNOWLEDGE, False), DOUBTS, {})
 ORIGIN = Origin(command="a command", data={"source": "a test"}, grid={"N": [2], "T_s": [60.0]})
 
 
