@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling, Scheduling
 
+from kitwai.core.records.scaling import ScalingProgress
 from kitwai_lab.local.postgres import Postgres, PostgresError
 from places import REPOSITORY
 
@@ -88,13 +89,23 @@ def postgres() -> Iterator[Postgres]:
 
 
 class HeldLease:
-    """A lease that nobody else wants; counts how often it was renewed."""
+    """An operation that nobody disturbs and that is not on record; counts its renewals.
+
+    Each call of `kitwai.pools.reach.reach` has a progress of its own.
+    """
 
     def __init__(self) -> None:
         self.renewals = 0
 
+    @property
+    def done(self) -> ScalingProgress:
+        return ScalingProgress()
+
     def renew(self) -> None:
         self.renewals += 1
+
+    def note(self) -> None:
+        self.renew()
 
 
 @pytest.fixture

@@ -45,11 +45,10 @@ def _set_note(dag_run: DagRun) -> None:
         return
     from kitwai.config.options import store_url
     from kitwai.store.store import Store
-    from kitwai.store.training import TrainingStore
 
     store = Store(store_url())
     try:
-        verdicts = TrainingStore(store.engine).verdicts(f"{dag_run.dag_id}/{dag_run.run_id}")
+        verdicts = store.training.verdicts(f"{dag_run.dag_id}/{dag_run.run_id}")
     finally:
         store.engine.dispose()
     if verdicts:
@@ -108,13 +107,11 @@ def _end_waiting(dag_run: DagRun) -> None:
 
 def _closed_questions(run_ids: list[str]) -> list[str]:
     from kitwai.config.options import store_url
-    from kitwai.store.approvals import ApprovalStore
     from kitwai.store.store import Store
 
     store = Store(store_url())
     try:
-        approvals = ApprovalStore(store.engine)
-        found = [(run_id, approvals.of_run(run_id)) for run_id in run_ids]
+        asked = [(run_id, store.approvals.of_run(run_id)) for run_id in run_ids]
     finally:
         store.engine.dispose()
-    return [run_id for run_id, approval in found if approval is not None and approval.answer]
+    return [run_id for run_id, approval in asked if approval is not None and approval.answer]

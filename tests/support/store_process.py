@@ -46,11 +46,10 @@ def step(store: Store, name: str, done: Counter[str]) -> None:
     assert store.decision(decided).observation_id == seen
     done["steps"] += 1
     try:
-        with store.lease(name) as lease:
-            scaling = store.begin_scaling(name, 2, decided)
+        with store.operation(name, 2, decided) as operation:
             time.sleep(0.005)
-            lease.renew()
-            store.end_scaling(scaling, started=1, removed=0, body={})
+            operation.done.started["worker-1"] = None
+            operation.note()
             done["scalings"] += 1
     except LeaseError:
         done["busy"] += 1

@@ -7,6 +7,7 @@ from dataclasses import replace
 from builders import application, observation, settings, stage
 from kitwai.core.decide.cluster import decide
 from kitwai.core.records.observation import DriverLog, HostMetrics, Part
+from scaling_rows import add_scaling
 
 LOG = DriverLog(
     lines=9,
@@ -40,5 +41,5 @@ def step(store, at: float, cluster: str = "test", *, scaled: bool = False) -> tu
     made = replace(settings(), cluster=cluster)
     decision_id = store.add_decision(decide(seen, made), seen_id, made)
     if scaled:
-        store.begin_scaling(cluster, 3, decision_id, now=at + 1)
+        add_scaling(store, cluster, 3, at + 1, decision_id=decision_id)
     return seen_id, decision_id

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kitwai.core.records.observation import Observation
+from kitwai.core.records.scaling import ScalingProgress
 from kitwai.errors import KitwaiError
-from kitwai.pools.reach import reach
+from kitwai.pools.reach import Clock, reach
 from kitwai_lab.bench.pool_cluster import Job, PoolCluster
 from kitwai_lab.bench.workload import WORKLOAD
 from kitwai_lab.event_log import Losses, read_losses
@@ -19,11 +20,17 @@ _POLL_S = 0.2
 _BETWEEN_S = 4.0
 
 
-class _NoLease:
-    """Nobody else scales the benchmark's cluster."""
+class _Unrecorded:
+    """A scaling of the benchmark's cluster: nobody else scales it, and nobody reads a record."""
+
+    def __init__(self) -> None:
+        self.done = ScalingProgress()
 
     def renew(self) -> None:
-        """Always held."""
+        """The right is never lost."""
+
+    def note(self) -> None:
+        """Nothing is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +167,8 @@ class _Moments:
 
 
 def _reach(cluster: PoolCluster, target: int, seen: _Moments) -> float:
-    out = reach(target, cluster.pool, seen.look, _NoLease(), wait_s=_WAIT_S, poll_s=_POLL_S)
+    clock = Clock(poll_s=_POLL_S)
+    out = reach(target, cluster.pool, seen.look, _Unrecorded(), wait_s=_WAIT_S, clock=clock)
     if not out.settled:
         raise KitwaiError(
             f"The pool did not reach {target} workers: {'; '.join((*out.failed, *out.waiting))}"

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from kitwai.core.decide.approval import outdated
 from kitwai.core.records.decision import Mode
 from kitwai.core.records.overrides import Control
-from kitwai.store.approvals import Answer, Approval, ApprovalStore
+from kitwai.store.approvals import Answer, Approval
 
 if TYPE_CHECKING:
-    from kitwai.store.store import Store, StoredDecision
+    from kitwai.store.steps import StoredDecision
+    from kitwai.store.store import Store
 
 DAG_ID = "kitwai_approve"
 ASK_TASK = "ask"
@@ -36,8 +37,8 @@ def close_outdated(
     :param newest: the decision that has just been made.
     :param controls: the newest of each name.
     """
-    approvals, cluster = ApprovalStore(store.engine), newest.decision.cluster
-    approval = approvals.open(cluster)
+    approvals = store.approvals
+    approval = approvals.open(newest.decision.cluster)
     if approval is None:
         return None
     if now > approval.expires_at + _GRACE_S:
@@ -70,12 +71,12 @@ def ask(
     :returns: the question, and why in a sentence.
     :raises LeaseError: an operation on the cluster is under way.
     """
-    approvals, decision = ApprovalStore(store.engine), stored.decision
-    open_one = approvals.open(decision.cluster)
-    if open_one is not None:
-        late = now - open_one.asked_at > _TRIGGERED_S
-        if late and open_one.run_id is not None and not is_run(open_one.run_id):
-            return open_one, "a person is asked: the step that was to do so was killed before"
+    approvals, decision = store.approvals, stored.decision
+    earlier = approvals.open(decision.cluster)
+    if earlier is not None:
+        late = now - earlier.asked_at > _TRIGGERED_S
+        if late and earlier.run_id is not None and not is_run(earlier.run_id):
+            return earlier, "a person is asked: the step that was to do so was killed before"
         return None, "a person has been asked already"
     target = decision.target or 0
     refused = approvals.refused_since(decision.cluster, target, now - timeout_s)

@@ -18,7 +18,8 @@ from kitwai.errors import CheckpointError, InvalidInputError
 from kitwai.registry.champion import Champion
 from kitwai.registry.history_file import parse_history, read_history
 from kitwai.registry.versions import load_policy, load_runs
-from kitwai.store.store import Store, StoredDecision
+from kitwai.store.steps import StoredDecision
+from kitwai.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,12 @@ The operator and the command line both come through here, so that there is one w
 
 from __future__ import annotations
 
-import dataclasses
-import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from kitwai.core.decide.notices import Notice
+    from kitwai.core.records.scaling import ScalingOutcome
     from kitwai.hooks.spark_cluster import SparkClusterHook
-    from kitwai.pools.reach import ScalingOutcome
     from kitwai.store.store import Store
     from kitwai.store.tables import ScalingRow
 
@@ -25,42 +23,18 @@ def scale_cluster(
     decision_id: int | None = None,
     wait_s: float = 30.0,
 ) -> ScalingOutcome:
-    """Make the pool of the hook's cluster reach ``target`` workers.
-
-    What was done is recorded also when it breaks off, for cooldowns and flaps count it.
+    """Make the pool of the hook's cluster reach ``target`` workers, on record in ``store``.
 
     :param decision_id: the decision that asks for it; None when a person does.
     :param wait_s: seconds to wait for it to be complete; the rest is left to the next call.
     :raises LeaseError: another operation on the cluster is under way, and nothing was done.
-    :raises LeaseLostError: another has begun meanwhile, which this one has left the cluster to.
+    :raises LeaseLostError: another operation has begun meanwhile; this one has left the cluster.
     """
-    from kitwai.pools.reach import Done, reach
+    from kitwai.pools.reach import reach
 
-    with store.lease(hook.conn_id) as lease:
-        scaling_id = store.begin_scaling(hook.conn_id, target, decision_id)
-        done, begun = Done(), time.time()
-
-        def note() -> None:
-            store.note_scaling(scaling_id, started=len(done.started), removed=len(done.drained))
-
-        try:
-            outcome = reach(
-                target, hook.pool, hook.observe, lease, done=done, note=note, wait_s=wait_s
-            )
-        except BaseException as error:
-            # A task that Airflow ends at its deadline raises no `Exception`.
-            why = f"It broke off: {str(error) or type(error).__name__}"
-            outcome = done.outcome(
-                target, settled=False, waiting=(why,), seconds=time.time() - begun
-            )
-            raise
-        finally:
-            store.end_scaling(
-                scaling_id,
-                started=len(outcome.started),
-                removed=len(outcome.drained),
-                body=dataclasses.asdict(outcome),
-            )
+    with store.operation(hook.conn_id, target, decision_id) as operation:
+        outcome = reach(target, hook.pool, hook.observe, operation, wait_s=wait_s)
+        operation.outcome = outcome
     return outcome
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kitwai.core.records.overrides import Control, override_usable
-from kitwai.store.controls import ControlStore
 
 if TYPE_CHECKING:
     from kitwai.core.records.decision import ClusterSettings
@@ -26,5 +25,5 @@ def settings_in_force(hook: SparkClusterHook, store: Store, now: float) -> Clust
 
 def controls_for(hook: SparkClusterHook, store: Store) -> list[Control]:
     """The newest control of each name, without what the hook's run asks for itself."""
-    found = ControlStore(store.engine).newest(hook.conn_id)
-    return [control for control in found if control.name not in hook.asked]
+    newest = store.controls.newest(hook.conn_id)
+    return [control for control in newest if control.name not in hook.asked]

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from kitwai.core.records.decision import ClusterSettings, Decision
     from kitwai.core.records.observation import Observation
     from kitwai.core.records.overrides import Control
+    from kitwai.core.records.scaling import ScalingOutcome
     from kitwai.hooks.spark_cluster import SparkClusterHook
-    from kitwai.pools.reach import ScalingOutcome
     from kitwai.registry.champion import Champion
-    from kitwai.store.store import Store, StoredDecision
+    from kitwai.store.steps import StoredDecision
+    from kitwai.store.store import Store
 
 Ask = Callable[["Store", "StoredDecision", "SparkClusterHook", float], dict[str, Any]]
 """Puts a decision before a person; returns ``{"done": "asked" or "nothing", "why", ...}``."""

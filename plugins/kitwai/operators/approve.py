@@ -42,10 +42,10 @@ class AskOperator(ApprovalOperator):
         from kitwai.actions.question import question
         from kitwai.core.decide.notices import APPROVAL, ONCE, Notice
         from kitwai.notifiers.send import send
-        from kitwai.store.approvals import Answer, ApprovalStore
+        from kitwai.store.approvals import Answer
 
         store, now = open_store(), time.time()
-        approvals = ApprovalStore(store.engine)
+        approvals = store.approvals
         approval = approvals.get(int(self.approval))
         if approval.expires_at <= now:
             approvals.close(approval.id, Answer.TIMED_OUT, now)
@@ -68,9 +68,9 @@ class AskOperator(ApprovalOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Keep the answer. One that comes after the question was closed counts as a "Reject"."""
-        from kitwai.store.approvals import Answer, ApprovalStore
+        from kitwai.store.approvals import Answer
 
-        approvals = ApprovalStore(open_store().engine)
+        approvals = open_store().approvals
         user = event.get("responded_by_user")
         if event.get("timedout") or "error" in event:
             answer = Answer.TIMED_OUT
@@ -121,10 +121,10 @@ class ScaleApprovedOperator(ClusterOperator):
         from kitwai.actions.settings import settings_in_force
         from kitwai.actions.step import scaled
         from kitwai.core.decide.approval import approved_target
-        from kitwai.store.approvals import Answer, ApprovalStore
+        from kitwai.store.approvals import Answer
 
         store, now = self.store(), time.time()
-        approvals = ApprovalStore(store.engine)
+        approvals = store.approvals
         approval = approvals.get(int(self.approval))
         if approval.answer is not Answer.APPROVED:
             raise AirflowSkipException(f"Nothing is touched: it was {approval.answer}.")

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from kitwai.core.decide.notices import Notice
     from kitwai.hooks.spark_cluster import SparkClusterHook
-    from kitwai.store.store import Store, StoredDecision
+    from kitwai.store.steps import StoredDecision
+    from kitwai.store.store import Store
 
 STEP = Asset("kitwai_step")
 """Has an event for every step that ended, and for every approved change. Its extra: ``cluster``,

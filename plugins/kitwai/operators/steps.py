@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from kitwai.hooks.spark_cluster import SparkClusterHook
     from kitwai.registry.champion import Champion
-    from kitwai.store.store import Store, StoredDecision
+    from kitwai.store.steps import StoredDecision
+    from kitwai.store.store import Store
 
 STEPS = AssetAlias("kitwai_steps")
 """Through it one task gives the asset `STEP` an event for each cluster."""

@@ -54,9 +54,8 @@ class TrainingOperator(BaseOperator):
         """The store of this Airflow."""
         from kitwai.config.options import store_url
         from kitwai.store.store import Store
-        from kitwai.store.training import TrainingStore
 
-        return TrainingStore(Store(store_url()).engine)
+        return Store(store_url()).training
 
 
 class IngestOperator(TrainingOperator):

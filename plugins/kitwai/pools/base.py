@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from kitwai.core.records.observation import PoolWorker
+from kitwai.core.records.scaling import ScalingProgress
 from kitwai.errors import PoolError
 
 Each = Callable[[PoolWorker], None]
@@ -49,11 +50,26 @@ class WorkerPool(Protocol):
         ...
 
 
-class Lease(Protocol):
-    """The right to scale one cluster, held by one operation at a time."""
+class Operation(Protocol):
+    """One scaling of one cluster: the right to do it, and the record of what it did.
+
+    The store lends it (`kitwai.store.scalings.Operation`).
+    """
+
+    @property
+    def done(self) -> ScalingProgress:
+        """What the scaling has done so far; whoever scales fills it."""
+        ...
 
     def renew(self) -> None:
-        """Keep the lease. :raises kitwai.errors.LeaseLostError: it was lost; stop at once."""
+        """Keep the right; asked before every action.
+
+        :raises kitwai.errors.LeaseLostError: it was lost; stop at once.
+        """
+        ...
+
+    def note(self) -> None:
+        """Put `done` on record, then `renew`; asked whenever a worker was started or drained."""
         ...
 
 

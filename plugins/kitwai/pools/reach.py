@@ -10,84 +10,37 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from kitwai.core.decide.scaling_plan import ScalingPlan, foreign_workers, loads, plan_scaling
 from kitwai.core.records.observation import Observation, PoolWorker
+from kitwai.core.records.scaling import ScalingOutcome, ScalingProgress
 from kitwai.errors import InvalidInputError, PoolError
-from kitwai.pools.base import Lease, WorkerPool
+from kitwai.pools.base import Operation, WorkerPool
 from kitwai.pools.worker import DRAIN_TIMEOUT_S
 
 SURE_S = 10.0
-"""So long it is asked again who may leave, where a driver gives no answer; then it is chosen."""
+"""A driver that gives no answer is asked again for so long who may leave; then it is chosen."""
 
 
 @dataclass(frozen=True, slots=True)
-class ScalingOutcome:
-    """What one call of `reach` did, by worker name, and what it left.
+class Clock:
+    """The time as `reach` knows it: ``now`` in epoch seconds, ``poll_s`` from look to look."""
 
-    ``drained``: told to leave; ``stopped``: ended, those that drained before this call included.
-    ``settled``: the target is reached and nothing is under way; else ``waiting`` says what is, and
-    ``failed`` what went wrong, in plain sentences.
-    """
-
-    target: int
-    started: tuple[str, ...]
-    drained: tuple[str, ...]
-    stopped: tuple[str, ...]
-    settled: bool
-    waiting: tuple[str, ...]
-    failed: tuple[str, ...]
-    seconds: float
-
-
-@dataclass
-class Done:
-    """What a scaling has done to the pool so far, by worker name.
-
-    Whoever calls `reach` keeps it, so that it is known also when the call breaks off. ``drained``
-    were asked to leave, ``stopped`` ended.
-    """
-
-    # Insertion-ordered: a worker may be told twice and counts once.
-    started: dict[str, PoolWorker] = field(default_factory=dict)
-    drained: dict[str, PoolWorker] = field(default_factory=dict)
-    stopped: dict[str, PoolWorker] = field(default_factory=dict)
-    failed: list[str] = field(default_factory=list)
-
-    def outcome(
-        self, target: int, *, settled: bool, waiting: tuple[str, ...], seconds: float
-    ) -> ScalingOutcome:
-        """What has become of a call for ``target`` that did this."""
-        return ScalingOutcome(
-            target=target,
-            started=tuple(self.started),
-            drained=tuple(self.drained),
-            stopped=tuple(self.stopped),
-            settled=settled,
-            waiting=waiting,
-            failed=tuple(self.failed),
-            seconds=seconds,
-        )
-
-
-def _no_note() -> None:
-    pass
+    now: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+    poll_s: float = 0.5
 
 
 def reach(
     target: int,
     pool: WorkerPool,
     look: Callable[[], Observation],
-    lease: Lease,
+    operation: Operation,
     *,
-    done: Done | None = None,
-    note: Callable[[], None] = _no_note,
     wait_s: float = 30.0,
     drain_timeout_s: float = DRAIN_TIMEOUT_S,
-    poll_s: float = 0.5,
-    clock: Callable[[], float] = time.time,
-    sleep: Callable[[float], None] = time.sleep,
+    clock: Clock = Clock(),
 ) -> ScalingOutcome:
     """Make ``pool`` reach ``target`` workers, those that others run on the cluster included.
 
@@ -96,20 +49,17 @@ def reach(
     call and is named in the outcome.
 
     :param look: reads the cluster anew: master, drivers and pool.
-    :param lease: renewed before every action, and after every started worker.
-    :param done: is filled with what is done, also when the call raises.
-    :param note: called whenever ``done`` has grown: nothing else outlives a killed process.
+    :param operation: the right to do it, and its record, which is kept also when the call raises.
     :param wait_s: seconds after which what is unfinished is left to the next call.
     :param drain_timeout_s: seconds after which a draining worker is ended with what it has.
-    :param clock: epoch seconds.
     :raises InvalidInputError: the target is below 1.
-    :raises LeaseLostError: what was done before is in ``done``, nothing more was.
+    :raises LeaseLostError: what was done before is in ``operation.done``, nothing more was.
     """
     if target < 1:
         raise InvalidInputError(f"A cluster keeps at least 1 worker; the target was {target}.")
-    begun = clock()
-    done = Done() if done is None else done
-    actions = _Actions(pool, lease, done, note)
+    begun = clock.now()
+    done = operation.done
+    actions = _Actions(pool, operation, done)
     while True:
         seen = look()
         unregistered: tuple[PoolWorker, ...] = ()
@@ -120,19 +70,19 @@ def reach(
                 target,
                 seen.pool,
                 loads(seen),
-                now=clock(),
+                now=clock.now(),
                 drain_timeout_s=drain_timeout_s,
                 foreign=foreign_workers(seen),
-                patient=clock() - begun < min(SURE_S, wait_s),
+                patient=clock.now() - begun < min(SURE_S, wait_s),
             )
             settled, waiting, unregistered = plan.settled, plan.waiting, plan.unregistered
             actions.carry_out(plan, seen.pool)
-        if settled or done.failed or clock() - begun >= wait_s:
+        if settled or done.failed or clock.now() - begun >= wait_s:
             break
-        sleep(poll_s)
+        clock.sleep(clock.poll_s)
     if not settled:
         waiting = (*waiting, *actions.last_words(seen, unregistered))
-    return done.outcome(target, settled=settled, waiting=waiting, seconds=clock() - begun)
+    return done.outcome(target, settled=settled, waiting=waiting, seconds=clock.now() - begun)
 
 
 @dataclass
@@ -140,9 +90,8 @@ class _Actions:
     """What one call does to the pool."""
 
     pool: WorkerPool
-    lease: Lease
-    done: Done
-    note: Callable[[], None]
+    operation: Operation
+    done: ScalingProgress
     replaced: bool = False
 
     def carry_out(self, plan: ScalingPlan, seen: tuple[PoolWorker, ...]) -> None:
@@ -151,25 +100,27 @@ class _Actions:
         A worker that cannot be told or ended keeps no other one from it.
         """
         if plan.start and not self._keep_dying(seen):
-            self.lease.renew()
+            self.operation.renew()
             with self._failing():
                 self.pool.start(plan.start, self._started)
         undrained = set()
         for worker in plan.drain:
-            self.lease.renew()
+            self.operation.renew()
             undrained.add(worker.name)
             with self._failing():
                 self.pool.drain(worker)
                 undrained.remove(worker.name)
-                self.done.drained[worker.name] = worker
-                self.note()
+                # A worker that drains is told again at every look.
+                if worker.name not in self.done.drained:
+                    self.done.drained[worker.name] = None
+                    self.operation.note()
         for worker in plan.stop:
             if worker.name in undrained:
                 continue
-            self.lease.renew()
+            self.operation.renew()
             with self._failing():
                 self.pool.stop(worker)
-                self.done.stopped[worker.name] = worker
+                self.done.stopped[worker.name] = None
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
@@ -179,9 +130,8 @@ class _Actions:
             self.done.failed.append(str(error))
 
     def _started(self, worker: PoolWorker) -> None:
-        self.done.started[worker.name] = worker
-        self.note()
-        self.lease.renew()
+        self.done.started[worker.name] = None
+        self.operation.note()
 
     def _keep_dying(self, seen: tuple[PoolWorker, ...]) -> bool:
         """Whether started workers died again after they had been replaced once."""

@@ -9,6 +9,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from kitwai.core.records.overrides import Control
+from kitwai.store.database import add_row
 from kitwai.store.tables import ControlRow
 
 
@@ -28,10 +29,7 @@ class ControlStore:
             value=control.value,
             until=control.until,
         )
-        with Session(self._engine) as session, session.begin():
-            session.add(row)
-            session.flush()
-            return row.id
+        return add_row(self._engine, row)
 
     def newest(self, cluster: str) -> list[Control]:
         """The newest control of each name, whether in force or not."""

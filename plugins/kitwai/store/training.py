@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from kitwai.core.records.decision import ClusterSettings, Decision
 from kitwai.core.records.observation import Observation
 from kitwai.core.records.profile import ApplicationProfile
+from kitwai.store.database import add_row
 from kitwai.store.tables import DecisionRow, EventLogRow, ObservationRow, VerdictRow
 
 _DECISION = TypeAdapter(Decision)
@@ -188,10 +189,7 @@ class TrainingStore:
             # Through JSON text: NumPy's numbers must not reach the database's own encoder.
             body=None if body is None else json.loads(json.dumps(body)),
         )
-        with Session(self.engine) as session, session.begin():
-            session.add(row)
-            session.flush()
-            return row.id
+        return add_row(self.engine, row)
 
     def verdicts(self, run_id: str | None = None) -> list[VerdictRow]:
         """All verdicts, or those of one run of the DAG, oldest first."""

@@ -210,7 +210,7 @@ class WhatIf(Answer):
 
 class DecisionDetail(Answer):
     """A decision with all that it was made from. ``what_if`` by application id. ``scalings``: how
-    it was carried out (`kitwai.pools.reach.ScalingOutcome`).
+    it was carried out (`kitwai.core.records.scaling.ScalingOutcome`).
     """
 
     id: int

@@ -245,8 +245,8 @@ def test_a_scaler_killed_in_the_middle_leaves_no_extra_worker(
     survivors = living(pool)
     assert len(survivors) == int(number) - (moment == "before")
     # The lease of the dead one is in the store; the next one takes it over.
-    with Store(store).lease("test") as lease:
-        outcome = reach(2, pool, look, lease, wait_s=WAIT_S)
+    with Store(store).operation("test", 2) as operation:
+        outcome = reach(2, pool, look, operation, wait_s=WAIT_S)
     assert outcome.settled
     assert len(outcome.started) == 2 - len(survivors)
     assert living(pool) == survivors | set(outcome.started)

@@ -11,6 +11,7 @@ from itertools import pairwise
 import pytest
 import sqlalchemy as sa
 
+from kitwai.store.lease import StoreLease
 from kitwai.store.store import Store
 from kitwai.store.tables import DecisionRow, ObservationRow, ScalingRow
 from places import TESTS
@@ -65,7 +66,7 @@ def test_a_lease_is_one_holders_at_a_time_and_free_in_the_end(written):
         assert len({one.decision_id for one in scalings}) == len(scalings)
         for one, following in pairwise(scalings):
             assert one.ended_at <= following.started_at
-        with store.lease(f"cluster_{number}"):
+        with StoreLease(store.engine, f"cluster_{number}"):
             pass
     assert scaled == said["scalings"] > 0
 

@@ -21,6 +21,7 @@ from kitwai.core.records.decision import Decision, Mode, Pause, Pin
 from kitwai.core.records.overrides import Control
 from kitwai.errors import LeaseError, StoreError
 from kitwai.store.approvals import Answer, ApprovalStore
+from kitwai.store.lease import StoreLease
 from kitwai.store.store import Store
 
 SETTINGS = settings(mode=Mode.APPROVE)
@@ -152,7 +153,7 @@ def test_two_processes_open_one_question(store, tmp_path):
 
 def test_while_an_operation_is_under_way_nobody_is_asked(store):
     stored = add(store, decision(2, 4))
-    with store.lease("test"), pytest.raises(LeaseError):
+    with StoreLease(store.engine, "test"), pytest.raises(LeaseError):
         ask(store, stored, 1000.0, 300.0)
 
 

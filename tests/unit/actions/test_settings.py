@@ -194,16 +194,6 @@ def test_a_limit_in_danger_is_above_the_flap_budget():
     assert decide(calm, settings(flap_budget=10)).target == 6
 
 
-def test_changes_of_the_last_hour_are_counted(store):
-    for ended, started, removed in ((100.0, 3, 0), (2000.0, 2, 1), (3000.0, 0, 4)):
-        row = store.begin_scaling("test", 1, None, now=ended - 1)
-        store.end_scaling(row, started=started, removed=removed, body={}, now=ended)
-    store.begin_scaling("test", 9, None, now=3001.0)
-    assert store.past("test", 3600.0).changes_1h == 10
-    assert store.past("test", 4000.0).changes_1h == 7
-    assert store.past("other", 4000.0).changes_1h == 0
-
-
 def test_the_flap_budget_of_a_connection():
     assert Hook({"max_workers": 5}).config.settings.flap_budget == 60
     assert Hook({"flap_budget": 7}).config.settings.flap_budget == 7

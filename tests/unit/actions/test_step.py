@@ -16,6 +16,7 @@ from kitwai.core.records.overrides import Control
 from kitwai.errors import LeaseLostError
 from kitwai.registry.champion import Champion
 from kitwai.store.controls import ControlStore
+from kitwai.store.lease import StoreLease
 from kitwai.store.store import Store
 from memory_pool import MemoryPool
 
@@ -99,7 +100,7 @@ def test_a_scaling_that_another_one_ends_is_not_told_as_nothing(tmp_path):
     def scale():
         return carry_out(store, hook, made["decision_id"], ask=None, wait_s=0, log=LOG)[0]
 
-    with store.lease("test"):
+    with StoreLease(store.engine, "test"):
         assert scale()["done"] == "nothing"
     assert len(hook.pool.workers()) == 1
     assert scale() == {"done": "begun", "why": "The lease was lost."}

@@ -1,40 +1,35 @@
-"""`reach` and its record on a pool that exists in memory only."""
+"""`reach` on a pool that exists in memory only."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
 import builders
-from kitwai.actions.scale import scale_cluster
 from kitwai.core.records.observation import WorkerState
+from kitwai.core.records.scaling import ScalingProgress
 from kitwai.errors import LeaseLostError, PoolError
-from kitwai.pools.reach import Done, reach
-from kitwai.store.store import Store
+from kitwai.pools.reach import Clock, reach
 from memory_pool import MemoryPool
 
 
 class LeaseForSoMany:
-    """A lease that is lost after so many renewals."""
+    """An operation that loses its lease after so many renewals; keeps how often it noted what."""
 
     def __init__(self, renewals):
         self.renewals = renewals
+        self.done = ScalingProgress()
+        self.notes = []
 
     def renew(self):
         if self.renewals == 0:
             raise LeaseLostError("The lease was lost.")
         self.renewals -= 1
 
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(f"sqlite:///{tmp_path / 'kitwai.db'}")
-
-
-def hook_of(pool):
-    return SimpleNamespace(conn_id="test", pool=pool, observe=pool.look)
+    def note(self):
+        self.notes.append(len(self.done.started))
+        self.renew()
 
 
 def test_workers_started_before_a_fault_are_told(lease):
@@ -44,54 +39,12 @@ def test_workers_started_before_a_fault_are_told(lease):
 
 
 def test_a_lease_lost_between_two_workers_ends_the_start_and_keeps_what_was_done():
-    pool, done, notes = MemoryPool(), Done(), []
+    pool, operation = MemoryPool(), LeaseForSoMany(2)
     with pytest.raises(LeaseLostError):
-        reach(
-            5, pool, pool.look, LeaseForSoMany(2), done=done,
-            note=lambda: notes.append(len(done.started)),
-        )  # fmt: skip
-    assert list(done.started) == ["worker-0", "worker-1"]
+        reach(5, pool, pool.look, operation)
+    assert list(operation.done.started) == ["worker-0", "worker-1"]
     assert len(pool.workers()) == 2
-    assert notes == [1, 2]
-
-
-class Deadline(BaseException):
-    """As Airflow ends a task that takes too long."""
-
-
-@pytest.mark.parametrize("fault", [Deadline("too late"), OSError("gone"), LeaseLostError("lost")])
-def test_a_scaling_that_breaks_off_is_recorded_with_what_it_did(store, fault):
-    with pytest.raises(type(fault)):
-        scale_cluster(store, hook_of(MemoryPool(room=2, fault=fault)), 4)
-    (row,) = store.scalings("test")
-    assert (row.started, row.removed) == (2, 0)
-    assert row.ended_at is not None
-    assert row.body["started"] == ["worker-0", "worker-1"]
-    assert row.body["waiting"] == [f"It broke off: {fault}"]
-    past = store.past("test", row.ended_at + 5)
-    assert (past.changes_1h, past.since_scale_out_s) == (2, 5.0)
-
-
-def test_each_worker_is_recorded_before_the_next_one_starts(store):
-    """What a killed process leaves behind is what was noted until then."""
-    seen = []
-
-    class Watched(MemoryPool):
-        def start(self, count, each):
-            def watched(worker):
-                each(worker)
-                seen.append([(row.started, row.ended_at) for row in store.scalings("test")])
-
-            return super().start(count, watched)
-
-    scale_cluster(store, hook_of(Watched()), 2)
-    assert seen == [[(1, None)], [(2, None)]]
-
-
-def test_a_scaling_in_is_recorded(store):
-    assert scale_cluster(store, hook_of(MemoryPool(3)), 1).settled
-    (row,) = store.scalings("test")
-    assert (row.started, row.removed) == (0, 2)
+    assert operation.notes == [1, 2]
 
 
 class Obstinate(MemoryPool):
@@ -124,23 +77,19 @@ def test_a_worker_that_cannot_leave_keeps_no_other_from_it(how, lease):
     assert [worker.alive for worker in pool.workers()] == [True, False, True]
 
 
-class Clock:
-    """Passes only while somebody sleeps."""
+class Hands:
+    """A clock that moves on only while somebody sleeps."""
 
     def __init__(self):
         self.now = 1000.0
-
-    def __call__(self):
-        return self.now
 
     def sleep(self, seconds):
         self.now += seconds
 
 
 def reach_in_time(target, pool, look, clock, wait_s=30.0):
-    return reach(
-        target, pool, look, LeaseForSoMany(99), wait_s=wait_s, clock=clock, sleep=clock.sleep
-    )
+    ticking = Clock(now=lambda: clock.now, sleep=clock.sleep)
+    return reach(target, pool, look, LeaseForSoMany(99), wait_s=wait_s, clock=ticking)
 
 
 def silent_until(clock, moment):
@@ -159,7 +108,7 @@ def silent_until(clock, moment):
 
 
 def test_a_silent_driver_is_asked_again_before_it_is_chosen_who_leaves():
-    clock = Clock()
+    clock = Hands()
     pool, look = silent_until(clock, 1004.0)
     outcome = reach_in_time(1, pool, look, clock)
     # The newer one would leave if nothing were known of either.
@@ -169,7 +118,7 @@ def test_a_silent_driver_is_asked_again_before_it_is_chosen_who_leaves():
 
 
 def test_a_driver_that_stays_silent_is_not_waited_for_longer_than_ten_seconds():
-    clock = Clock()
+    clock = Hands()
     pool, look = silent_until(clock, float("inf"))
     told = []
     pool.drain = lambda worker: told.append((worker.name, clock.now))
@@ -178,13 +127,13 @@ def test_a_driver_that_stays_silent_is_not_waited_for_longer_than_ten_seconds():
 
 
 def test_a_call_that_may_not_wait_chooses_at_once():
-    clock = Clock()
+    clock = Hands()
     pool, look = silent_until(clock, float("inf"))
     assert reach_in_time(1, pool, look, clock, wait_s=0).drained == ("worker-1",)
 
 
 def test_a_worker_that_hangs_is_ended_and_replaced():
-    clock, pool = Clock(), MemoryPool(2)
+    clock, pool = Hands(), MemoryPool(2)
 
     def look():
         seen = pool.look()
@@ -199,7 +148,7 @@ def test_a_worker_that_hangs_is_ended_and_replaced():
 
 
 def test_of_a_worker_that_never_registers_people_get_its_last_words():
-    clock, pool = Clock(), MemoryPool(2)
+    clock, pool = Hands(), MemoryPool(2)
 
     def look():
         seen = pool.look()
@@ -215,7 +164,7 @@ def test_of_a_worker_that_never_registers_people_get_its_last_words():
 
 
 def test_a_pool_that_cannot_tell_last_words_fails_no_call():
-    clock, pool = Clock(), MemoryPool(1)
+    clock, pool = Hands(), MemoryPool(1)
 
     def unreadable(worker):
         raise PoolError("The engine gave no answer.")
@@ -226,13 +175,13 @@ def test_a_pool_that_cannot_tell_last_words_fails_no_call():
 
 
 def test_a_master_that_was_restarted_and_lists_nobody_costs_nobodys_work():
-    clock, pool = Clock(), MemoryPool(3)
+    clock, pool = Hands(), MemoryPool(3)
     outcome = reach_in_time(3, pool, lambda: replace(pool.look(), workers=()), clock)
     assert (outcome.started, outcome.drained, outcome.stopped) == ((), (), ())
 
 
 def test_each_worker_of_others_counts_where_they_share_an_address():
-    clock, pool = Clock(), MemoryPool(1)
+    clock, pool = Hands(), MemoryPool(1)
 
     def look():
         seen = pool.look()

@@ -7,6 +7,7 @@ import pytest
 from kitwai.errors import StoreError
 from kitwai.store.retention import prune
 from kitwai.store.store import Store
+from scaling_rows import add_scaling
 from stored_steps import step
 
 
@@ -20,7 +21,7 @@ def store(tmp_path, monkeypatch):
 
 def test_what_is_older_than_the_retention_goes(store):
     old = [step(store, at, scaled=True) for at in (10.0, 20.0, 30.0)]
-    store.begin_scaling("test", 2, None, now=15.0)
+    add_scaling(store, "test", 2, 15.0)
     kept = [step(store, at, scaled=True) for at in (100.0, 110.0)]
     other = step(store, 10.0, "other")
     assert prune(store, "test", 50.0) == 3

@@ -48,8 +48,8 @@ def main(store: str, master: str, web: str, folder: str, target: str, *death: st
     until = time.monotonic() + 120
     while time.monotonic() < until:
         try:
-            with opened.lease("test") as lease:
-                outcome = reach(int(target), pool, look, lease, wait_s=90)
+            with opened.operation("test", int(target)) as operation:
+                outcome = reach(int(target), pool, look, operation, wait_s=90)
         except LeaseError:
             time.sleep(0.2)
             continue

@@ -21,6 +21,7 @@ from kitwai.notifiers import send as sending
 from kitwai.notifiers.send import send
 from kitwai.operators.training import PromoteOperator
 from kitwai.store.store import Store
+from scaling_rows import add_scaling
 
 SMALL = application(stage(tasks=40, complete=20), limit_s=300.0)
 LATE = application(stage(tasks=4000, complete=40), limit_s=40.0)
@@ -103,9 +104,8 @@ def test_scalings_are_compared_as_the_store_has_them(tmp_path):
     store = Store(f"sqlite:///{tmp_path / 's.db'}")
     assert scaling_notices(store, "prod", 1.0) == []
     for failed, states in ((["full"], ["begins"]), (["full"], []), ([], ["over"]), ([], [])):
-        row = store.begin_scaling("prod", 3, None)
-        store.end_scaling(row, started=0, removed=0, body={"failed": failed})
-        store.begin_scaling("prod", 3, None)  # one that died says nothing
+        add_scaling(store, "prod", 3, 0.5, ended_at=0.9, body={"failed": failed})
+        add_scaling(store, "prod", 3, 0.9)  # a killed scaling says nothing
         assert [one.state for one in scaling_notices(store, "prod", 1.0)] == states
 
 
