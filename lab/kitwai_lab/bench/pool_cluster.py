@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from kitwai.config.connection import ContainerConfig, container_memory_mb
+from kitwai.config.pools.docker import ContainerConfig, container_memory_mb
 from kitwai.core.records.observation import Observation, Past, PoolWorker
 from kitwai.errors import KitwaiError
 from kitwai.observe.look import observe

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
 
-from kitwai.config.connection import ClusterConfig, cluster_config
+from kitwai.config.connection import Asked, ClusterConfig, cluster_config
 from kitwai.core.records.observation import Past
 from kitwai.errors import KitwaiError
 
@@ -43,7 +43,7 @@ class SparkClusterHook(BaseHook):
     ) -> None:
         super().__init__()
         self.conn_id = conn_id
-        self._asked = {"max_workers": max_workers, "limit": limit, "mode": mode}
+        self._asked: Asked = {"max_workers": max_workers, "limit": limit, "mode": mode}
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
@@ -73,7 +73,7 @@ class SparkClusterHook(BaseHook):
             schema=connection.schema,
             extra=connection.extra_dejson,
             password=connection.password,
-            **self._asked,  # type: ignore[arg-type]
+            **self._asked,
         )
 
     def get_conn(self) -> WorkerPool:
@@ -128,7 +128,7 @@ class SparkClusterHook(BaseHook):
         :param logs: read the drivers' logs as well, where the connection says where they are.
         """
         from kitwai.observe.look import Sources, observe
-        from kitwai.observe.metrics.source import make_source
+        from kitwai.observe.metrics import make_source
 
         config = self.config
         sources = Sources(

@@ -7,7 +7,6 @@ from typing import Protocol
 
 from kitwai.core.records.observation import PoolWorker
 from kitwai.core.records.scaling import ScalingProgress
-from kitwai.errors import PoolError
 
 Each = Callable[[PoolWorker], None]
 """Is told of every started worker before the next one starts. What it raises ends the start."""
@@ -71,29 +70,3 @@ class Operation(Protocol):
     def note(self) -> None:
         """Put `done` on record, then `renew`; asked whenever a worker was started or drained."""
         ...
-
-
-class UnmanagedPool:
-    """The pool of a cluster whose workers somebody else runs: it has none and starts none."""
-
-    def workers(self) -> tuple[PoolWorker, ...]:
-        """None of the cluster's workers belongs to it."""
-        return ()
-
-    def start(self, count: int, each: Each = untold) -> tuple[PoolWorker, ...]:
-        """:raises PoolError: always, for any ``count`` above zero."""
-        if count:
-            raise PoolError('This cluster has no pool: set "pool" in its connection\'s extra.')
-        return ()
-
-    def drain(self, worker: PoolWorker) -> None:
-        """:raises PoolError: always."""
-        raise PoolError(f"{worker.name} is not run by Kitwai and cannot be drained by it.")
-
-    def stop(self, worker: PoolWorker) -> None:
-        """:raises PoolError: always."""
-        raise PoolError(f"{worker.name} is not run by Kitwai and cannot be stopped by it.")
-
-    def last_words(self, worker: PoolWorker) -> str:
-        """:raises PoolError: always."""
-        raise PoolError(f"{worker.name} is not run by Kitwai, which has no log of it.")

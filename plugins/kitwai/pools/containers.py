@@ -17,7 +17,7 @@ from kitwai.pools.spark_options import DECOMMISSION, QUICK_JVM, SHUFFLE_SERVICE,
 from kitwai.pools.worker import check_worker
 
 if TYPE_CHECKING:
-    from kitwai.config.connection import ContainerConfig
+    from kitwai.config.pools.docker import ContainerConfig
 
 Made = TypeVar("Made")
 

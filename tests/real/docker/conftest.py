@@ -26,7 +26,7 @@ from docker_engine import (
     leave_swarm,
     remove_leftovers,
 )
-from kitwai.config.connection import ContainerConfig, container_memory_mb
+from kitwai.config.pools.docker import ContainerConfig, container_memory_mb
 from kitwai.core.records.observation import Observation, Past, PoolWorker
 from kitwai.observe.look import observe
 from kitwai.pools.docker.docker_pool import DockerWorkerPool
@@ -244,7 +244,7 @@ def again(lone_pool: Pool, make_pool: Callable[..., Pool]) -> Callable[[], Pool]
 def starter(lone_pool: Pool) -> Callable[[int], list[str]]:
     made = type(lone_pool)
     code = (
-        "import json, sys; from kitwai.config.connection import ContainerConfig\n"
+        "import json, sys; from kitwai.config.pools.docker import ContainerConfig\n"
         f"from {made.__module__} import {made.__name__}\n"
         "containers = ContainerConfig(**json.loads(sys.argv[3]))\n"
         f"{made.__name__}(sys.argv[1], sys.argv[2], containers).start(int(sys.argv[4]))"

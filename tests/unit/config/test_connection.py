@@ -5,13 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from kitwai.config.connection import ContainerConfig, MetricsConfig, _Extra, cluster_config
+from kitwai.config.connection import FIELD_NAMES, cluster_config
 from kitwai.core.records.constraint import Constraint
 from kitwai.core.records.decision import Mode
 from kitwai.errors import InvalidInputError
-from kitwai.pools import make_pool
-from kitwai.pools.docker.docker_pool import DockerWorkerPool
-from kitwai.pools.swarm.swarm_pool import SwarmWorkerPool
 
 LOCAL = {"pool": "local", "mode": "auto"}
 
@@ -37,37 +34,11 @@ def test_what_a_connection_says_of_misses_drains_and_past_runs():
     assert made.history == Path("runs.json")
 
 
-def test_containers_hold_by_default_what_their_worker_offers_and_needs():
-    made = config({"pool": "docker", "worker_cores": 3, "worker_memory_mb": 8192}).pool
-    assert (made.kind, made.name) == ("docker", "prod")
-    assert (made.containers.cpus, made.containers.memory_mb) == (3.0, 8192 + 819 + 512)
-    assert (made.containers.image, made.containers.network) == ("kitwai-engine", "kitwai")
-    assert made.containers.engine_url == "unix:///var/run/docker.sock"
-
-
-def test_a_connection_may_name_an_engine_and_limits():
-    extra = {"docker_url": "tcp://proxy:2375", "image": "spark:4", "network": "jobs"}
-    limits = {"container_cpus": 1.5, "container_memory_mb": 4096}
-    made = config({"pool": "docker"} | extra | limits).pool.containers
-    assert made == ContainerConfig("tcp://proxy:2375", "spark:4", "jobs", 1.5, 4096, 1.5)
-
-
-def test_swarm_reserves_what_a_worker_may_use_unless_told_otherwise():
-    assert config({"pool": "swarm"}).pool.containers.reserved_cpus == 2.0
-    assert config({"pool": "swarm", "reserved_cpus": 0}).pool.containers.reserved_cpus == 0
-    with pytest.raises(InvalidInputError, match="reserved_cpus must be at most container_cpus"):
-        config({"pool": "swarm", "container_cpus": 1, "reserved_cpus": 1.5})
-
-
-@pytest.mark.parametrize(
-    ("kind", "made_of"), [("docker", DockerWorkerPool), ("swarm", SwarmWorkerPool)]
-)
-def test_a_connection_with_containers_gets_a_pool_of_them(kind, made_of):
-    made = config({"pool": kind, "worker_cores": 3, "mode": "auto"}).pool
-    pool = make_pool(made)
-    assert isinstance(pool, made_of)
-    assert (pool.name, pool.master_url, pool.cores) == ("prod", "spark://spark:7077", 3)
-    assert pool.containers == made.containers
+def test_the_flap_budget_of_a_connection():
+    assert config({"max_workers": 5}).settings.flap_budget == 60
+    assert config({"flap_budget": 7}).settings.flap_budget == 7
+    with pytest.raises(InvalidInputError, match="flap_budget"):
+        config({"flap_budget": 0})
 
 
 def test_a_run_may_ask_for_other_limits():
@@ -111,25 +82,6 @@ def test_wrong_settings_are_one_clear_sentence(extra, asked, words):
     assert "\n" not in str(caught.value)
 
 
-def test_where_a_connection_measures():
-    assert config().metrics == MetricsConfig(master="spark")
-    assert config({"metrics": "ganglia", "metrics_address": "g:8651"}).metrics.address == "g:8651"
-    made = config(
-        {
-            "metrics": "prometheus",
-            "metrics_address": "http://p:9090",
-            "metrics_filter": 'job="node",dc=~"a|b"',
-            "metrics_master": "m",
-            "metrics_window": "30s",
-            "driver_log": "s3://logs/{id}.log",
-        }
-    )
-    assert made.metrics == MetricsConfig(
-        "prometheus", "http://p:9090", "m", 'job="node",dc=~"a|b"', 30.0
-    )
-    assert made.driver_log == "s3://logs/{id}.log"
-
-
 @pytest.mark.parametrize(
     ("extra", "words"),
     [
@@ -163,7 +115,7 @@ def test_the_password_is_the_clusters_secret_and_is_shown_nowhere():
     assert "two words" not in str(caught.value)
 
 
-@pytest.mark.parametrize("field", sorted(_Extra.model_fields.keys() | {"pasword"}))
+@pytest.mark.parametrize("field", sorted(FIELD_NAMES | {"pasword"}))
 def test_no_message_repeats_a_text_in_the_wrong_place(field):
     secret = "se-cret {x} 1"
     for extra in ({field: secret}, {"metrics": "prometheus", "pool": "local", field: secret}):

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
-from kitwai.config.connection import ContainerConfig
+from kitwai.config.pools.docker import ContainerConfig
 from kitwai.pools.containers import AUTH_FILE, USER_ID, archive
 from kitwai.pools.docker.docker_pool import DockerWorkerPool
 from places import REPOSITORY

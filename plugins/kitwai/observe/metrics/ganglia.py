@@ -11,13 +11,16 @@ import asyncio
 import contextlib
 import math
 from dataclasses import dataclass, field
+from functools import partial
 
 # It streams, and each declaration can be refused. defusedxml does the same with this parser.
 from xml.parsers import expat
 
+from kitwai.config.metrics.ganglia import GangliaSettings
+from kitwai.config.metrics.source import MetricsConfig
 from kitwai.core.records.observation import HostMetrics
 from kitwai.errors import SourceError
-from kitwai.observe.metrics.source import Node
+from kitwai.observe.metrics.source import MetricSource, Node
 
 MAX_BYTES = 16 * 1024 * 1024
 """Most bytes of a document: about two thousand hosts."""
@@ -63,6 +66,12 @@ async def read_ganglia(
         writer.close()
         with contextlib.suppress(OSError):
             writer.transport.abort()
+
+
+def make_source(config: MetricsConfig[GangliaSettings]) -> MetricSource:
+    """The source of a connection with metrics ``ganglia``."""
+    host, port = config.settings.address
+    return partial(read_ganglia, host, port, cluster=config.settings.metrics_filter)
 
 
 @dataclass(slots=True)

@@ -9,12 +9,14 @@ import asyncio
 import socket
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import psutil
 
+from kitwai.config.metrics.source import MetricsConfig
 from kitwai.core.records.observation import HostMetrics
 from kitwai.errors import SourceError
-from kitwai.observe.metrics.source import Node
+from kitwai.observe.metrics.source import MetricSource, Node
 
 INTERVAL_S = 0.2
 """Seconds between the two readings that give rates; a CPU tick is 0.01 s."""
@@ -48,6 +50,11 @@ async def read_host(interval_s: float = INTERVAL_S) -> HostMetrics:
 async def read_nodes(interval_s: float = INTERVAL_S) -> tuple[Node, ...]:
     """This machine as the only node (`kitwai.observe.metrics.source`)."""
     return (Node(frozenset({socket.gethostname()}), await read_host(interval_s)),)
+
+
+def make_source(_config: MetricsConfig[Any]) -> MetricSource:
+    """The source of a connection with metrics ``psutil``."""
+    return read_nodes
 
 
 def rates(before: Reading, after: Reading, *, memory: float | None) -> HostMetrics:

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from functools import partial
 from typing import Annotated
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, FailFast, TypeAdapter
 
+from kitwai.config.metrics.prometheus import PrometheusSettings
+from kitwai.config.metrics.source import MetricsConfig
 from kitwai.core.records.observation import HostMetrics
 from kitwai.errors import SourceError
 from kitwai.observe.http import Answer, decode, get, open_client
-from kitwai.observe.metrics.source import Node
+from kitwai.observe.metrics.source import MetricSource, Node
 
 _LABEL = "kitwai_metric"
 _TIMEOUT_S = 10.0  # the observation's own deadline is sooner
@@ -95,6 +98,17 @@ async def read_prometheus(
     async with open_client() as client:
         answer = await get(client, f"{url.rstrip('/')}/api/v1/query?{asked}", timeout_s=_TIMEOUT_S)
     return parse(answer)
+
+
+def make_source(config: MetricsConfig[PrometheusSettings]) -> MetricSource:
+    """The source of a connection with metrics ``prometheus``."""
+    settings = config.settings
+    return partial(
+        read_prometheus,
+        settings.metrics_address or "",
+        matcher=settings.metrics_filter,
+        window_s=settings.metrics_window,
+    )
 
 
 def parse(answer: Answer) -> tuple[Node, ...]:

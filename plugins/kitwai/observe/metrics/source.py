@@ -1,22 +1,16 @@
-"""Metric sources: what each of them gives, and how the cluster's metrics are made of it.
+"""What a metric source gives, and how the cluster's metrics are made of it.
 
-A source is a function without arguments that reads some nodes' metrics once (`MetricSource`):
-`host_metrics` (psutil, this machine), `ganglia`, `prometheus`. The cluster's connection says which
-(`make_source`). CPU and memory of the cluster are those of its workers' nodes, the network is the
-master node's. What a source does not tell stays None.
+A source is a function without arguments that reads some nodes' metrics once (`MetricSource`). CPU
+and memory of the cluster are those of its workers' nodes, the network is the master node's. What a
+source does not tell stays None.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING
 
 from kitwai.core.records.observation import HostMetrics
-
-if TYPE_CHECKING:
-    from kitwai.config.connection import MetricsConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,28 +27,6 @@ class Node:
 
 MetricSource = Callable[[], Awaitable[tuple[Node, ...]]]
 """Reads every node it knows. :raises SourceError: it gave no answer, or none that makes sense."""
-
-
-def make_source(config: MetricsConfig) -> MetricSource | None:
-    """The source that a connection names; None for Spark's own metrics, which the drivers give."""
-    match config.kind:
-        case "psutil":
-            from kitwai.observe.metrics.host import read_nodes
-
-            return read_nodes
-        case "ganglia":
-            from kitwai.observe.metrics.ganglia import read_ganglia
-
-            host, _, port = config.address.rpartition(":")
-            return partial(read_ganglia, host.strip("[]"), int(port), cluster=config.filter)
-        case "prometheus":
-            from kitwai.observe.metrics.prometheus import read_prometheus
-
-            return partial(
-                read_prometheus, config.address, matcher=config.filter, window_s=config.window_s
-            )
-        case _:
-            return None
 
 
 def over_cluster(nodes: Iterable[Node], workers: Iterable[str], master: str) -> HostMetrics:

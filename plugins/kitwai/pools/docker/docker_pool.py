@@ -12,6 +12,8 @@ import signal
 import time
 from typing import Any
 
+from kitwai.config.pools.docker import DockerSettings
+from kitwai.config.pools.pool import PoolConfig
 from kitwai.core.records.observation import PoolWorker
 from kitwai.errors import PoolError
 from kitwai.pools.base import Each, untold
@@ -248,6 +250,19 @@ class DockerWorkerPool(ContainerPool):
         old = [found for found in self._listed() if _name(found) not in listed]
         for found in old[:-LOGS_KEPT]:
             self._remove(found)
+
+
+def make_pool(config: PoolConfig[DockerSettings]) -> DockerWorkerPool:
+    """The pool of a connection with pool ``docker``."""
+    settings = config.settings
+    return DockerWorkerPool(
+        config.master,
+        config.name,
+        settings.containers,
+        cores=settings.worker_cores,
+        memory_mb=settings.worker_memory_mb,
+        secret=config.secret,
+    )
 
 
 def _name(found: dict[str, Any]) -> str:

@@ -21,6 +21,8 @@ from pathlib import Path
 
 import psutil
 
+from kitwai.config.pools.local import LocalSettings
+from kitwai.config.pools.pool import PoolConfig
 from kitwai.core.records.observation import PoolWorker
 from kitwai.errors import PoolError
 from kitwai.pools import processes
@@ -299,6 +301,19 @@ class LocalWorkerPool:
         old = [folder for folder in self._folders() if folder.name not in listed]
         for folder in old[:-LOGS_KEPT]:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def make_pool(config: PoolConfig[LocalSettings]) -> LocalWorkerPool:
+    """The pool of a connection with pool ``local``."""
+    settings = config.settings
+    return LocalWorkerPool(
+        config.master,
+        settings.directory(config.name),
+        cores=settings.worker_cores,
+        memory_mb=settings.worker_memory_mb,
+        secret=config.secret,
+        spark_home=settings.home(),
+    )
 
 
 def _check_address(host: str) -> None:

@@ -23,8 +23,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from kitwai.config.pools.docker import ContainerConfig
+from kitwai.config.pools.pool import PoolConfig
+from kitwai.config.pools.swarm import SwarmSettings
 from kitwai.core.records.observation import PoolWorker
 from kitwai.errors import PoolError
 from kitwai.pools.base import Each, untold
@@ -47,9 +50,6 @@ from kitwai.pools.worker import (
     WORKER_CLASS,
     last_said,
 )
-
-if TYPE_CHECKING:
-    from kitwai.config.connection import ContainerConfig
 
 _PLACED_S = 10.0
 """Swarm gives a new task its address within a second; after so many it is left to the next look."""
@@ -338,3 +338,17 @@ class SwarmWorkerPool(ContainerPool):
         old = [found for found in self._listed() if not self._is_listed(found)]
         for found in old[:-LOGS_KEPT]:
             self._remove(found)
+
+
+def make_pool(config: PoolConfig[SwarmSettings]) -> SwarmWorkerPool:
+    """The pool of a connection with pool ``swarm``."""
+    settings = config.settings
+    return SwarmWorkerPool(
+        config.master,
+        config.name,
+        settings.containers,
+        cores=settings.worker_cores,
+        memory_mb=settings.worker_memory_mb,
+        secret=config.secret,
+        web_url=config.web_url,
+    )

@@ -9,10 +9,9 @@ from dataclasses import replace
 import pytest
 
 import builders
-from kitwai.config.connection import MetricsConfig
 from kitwai.core.records.observation import HostMetrics, WorkerState
 from kitwai.errors import SourceError
-from kitwai.observe.metrics.source import Node, make_source, over_cluster
+from kitwai.observe.metrics.source import Node, over_cluster
 from kitwai.observe.metrics.spark import spark_metrics
 
 WORKER_1 = Node(frozenset({"w1.example.org", "10.0.0.1"}), HostMetrics(0.2, 0.1, 1, 2, 0.5), 2, 100)
@@ -47,15 +46,6 @@ def test_the_clusters_metrics(nodes, workers, master, expected):
     assert (found.cpu_user, found.cpu_system, found.net_in, found.net_out, found.memory) == (
         tuple(value if value is None else pytest.approx(value) for value in expected)
     )
-
-
-def test_which_source_a_connection_names():
-    assert make_source(MetricsConfig("psutil")).__name__ == "read_nodes"
-    ganglia = make_source(MetricsConfig("ganglia", "[::1]:8649", filter="a"))
-    assert (ganglia.args, ganglia.keywords) == (("::1", 8649), {"cluster": "a"})
-    prometheus = make_source(MetricsConfig("prometheus", "http://p:9090", window_s=30.0))
-    assert prometheus.args == ("http://p:9090",)
-    assert make_source(MetricsConfig("spark")) is None
 
 
 def executor(number: int, used: int | None, most: int | None):

@@ -1,0 +1,1 @@
+"""The settings of pools: one model a kind of pool, each in its own file."""
