@@ -11,13 +11,10 @@ from functools import partial
 import pytest
 
 import kitwai.actions.approve
-from builders import application, observation, settings, stage
+from builders import observation, settings
 from kitwai.actions.approve import close_outdated
-from kitwai.actions.question import plain, question
-from kitwai.core.decide.approval import approved_target, outdated
-from kitwai.core.decide.cluster import decide
 from kitwai.core.records.constraint import Constraint
-from kitwai.core.records.decision import Decision, Mode, Pause, Pin
+from kitwai.core.records.decision import Decision, Mode, Pin
 from kitwai.core.records.overrides import Control
 from kitwai.errors import LeaseError, StoreError
 from kitwai.store.approvals import Answer, ApprovalStore
@@ -44,58 +41,6 @@ def store(tmp_path):
 def add(store, made, of=SETTINGS):
     seen = store.add_observation(observation(made.present or 0, at=made.at))
     return store.decision(store.add_decision(made, seen, of))
-
-
-@pytest.mark.parametrize(
-    ("asked", "newest", "target"),
-    [
-        ((2, 4), (2, 4), 4),
-        ((2, 4), (2, 8), 4),  # never further than the person allowed
-        ((2, 5), (2, 3), 3),  # never further than is wanted now
-        ((6, 2), (6, 4), 4),
-        ((6, 4), (6, 2), 4),
-        ((6, 4), (5, 4), 4),  # a worker was lost meanwhile
-        ((2, 4), (2, 2), None),
-        ((2, 4), (2, 1), None),
-        ((2, 4), (4, 4), None),
-        ((2, 4), (5, 4), None),  # who allowed more workers did not allow fewer
-        ((2, 4), (3, 2), None),
-    ],
-)
-def test_what_an_approval_comes_to(asked, newest, target):
-    found, why = approved_target(decision(*asked), decision(*newest), SETTINGS)
-    assert found == target, why
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"mode": Mode.SUGGEST}, "mode is suggest"),
-        ({"mode": Mode.AUTO}, "mode is auto"),
-        ({"pause": Pause(2000.0, "ada")}, "ada paused"),
-        ({"pin": Pin(3, 2000.0, "ada")}, "ada pinned"),
-        ({"constraint": Constraint(2, 300.0)}, "At most 2"),
-    ],
-)
-def test_what_people_set_meanwhile_holds(changes, words):
-    found, why = approved_target(decision(2, 4), decision(2, 4), replace(SETTINGS, **changes))
-    assert found is None
-    assert words in why
-
-
-def test_a_lower_n_bounds_the_approved_target():
-    now = replace(SETTINGS, constraint=Constraint(3, 300.0))
-    assert approved_target(decision(2, 5), decision(2, 5), now)[0] == 3
-
-
-def test_without_a_fresh_decision_nothing_is_carried_out():
-    assert approved_target(decision(2, 4), None, SETTINGS)[0] is None
-
-
-def test_a_look_that_knew_too_little_makes_nothing_outdated():
-    assert outdated(decision(2, 4), decision(2, 2, held=True)) is None
-    assert outdated(decision(2, 4), decision(None, None)) is None
-    assert outdated(decision(2, 4), decision(2, 2)) is not None
 
 
 def test_one_question_a_cluster_and_the_first_answer_counts(store):
@@ -195,48 +140,3 @@ def test_a_step_closes_a_question_that_is_outdated(store, newest, of, controls, 
     assert (closed is None) is (answer is None)
     assert ApprovalStore(store.engine).get(asked.id).answer == answer
     assert close_outdated(store, add(store, decision(2, 2)), [], now) is None or answer is None
-
-
-HOSTILE = 'a|b](http://evil.io) <img src=x onerror="alert(1)">`code` **x** www.evil.io\n# h'
-
-
-def test_names_of_applications_are_shown_as_they_are():
-    shown = plain(HOSTILE)
-    for raw in ("|", "](", "<img", "`", "**", "http:", "www.", "# h", "\n"):
-        assert not _unescaped(shown, raw), raw
-    assert len(plain("x" * 500)) == 80
-
-
-def _unescaped(text, part):
-    at = text.find(part)
-    return at >= 0 and (at == 0 or text[at - 1] != "\\")
-
-
-def test_the_question_says_what_why_and_what_else():
-    seen = observation(
-        2, application(stage(tasks=400, complete=40), limit_s=200.0, name=f"sort {HOSTILE}")
-    )
-    made = decide(seen, SETTINGS)
-    subject, body = question(made)
-    assert subject == f"test: 2 -> {made.target} workers"
-    rows = [line for line in body.splitlines() if line.startswith("|")]
-    assert len(rows) == 2 + 10
-    assert rows[3].endswith("| present |")
-    assert rows[1 + made.target].endswith("| asked for |")
-    assert "<img" not in body.replace("\\<", "")
-    assert "\n#" not in body
-
-
-def test_a_question_names_no_limit_of_a_stream():
-    stream = replace(application(stage(tasks=60, complete=4), name="stream"), endless=True)
-    batch = application(stage(tasks=60, complete=4), name="batch", limit_s=200.0)
-    _, body = question(decide(observation(2, stream, batch), SETTINGS))
-    assert "**stream** ran for 30 s; it has no limit; it gets" in body
-    assert "**batch** ran for 30 s of 200 s" in body
-
-
-def test_a_question_about_many_applications_stays_short():
-    many = [application(stage(tasks=40, complete=4), name=f"job {n}") for n in range(200)]
-    _, body = question(decide(observation(4, *many), SETTINGS))
-    assert len(body) < 9000
-    assert body.endswith("More applications run.")

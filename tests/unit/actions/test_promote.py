@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 from sqlalchemy.exc import OperationalError
 
 from kitwai.actions.promote import Change, change_champion, promotion, return_to_former
 from kitwai.cli.main import main
-from kitwai.errors import PromotionError, StoreError
-from kitwai.operators.promote import ChangeChampionOperator
-from kitwai.operators.training import CHAMPION
+from kitwai.errors import PromotionError
 from kitwai.registry.versions import champion, promote
 from kitwai.store.store import Store
 from kitwai.store.training import TrainingStore
@@ -87,48 +83,6 @@ def test_a_change_done_again_is_recorded_only(root, store, broken):
     assert change_champion(root, back, lambda: store.engine) is None
     assert champion(root) == "v2"
     assert told(store) == [("v2", "v3", "rolled back", "By hand, instead of v3.")]
-
-
-class KeptState(dict):
-    """What Airflow keeps of a task from one try to the next."""
-
-    set = dict.__setitem__
-
-    def delete(self, key):
-        self.pop(key, None)
-
-
-@pytest.fixture
-def context():
-    return {
-        "dag_run": SimpleNamespace(dag_id="kitwai_models", run_id="one"),
-        "task_state_store": KeptState(),
-        "outlet_events": {CHAMPION: SimpleNamespace(extra=None)},
-    }
-
-
-def test_a_retry_of_the_operator_does_not_roll_back_a_second_time(root, store, context, broken):
-    operator = ChangeChampionOperator(task_id="change", action="rollback")
-    with pytest.raises(StoreError, match="the store has no record"):
-        operator.work(context)
-    assert champion(root) == "v2"
-    broken()
-    assert operator.work(context) == {"version": "v2", "before": "v3"}
-    assert champion(root) == "v2"
-    assert [one[:3] for one in told(store)] == [("v2", "v3", "rolled back")]
-    (verdict,) = TrainingStore(store.engine).verdicts("kitwai_models/one")
-    assert verdict.version == "v2"
-    # The task cleared by a person is another rollback.
-    assert operator.work(context) == {"version": "v1", "before": "v2"}
-
-
-def test_a_retry_of_a_promotion_tells_the_champion_before(root, store, context, broken):
-    operator = ChangeChampionOperator(task_id="change", action="promote", version="v1")
-    with pytest.raises(StoreError):
-        operator.work(context)
-    broken()
-    operator.work(context)
-    assert [one[:3] for one in told(store)] == [("v1", "v3", "promoted")]
 
 
 def test_the_command_puts_its_changes_on_record(root, store, capsys):

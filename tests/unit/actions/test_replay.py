@@ -25,13 +25,11 @@ from kitwai.sim.baselines.recorded import RecordedBaseline
 from kitwai.sim.library import Library
 from kitwai.sim.past_runs import history_of
 from kitwai.store import recorded
-from kitwai.store.recorded import interval_of
 from kitwai.store.store import Store
-from kitwai.store.training import Run, TrainingStore
+from kitwai.store.training import TrainingStore
 from recorded_day import (
     CLUSTER,
     MOST,
-    SETTINGS,
     START,
     profile,
     record_day,
@@ -251,15 +249,6 @@ def test_what_cannot_be_is_one_sentence(day, other, error, words):
         again(day, **other)
 
 
-def test_too_long_an_interval_is_refused(tmp_path):
-    store = Store(f"sqlite:///{tmp_path / 'kitwai.db'}")
-    for at in (0.0, 11 * 86400.0):
-        seen = observation(1, at=at)
-        store.add_decision(decide(seen, settings()), store.add_observation(seen), settings())
-    with pytest.raises(InvalidInputError, match="At most 10 days"):
-        interval_of(TrainingStore(store.engine), "test", 0.0, 1e9)
-
-
 def test_too_many_decisions_are_refused_before_they_are_read(day, monkeypatch):
     monkeypatch.setattr(recorded, "MOST_STEPS", day.steps)
     assert again(day, policy="always-N").comparison.decisions == day.steps
@@ -354,20 +343,6 @@ def test_the_command_says_what_is_wrong_in_one_line(configured, capsys, argument
     error = capsys.readouterr().err.strip()
     assert words in error
     assert "\n" not in error
-
-
-def test_an_endless_application_is_not_played(tmp_path):
-    store = Store(f"sqlite:///{tmp_path / 'kitwai.db'}")
-    stream = dataclasses.replace(
-        application(stage(tasks=100, complete=40), elapsed_s=10.0), endless=True
-    )
-    seen = observation(2, stream)
-    store.add_decision(decide(seen, SETTINGS), store.add_observation(seen), SETTINGS)
-    ended = Run(profile("sort", 1.0, stream.id), seen.at - 10.0, seen.at + 50.0)
-    TrainingStore(store.engine).add_run("log", "1", ended)
-    interval = interval_of(TrainingStore(store.engine), "test", 0.0, 2000.0)
-    assert interval.ran == ()
-    assert "no end and no limit" in interval.unknown[0]
 
 
 def test_another_file_of_past_runs_than_the_recorded_is_said(tmp_path):

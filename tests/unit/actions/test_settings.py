@@ -15,12 +15,10 @@ from kitwai.config.connection import cluster_config
 from kitwai.core.decide.cluster import decide
 from kitwai.core.decide.guardrails import guard_cluster
 from kitwai.core.records.decision import Mode, Pause, Pin
-from kitwai.core.records.observation import Part, Past
+from kitwai.core.records.observation import Past
 from kitwai.core.records.overrides import Control, check_control
 from kitwai.errors import InvalidInputError
 from kitwai.metrics.prometheus_text import prometheus_text
-from kitwai.operators.decide import DecideOperator
-from kitwai.operators.scale import ScaleOperator
 from kitwai.store.controls import ControlStore
 from kitwai.store.store import Store
 
@@ -194,13 +192,6 @@ def test_a_limit_in_danger_is_above_the_flap_budget():
     assert decide(calm, settings(flap_budget=10)).target == 6
 
 
-def test_the_flap_budget_of_a_connection():
-    assert Hook({"max_workers": 5}).config.settings.flap_budget == 60
-    assert Hook({"flap_budget": 7}).config.settings.flap_budget == 7
-    with pytest.raises(InvalidInputError, match="flap_budget"):
-        Hook({"flap_budget": 0})
-
-
 def test_prometheus_shows_what_was_set_and_the_flap_budget(store):
     seen = observation(2, past=Past(changes_1h=3))
     of = settings(flap_budget=10, pause=Pause(2000.0, "ada"), pin=Pin(4, 3000.0, "ada"))
@@ -214,63 +205,3 @@ def test_prometheus_shows_what_was_set_and_the_flap_budget(store):
     text = prometheus_text(store, ["test"])
     assert "kitwai_pause" not in text
     assert "kitwai_pin" not in text
-
-
-# --- the operators
-
-
-def step_of(store, hook, seen):
-    """Decide and scale on a look at the cluster, as the two tasks do."""
-    observation_id = store.add_observation(seen)
-    decide_task = DecideOperator(
-        task_id="decide", cluster="test", observation={"observation_id": observation_id}
-    )
-    return decide_task.step(hook)
-
-
-def scale(decided, hook):
-    return ScaleOperator(task_id="scale", cluster="test", decision=decided).step(hook)
-
-
-def test_the_settings_are_kept_with_the_decision(store):
-    now = time.time()
-    set_(store, "pin", 3, now + 600, at=now - 60)
-    set_(store, "pause", "on", now + 600, at=now - 60)
-    decided = step_of(store, Hook(LOCAL), observation(2, at=now))
-    kept = store.decision(decided["decision_id"])
-    assert (kept.settings.pin.target, kept.decision.target) == (3, 3)
-    assert kept.settings.pause.by == "ada"
-    assert kept.decision.decided_at >= now
-    assert scale(decided, Hook(LOCAL)) == {"done": "nothing", "why": "ada paused the cluster"}
-
-
-@pytest.mark.parametrize("name", ["pause", "mode", "pin", "max_workers", "limit"])
-def test_what_is_set_between_decide_and_scale_holds_already(store, name):
-    now = time.time()
-    decided = step_of(store, Hook(LOCAL), observation(9, at=now - 1))
-    value = {"pause": "on", "mode": "suggest", "pin": 3, "max_workers": 2, "limit": "1h"}[name]
-    set_(store, name, value, now + 600, at=time.time())
-    outcome = scale(decided, Hook(LOCAL))
-    assert outcome["done"] == "nothing"
-    assert outcome["why"] == f"ada set {name} just now, which the next step heeds"
-
-
-def test_a_step_without_the_master_touches_nothing(store):
-    blind = observation(2, at=time.time(), workers=None, parts=(Part("master", error="Gone."),))
-    outcome = scale(step_of(store, Hook(LOCAL), blind), Hook(LOCAL))
-    assert outcome == {"done": "nothing", "why": "no target is known"}
-
-
-def test_what_is_told_goes_with_the_decision(store):
-    late = application(stage(tasks=4000, complete=40), limit_s=40.0)
-    seen = observation(2, late, at=time.time())
-    (told,) = step_of(store, Hook(LOCAL), seen)["notices"]
-    assert (told["event"], told["state"], told["subject"]) == (
-        "limit in danger", "begins", "app-job",
-    )  # fmt: skip
-    assert "notices" not in step_of(store, Hook(LOCAL), seen)
-    lost = replace(seen, pool=None, parts=(Part("pool", error="No engine."),))
-    (pool,) = step_of(store, Hook(LOCAL), lost)["notices"]
-    assert (pool["event"], pool["state"]) == ("pool failing", "begins")
-    (back,) = step_of(store, Hook(LOCAL), seen)["notices"]  # the limit was in danger all along
-    assert (back["event"], back["state"]) == ("pool failing", "over")

@@ -10,8 +10,6 @@ from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from builders import observation
 from kitwai.config.connection import cluster_config
-from kitwai.config.options import clusters_per_task
-from kitwai.errors import InvalidInputError
 from kitwai.operators import steps
 from kitwai.operators.steps import STEPS, StepsOperator
 from kitwai.store.store import Store
@@ -74,10 +72,3 @@ def test_a_run_for_some_takes_those_alone(store):
     assert set(returned) == {"c"}
     with pytest.raises(AirflowSkipException, match="This run is for d only"):
         run("a", clusters=["d"])
-
-
-@pytest.mark.parametrize("count", ["0", "101", "-1", "many", "2.5"])
-def test_a_count_that_cannot_be_is_named(monkeypatch, count):
-    monkeypatch.setenv("AIRFLOW__KITWAI__CLUSTERS_PER_TASK", count)
-    with pytest.raises(InvalidInputError, match="clusters_per_task must be a number from 1 to 100"):
-        clusters_per_task()

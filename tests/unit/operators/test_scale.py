@@ -1,0 +1,102 @@
+"""The tasks that decide and scale: what is set holds, and what is told."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from builders import application, observation, stage
+from kitwai.config.connection import cluster_config
+from kitwai.core.records.observation import Part
+from kitwai.core.records.overrides import Control
+from kitwai.operators.decide import DecideOperator
+from kitwai.operators.scale import ScaleOperator
+from kitwai.store.controls import ControlStore
+from kitwai.store.store import Store
+
+NOW = 1000.0
+
+
+class Hook:
+    """A cluster's connection, and what a run asks for; it has no cluster to look at."""
+
+    conn_id = "test"
+    history = None
+    history_sha256 = None
+
+    def __init__(self, extra, **asked):
+        self.asked = frozenset(asked)
+        self.config = cluster_config("test", host="h", port=None, schema=None, extra=extra, **asked)
+
+
+LOCAL = {"pool": "local", "mode": "auto"}
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    url = f"sqlite:///{tmp_path / 's.db'}"
+    monkeypatch.setenv("AIRFLOW__KITWAI__STORE", url)
+    return Store(url)
+
+
+def set_(store, name, value, until=None, at=NOW):
+    ControlStore(store.engine).add("test", Control(name, value, at, "ada", until))
+
+
+def step_of(store, hook, seen):
+    """Decide and scale on a look at the cluster, as the two tasks do."""
+    observation_id = store.add_observation(seen)
+    decide_task = DecideOperator(
+        task_id="decide", cluster="test", observation={"observation_id": observation_id}
+    )
+    return decide_task.step(hook)
+
+
+def scale(decided, hook):
+    return ScaleOperator(task_id="scale", cluster="test", decision=decided).step(hook)
+
+
+def test_the_settings_are_kept_with_the_decision(store):
+    now = time.time()
+    set_(store, "pin", 3, now + 600, at=now - 60)
+    set_(store, "pause", "on", now + 600, at=now - 60)
+    decided = step_of(store, Hook(LOCAL), observation(2, at=now))
+    kept = store.decision(decided["decision_id"])
+    assert (kept.settings.pin.target, kept.decision.target) == (3, 3)
+    assert kept.settings.pause.by == "ada"
+    assert kept.decision.decided_at >= now
+    assert scale(decided, Hook(LOCAL)) == {"done": "nothing", "why": "ada paused the cluster"}
+
+
+@pytest.mark.parametrize("name", ["pause", "mode", "pin", "max_workers", "limit"])
+def test_what_is_set_between_decide_and_scale_holds_already(store, name):
+    now = time.time()
+    decided = step_of(store, Hook(LOCAL), observation(9, at=now - 1))
+    value = {"pause": "on", "mode": "suggest", "pin": 3, "max_workers": 2, "limit": "1h"}[name]
+    set_(store, name, value, now + 600, at=time.time())
+    outcome = scale(decided, Hook(LOCAL))
+    assert outcome["done"] == "nothing"
+    assert outcome["why"] == f"ada set {name} just now, which the next step heeds"
+
+
+def test_a_step_without_the_master_touches_nothing(store):
+    blind = observation(2, at=time.time(), workers=None, parts=(Part("master", error="Gone."),))
+    outcome = scale(step_of(store, Hook(LOCAL), blind), Hook(LOCAL))
+    assert outcome == {"done": "nothing", "why": "no target is known"}
+
+
+def test_what_is_told_goes_with_the_decision(store):
+    late = application(stage(tasks=4000, complete=40), limit_s=40.0)
+    seen = observation(2, late, at=time.time())
+    (told,) = step_of(store, Hook(LOCAL), seen)["notices"]
+    assert (told["event"], told["state"], told["subject"]) == (
+        "limit in danger", "begins", "app-job",
+    )  # fmt: skip
+    assert "notices" not in step_of(store, Hook(LOCAL), seen)
+    lost = replace(seen, pool=None, parts=(Part("pool", error="No engine."),))
+    (pool,) = step_of(store, Hook(LOCAL), lost)["notices"]
+    assert (pool["event"], pool["state"]) == ("pool failing", "begins")
+    (back,) = step_of(store, Hook(LOCAL), seen)["notices"]  # the limit was in danger all along
+    assert (back["event"], back["state"]) == ("pool failing", "over")
