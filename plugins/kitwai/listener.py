@@ -7,6 +7,8 @@ ends tasks that wait for an answer to a question that a step has closed.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,8 @@ from airflow.listeners import hookimpl
 
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
+
+    from kitwai.store.store import Store
 
 _DAGS = ("kitwai_train", "kitwai_models")
 _MARK = "Kitwai: "
@@ -43,14 +47,8 @@ def _set_note(dag_run: DagRun) -> None:
     """Unless a person has written one."""
     if dag_run.dag_id not in _DAGS or not (dag_run.note or _MARK).startswith(_MARK):
         return
-    from kitwai.config.options import store_url
-    from kitwai.store.store import Store
-
-    store = Store(store_url())
-    try:
+    with _store() as store:
         verdicts = store.training.verdicts(f"{dag_run.dag_id}/{dag_run.run_id}")
-    finally:
-        store.engine.dispose()
     if verdicts:
         newest = verdicts[-1]
         dag_run.note = f"{_MARK}{newest.version} {newest.verdict}. {newest.reason}"[:_MOST]
@@ -106,12 +104,18 @@ def _end_waiting(dag_run: DagRun) -> None:
 
 
 def _closed_questions(run_ids: list[str]) -> list[str]:
+    with _store() as store:
+        asked = [(run_id, store.approvals.of_run(run_id)) for run_id in run_ids]
+    return [run_id for run_id, approval in asked if approval is not None and approval.answer]
+
+
+@contextmanager
+def _store() -> Iterator[Store]:
     from kitwai.config.options import store_url
     from kitwai.store.store import Store
 
     store = Store(store_url())
     try:
-        asked = [(run_id, store.approvals.of_run(run_id)) for run_id in run_ids]
+        yield store
     finally:
         store.engine.dispose()
-    return [run_id for run_id, approval in asked if approval is not None and approval.answer]

@@ -15,8 +15,8 @@ from pydantic_core import PydanticCustomError
 
 from kitwai.config.fields import Fields, Time, TimeOrZero, first_fault
 from kitwai.config.kinds import METRIC_SOURCES, POOLS, Kind
-from kitwai.config.metrics.source import MetricsConfig, SourceSettings
-from kitwai.config.pools.pool import PoolConfig, PoolSettings
+from kitwai.config.metrics import MetricsConfig, SourceSettings
+from kitwai.config.pools import PoolConfig, PoolSettings
 from kitwai.core.records.constraint import Constraint, parse_duration
 from kitwai.core.records.decision import ClusterSettings, Mode
 from kitwai.errors import InvalidInputError

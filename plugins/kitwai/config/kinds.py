@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Generic, NamedTuple, TypeVar
 
+from kitwai.config.metrics import SourceSettings
 from kitwai.config.metrics.ganglia import GangliaSettings
 from kitwai.config.metrics.prometheus import PrometheusSettings
-from kitwai.config.metrics.source import SourceSettings
+from kitwai.config.pools import PoolSettings
 from kitwai.config.pools.docker import DockerSettings
 from kitwai.config.pools.local import LocalSettings
-from kitwai.config.pools.pool import PoolSettings
 from kitwai.config.pools.swarm import SwarmSettings
 
 Settings = TypeVar("Settings", covariant=True)

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kitwai.config.pools.pool import PoolConfig
+    from kitwai.config.pools import PoolConfig
     from kitwai.pools.base import WorkerPool
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kitwai.config.pools.pool import PoolConfig
+from kitwai.config.pools import PoolConfig
 from kitwai.core.records.observation import PoolWorker
 from kitwai.errors import PoolError
 from kitwai.pools.base import Each, untold

@@ -23,7 +23,7 @@ class Operation:
     """A scaling under way: the lease on its cluster, and its row in the store.
 
     ``done``: what it has done so far; `kitwai.pools.reach.reach` fills it. ``outcome``: how it
-    ended, set by its owner; None while it is under way, and where nobody says how it ended.
+    ended, set by its owner; None while it is under way, and where it breaks off.
     """
 
     engine: Engine
@@ -49,25 +49,18 @@ class Operation:
             row.started, row.removed = len(self.done.started), len(self.done.drained)
         self.renew()
 
-    def break_off(self, error: BaseException) -> None:
-        """Take what is done by now as the outcome, with the reason ``error``."""
-        self._end(f"It broke off: {str(error) or type(error).__name__}")
-
-    def close(self) -> None:
-        """Write the end and the outcome into the operation's row."""
-        outcome = self.outcome or self._end()
+    def close(self, *waiting: str) -> None:
+        """Write the end into the operation's row: ``outcome``, or where there is none what was done
+        by now and what it is ``waiting`` for.
+        """
+        outcome = self.outcome or self.done.outcome(
+            self.target, settled=False, waiting=waiting, seconds=self.clock() - self.begun_at
+        )
         with Session(self.engine) as session, session.begin():
             row = session.get_one(ScalingRow, self.id)
             row.ended_at = self.clock()
             row.started, row.removed = len(outcome.started), len(outcome.drained)
             row.body = dataclasses.asdict(outcome)
-
-    def _end(self, *waiting: str) -> ScalingOutcome:
-        seconds = self.clock() - self.begun_at
-        self.outcome = self.done.outcome(
-            self.target, settled=False, waiting=waiting, seconds=seconds
-        )
-        return self.outcome
 
 
 class ScalingStore:
@@ -96,12 +89,7 @@ class ScalingStore:
         with StoreLease(self.engine, cluster, clock=clock) as lease:
             begun_at = clock()
             row = ScalingRow(
-                decision_id=decision_id,
-                cluster=cluster,
-                started_at=begun_at,
-                target=target,
-                started=0,
-                removed=0,
+                decision_id=decision_id, cluster=cluster, started_at=begun_at, target=target
             )
             row_id = add_row(self.engine, row)
             operation = Operation(self.engine, row_id, target, lease, clock, begun_at)
@@ -109,10 +97,9 @@ class ScalingStore:
                 yield operation
             except BaseException as error:
                 # A task that Airflow ends at its deadline raises no `Exception`.
-                operation.break_off(error)
+                operation.close(f"It broke off: {str(error) or type(error).__name__}")
                 raise
-            finally:
-                operation.close()
+            operation.close()
 
     def scalings(self, cluster: str, since: float = 0.0) -> list[ScalingRow]:
         """The operations on ``cluster`` from the moment ``since``, oldest first."""

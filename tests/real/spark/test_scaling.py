@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from kitwai.core.records.observation import Past, PoolWorker
+from kitwai.core.records.scaling import ScalingProgress
 from kitwai.errors import InvalidInputError, LeaseError
 from kitwai.observe.look import observe
 from kitwai.pools import processes
@@ -272,6 +273,8 @@ def _scaler(store: str, master, pool: LocalWorkerPool, target: int) -> list[str]
 
 def test_a_lost_lease_ends_the_call_before_it_acts(pool, look):
     class LostLease:
+        done = ScalingProgress()
+
         def renew(self) -> None:
             raise LeaseError("The lease was lost.")
 

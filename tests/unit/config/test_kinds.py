@@ -8,9 +8,9 @@ import pytest
 
 from kitwai.config.connection import FIELD_NAMES, cluster_config
 from kitwai.config.kinds import METRIC_SOURCES, POOLS
+from kitwai.config.metrics import MetricsConfig, SourceSettings
 from kitwai.config.metrics.ganglia import GangliaSettings
 from kitwai.config.metrics.prometheus import PrometheusSettings
-from kitwai.config.metrics.source import MetricsConfig, SourceSettings
 from kitwai.observe.metrics import make_source
 from kitwai.pools import make_pool
 from kitwai.pools.docker.docker_pool import DockerWorkerPool

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from kitwai.config.metrics.source import SourceSettings
+from kitwai.config.metrics import SourceSettings
 from kitwai.errors import InvalidInputError
 
 _ADDRESS = re.compile(r"[^\s/@]+:\d{1,5}")

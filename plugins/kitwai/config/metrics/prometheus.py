@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from kitwai.config.fields import TimeOrZero
-from kitwai.config.metrics.source import SourceSettings
+from kitwai.config.metrics import SourceSettings
 from kitwai.errors import InvalidInputError
 
 _MATCHERS = re.compile(r'\w+(=|!=|=~|!~)"[^"{}]*"(,\w+(=|!=|=~|!~)"[^"{}]*")*')

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
-from kitwai.config.pools.pool import PoolSettings
+from kitwai.config.pools import PoolSettings
 from kitwai.errors import InvalidInputError
 
 

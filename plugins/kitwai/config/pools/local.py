@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kitwai.config.options import airflow_home
-from kitwai.config.pools.pool import PoolSettings
+from kitwai.config.pools import PoolSettings
 
 
 class LocalSettings(PoolSettings):

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kitwai.config.metrics.source import MetricsConfig
+    from kitwai.config.metrics import MetricsConfig
     from kitwai.observe.metrics.source import MetricSource
 
 

@@ -16,8 +16,8 @@ from functools import partial
 # It streams, and each declaration can be refused. defusedxml does the same with this parser.
 from xml.parsers import expat
 
+from kitwai.config.metrics import MetricsConfig
 from kitwai.config.metrics.ganglia import GangliaSettings
-from kitwai.config.metrics.source import MetricsConfig
 from kitwai.core.records.observation import HostMetrics
 from kitwai.errors import SourceError
 from kitwai.observe.metrics.source import MetricSource, Node

@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from kitwai.config.metrics.source import MetricsConfig
+from kitwai.config.metrics import MetricsConfig
 from kitwai.core.records.observation import HostMetrics
 from kitwai.errors import SourceError
 from kitwai.observe.metrics.source import MetricSource, Node

@@ -15,8 +15,8 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel, FailFast, TypeAdapter
 
+from kitwai.config.metrics import MetricsConfig
 from kitwai.config.metrics.prometheus import PrometheusSettings
-from kitwai.config.metrics.source import MetricsConfig
 from kitwai.core.records.observation import HostMetrics
 from kitwai.errors import SourceError
 from kitwai.observe.http import Answer, decode, get, open_client

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kitwai.config.metrics.source import MetricsConfig
+from kitwai.config.metrics import MetricsConfig
 from kitwai.core.records.observation import (
     Application,
     HostMetrics,

@@ -12,8 +12,8 @@ import signal
 import time
 from typing import Any
 
+from kitwai.config.pools import PoolConfig
 from kitwai.config.pools.docker import DockerSettings
-from kitwai.config.pools.pool import PoolConfig
 from kitwai.core.records.observation import PoolWorker
 from kitwai.errors import PoolError
 from kitwai.pools.base import Each, untold

@@ -21,8 +21,8 @@ from pathlib import Path
 
 import psutil
 
+from kitwai.config.pools import PoolConfig
 from kitwai.config.pools.local import LocalSettings
-from kitwai.config.pools.pool import PoolConfig
 from kitwai.core.records.observation import PoolWorker
 from kitwai.errors import PoolError
 from kitwai.pools import processes

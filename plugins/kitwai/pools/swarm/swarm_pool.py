@@ -25,8 +25,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from kitwai.config.pools import PoolConfig
 from kitwai.config.pools.docker import ContainerConfig
-from kitwai.config.pools.pool import PoolConfig
 from kitwai.config.pools.swarm import SwarmSettings
 from kitwai.core.records.observation import PoolWorker
 from kitwai.errors import PoolError

@@ -1,10 +1,10 @@
-"""Where a connection measures."""
+"""Where a connection measures: the settings of Prometheus, and of sources without any."""
 
 from __future__ import annotations
 
 from kitwai.config.connection import cluster_config
+from kitwai.config.metrics import MetricsConfig, SourceSettings
 from kitwai.config.metrics.prometheus import PrometheusSettings
-from kitwai.config.metrics.source import MetricsConfig, SourceSettings
 
 
 def config(extra=None, **asked):
