@@ -68,7 +68,7 @@ def test_a_run_may_ask_for_other_limits():
         ({"miss_probability": 0.0}, {}, "miss probability must lie between 0 and 1"),
         ({"miss_probability": "rarely"}, {}, "'miss_probability'"),
         ({"drain": "-3s"}, {}, "'drain'"),
-        ({"pool": "kubernetes"}, {}, "'pool'"),
+        ({"pool": "no-such-pool"}, {}, "'pool'"),
         ({"master": "local[2]"}, {}, "spark://host:7077"),
         ({"container_cpus": 0}, {}, "'container_cpus'"),
         ({"container_memory_mb": 1919}, {}, "at least 1920 where worker_memory_mb is 1024"),
@@ -85,7 +85,7 @@ def test_wrong_settings_are_one_clear_sentence(extra, asked, words):
 @pytest.mark.parametrize(
     ("extra", "words"),
     [
-        ({"metrics": "collectd"}, "extra field 'metrics'"),
+        ({"metrics": "no-such-source"}, "extra field 'metrics'"),
         ({"metrics": "ganglia"}, "host:port"),
         ({"metrics": "ganglia", "metrics_address": "http://g"}, "host:port"),
         ({"metrics": "prometheus", "metrics_address": "p:9090"}, "http://host:port"),
