@@ -69,7 +69,7 @@ def change_champion(
     who = "" if by is None else f", by {by}"
     try:
         opened = engine()
-        shadows = [one.sentence() for one in all_figures(opened, version)]
+        shadows = [figures.sentence() for figures in all_figures(opened, version)]
         reason = " ".join([f"By hand, instead of {before}{who}.", *shadows])
         TrainingStore(opened).add_verdict(version, before, change.verdict, reason, run_id=run_id)
     except (StoreError, SQLAlchemyError) as error:

@@ -19,7 +19,7 @@ def question(decision: Decision) -> tuple[str, str]:
     """Headline and body."""
     subject = f"{decision.cluster}: {decision.present} -> {decision.target} workers"
     parts = [plain(decision.reason, 2000)]
-    parts += [_what_if(one, decision) for one in decision.applications]
+    parts += [_what_if(made, decision) for made in decision.applications]
     body = ""
     for part in parts:
         if len(body) + len(part) > _MOST:
@@ -39,7 +39,7 @@ def plain(text: str, most: int = _MOST_NAME) -> str:
 
 
 def _printable(text: str, most: int) -> str:
-    shown = "".join(one if one.isprintable() else " " for one in text)
+    shown = "".join(letter if letter.isprintable() else " " for letter in text)
     return shown if len(shown) <= most else shown[: most - 3] + "..."
 
 

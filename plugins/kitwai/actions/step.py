@@ -284,5 +284,6 @@ def _notices(
     looked = store.observation(earlier[0].observation_id) if earlier else None
     if earlier and earlier[0].decision.held:
         earlier = store.newest_decisions(decision.cluster, _LOOK_BACK, before=decision_id)
-    found = of_decision(decision, observation, [one.decision for one in earlier], looked)
-    return [{**dataclasses.asdict(one), "text": one.text[:300]} for one in found[:_MOST_NOTICES]]
+    before = [stored.decision for stored in earlier]
+    notices = of_decision(decision, observation, before, looked)[:_MOST_NOTICES]
+    return [{**dataclasses.asdict(notice), "text": notice.text[:300]} for notice in notices]

@@ -61,8 +61,8 @@ class AskOperator(ApprovalOperator):
             }
         )
         text = f"{self.subject}. Answer at {self.generate_link_to_ui_from_context(context=context)}"
-        told = Notice(APPROVAL, ONCE, approval.cluster, str(approval.id), text, now)
-        send([told], context)
+        notice = Notice(APPROVAL, ONCE, approval.cluster, str(approval.id), text, now)
+        send([notice], context)
         self.response_timeout = timedelta(seconds=max(1.0, approval.expires_at - time.time()))
         return super().execute(context)
 
@@ -130,8 +130,8 @@ class ScaleApprovedOperator(ClusterOperator):
             raise AirflowSkipException(f"Nothing is touched: it was {approval.answer}.")
         asked = store.decision(approval.decision_id).decision
         settings = settings_in_force(hook, store, now)
-        recent = (one.decision for one in store.newest_decisions(self.cluster, 10))
-        fresh = (one for one in recent if not one.held and now - one.at <= 2 * settings.stale_s)
+        recent = (stored.decision for stored in store.newest_decisions(self.cluster, 10))
+        fresh = (made for made in recent if not made.held and now - made.at <= 2 * settings.stale_s)
         target, why = approved_target(asked, next(fresh, None), settings)
         if target is None:
             approvals.supersede(approval.id)

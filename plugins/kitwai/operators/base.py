@@ -59,17 +59,17 @@ class ClusterOperator(BaseOperator):
 
 
 def wanted(clusters: Sequence[str], params: dict[str, Any]) -> list[str]:
-    """Those of ``clusters`` that this run is for.
+    """The part of ``clusters`` that this run is for.
 
-    :raises AirflowSkipException: there is none.
+    :raises AirflowSkipException: it is for none of them.
     """
     asked = params.get("clusters")
-    found = [cluster for cluster in clusters if asked is None or cluster in asked]
-    if not found:
+    chosen = [cluster for cluster in clusters if asked is None or cluster in asked]
+    if not chosen:
         raise AirflowSkipException(
             f"This run is for {', '.join(asked or ()) or 'no cluster'} only."
         )
-    return found
+    return chosen
 
 
 def hook_of(cluster: str, params: dict[str, Any]) -> SparkClusterHook:

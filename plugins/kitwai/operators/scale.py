@@ -115,7 +115,7 @@ def decided_notices(decision: dict[str, Any] | None) -> list[Notice]:
     """What people are to be told of a decision, as it came with it."""
     from kitwai.core.decide.notices import Notice
 
-    return [Notice(**one) for one in (decision or {}).get("notices", [])]
+    return [Notice(**notice) for notice in (decision or {}).get("notices", [])]
 
 
 def step_event(
@@ -127,7 +127,7 @@ def step_event(
 
 def noticed(notices: Sequence[Notice]) -> dict[str, Any]:
     """Notices for the extra of an event; nothing where there are none."""
-    return {"notices": [dataclasses.asdict(one) for one in notices]} if notices else {}
+    return {"notices": [dataclasses.asdict(notice) for notice in notices]} if notices else {}
 
 
 def asking(outcome: dict[str, Any]) -> DagRunTriggerException:

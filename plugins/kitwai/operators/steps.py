@@ -116,7 +116,7 @@ class _Batch:
         decision = decide_cluster(self.store, hook, seen["observation_id"], log, self.champion)
         notices = decided_notices(decision)
         try:
-            outcome, told = carry_out(
+            outcome, scaling_notices = carry_out(
                 self.store,
                 hook,
                 decision["decision_id"],
@@ -124,7 +124,7 @@ class _Batch:
                 wait_s=self.wait_s,
                 log=log,
             )
-            notices += told
+            notices += scaling_notices
         finally:
             if notices:
                 from kitwai.notifiers.send import send

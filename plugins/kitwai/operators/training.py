@@ -223,7 +223,8 @@ class PromoteOperator(TrainingOperator):
         else:
             verdict = "kept" if version == champion else "refused"
         store = self.store()
-        reason = " ".join([reason, *(one.sentence() for one in all_figures(store.engine, version))])
+        shadows = [figures.sentence() for figures in all_figures(store.engine, version)]
+        reason = " ".join([reason, *shadows])
         store.add_verdict(
             version, champion, verdict, reason, run_id=run_id_of(context), body=judged
         )
