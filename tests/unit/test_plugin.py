@@ -74,6 +74,7 @@ def test_loading_it_costs_no_imports():
     assert done.stdout.strip().splitlines()[-1] == "[]", done.stderr
 
 
+@pytest.mark.slow
 def test_one_line_in_the_plugins_folder_brings_the_installed_plugin(repository, tmp_path):
     """As docs/connect.md has it."""
     install = (repository / "docs" / "connect.md").read_text()

@@ -51,7 +51,7 @@ def again(day, *, since=START, until=None, **other) -> Replay:
 # The same policy
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_the_same_checkpoint_decides_the_same(tmp_path, seed):
     day = record_day(tmp_path, seed, scale=0.5)
     found = again(day, checkpoint=day.version)
@@ -125,9 +125,11 @@ QUICK = [name for name in NAMES if name not in ("lookahead", "lookahead-true", "
 @pytest.mark.parametrize("name", QUICK)
 def test_every_baseline_can_decide_again(day, name):
     margin = ("linear", "ernest", "interpolation", "remaining-work")
-    found = again(day, policy=f"{name}@0.80" if name in margin else name)
+    ends = sorted(run.ended_at for run in day.ran)
+    policy = f"{name}@0.80" if name in margin else name
+    found = again(day, until=ends[1] + 1.0, policy=policy)
     assert all(1 <= target <= MOST for target in found.replayed_target)
-    assert found.replayed.limits == 7
+    assert found.replayed.limits == 2
 
 
 def test_applications_that_a_baseline_cannot_judge_ask_for_nobody_new():

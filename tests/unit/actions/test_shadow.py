@@ -101,6 +101,7 @@ def test_none_is_begun_when_those_before_took_too_long(store, root, monkeypatch)
     assert step(store, root, "v2") == ["The shadow v2 was left out: those before it took too long."]
 
 
+@pytest.mark.slow
 def test_figures_are_of_both_sides(tmp_path):
     day = record_day(tmp_path)
     save_checkpoint(day.root, "wild-1", [run.profile for run in past()], scale=1.0)
@@ -189,6 +190,8 @@ def decided_by_the_operator(store):
 
 
 def test_the_decide_operator_lets_them_decide(configured, monkeypatch):
+    # The reason tells the observation's age in seconds.
+    monkeypatch.setattr("kitwai.actions.step.time", SimpleNamespace(time=lambda: SEEN.at + 1e6))
     alone = decided_by_the_operator(configured)
     assert ShadowStore(configured.engine).challengers() == []
     monkeypatch.setenv("AIRFLOW__KITWAI__SHADOW", "v2, nowhere")

@@ -90,7 +90,15 @@ def test_train_needs_a_second_family_to_judge_on(tmp_path, capsys):
     assert "at least two are needed" in capsys.readouterr().err
 
 
-def test_train_on_profiles_gives_a_version_that_knows_their_runs(tmp_path, capsys):
+@pytest.fixture
+def few_profiles(monkeypatch):
+    """Training and judging on applications enough to run, too few to learn from."""
+    monkeypatch.setattr("kitwai.cli.train._TRAIN_PROFILES", 20)
+    monkeypatch.setattr("kitwai.cli.train._JUDGE_PROFILES", 8)
+
+
+@pytest.mark.slow
+def test_train_on_profiles_gives_a_version_that_knows_their_runs(tmp_path, capsys, few_profiles):
     from kitwai.registry.versions import load_runs
     from kitwai.sim.synthetic import synthetic_profiles
 
@@ -106,13 +114,7 @@ def test_train_on_profiles_gives_a_version_that_knows_their_runs(tmp_path, capsy
     assert set(known) == {one.family for one in profiles}
 
 
-@pytest.fixture
-def few_profiles(monkeypatch):
-    """Training and judging on applications enough to run, too few to learn from."""
-    monkeypatch.setattr("kitwai.cli.train._TRAIN_PROFILES", 20)
-    monkeypatch.setattr("kitwai.cli.train._JUDGE_PROFILES", 8)
-
-
+@pytest.mark.slow
 def test_train_saves_a_version_that_verifies_and_can_be_promoted(tmp_path, capsys, few_profiles):
     from kitwai.core.policy.state import GLOBAL_FEATURES, TARGET_FEATURES, TARGETS
     from kitwai.registry.versions import load_policy, verify, versions
@@ -150,6 +152,7 @@ def test_train_saves_a_version_that_verifies_and_can_be_promoted(tmp_path, capsy
     assert np.abs(policy.correct(global_, of_target, everywhere) - theirs).max() < 1e-5
 
 
+@pytest.mark.slow
 def test_train_saves_the_last_good_state_of_a_training_that_fails(
     tmp_path, capsys, few_profiles, monkeypatch
 ):

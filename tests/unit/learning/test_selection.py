@@ -49,6 +49,7 @@ def worse(library):
     return select(library, wasteful(), seed=1)
 
 
+@pytest.mark.slow
 def test_a_network_made_worse_on_purpose_is_not_trusted(worse):
     assert worse.trusted == {"informed": False, "uninformed": False}
     for sentence in worse.reasons.values():
@@ -57,6 +58,7 @@ def test_a_network_made_worse_on_purpose_is_not_trusted(worse):
         assert loss_of(rows["network"]) > loss_of(rows["forecast"])
 
 
+@pytest.mark.slow
 def test_every_regime_is_judged_on_the_same_episodes(worse):
     assert set(worse.metrics) == set(REGIMES)
     for rows in worse.metrics.values():
@@ -66,6 +68,7 @@ def test_every_regime_is_judged_on_the_same_episodes(worse):
         assert rows["always-N"]["static_ratio"] > rows["forecast"]["static_ratio"]
 
 
+@pytest.mark.slow
 def test_a_network_that_was_not_trusted_then_runs_like_the_formula(library, worse):
     episodes = grid_episodes(library, "disturbed", seed=2, workers=(4, 10), limits_s=(300.0,))
     judge = Judge(library, episodes)
@@ -77,6 +80,7 @@ def test_a_network_that_was_not_trusted_then_runs_like_the_formula(library, wors
     assert (ours.worker_seconds != heard.worker_seconds).any()
 
 
+@pytest.mark.slow
 def test_a_network_that_changes_nothing_is_not_trusted(library):
     made = select(library, silent(), seed=1)
     assert made.trusted == {"informed": False, "uninformed": False}
@@ -118,6 +122,7 @@ class FewestWhereInformed(ForecastPolicy):
         return Values(best.cost, best.miss, q)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rival", "trusted"),
     [
@@ -132,6 +137,7 @@ def test_a_network_is_trusted_where_it_beats_its_rival(library, monkeypatch, riv
     assert "and is trusted." in made.reasons["informed"]
 
 
+@pytest.mark.slow
 def test_too_few_families_prove_nothing(monkeypatch):
     monkeypatch.setattr(selection, "ForecastPolicy", Fewest)
     made = select(Library(synthetic_profiles(12, seed=8)), silent(), seed=1)

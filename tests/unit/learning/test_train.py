@@ -61,6 +61,7 @@ def batch(library, pool) -> tuple[np.ndarray, ...]:
     return batch_of(made, np.arange(len(made)))
 
 
+@pytest.mark.slow
 def test_the_first_loss_is_the_entropy_of_the_forecast(batch):
     _, _, _, weight, z, missed = batch
     chance = 1.0 / (1.0 + np.exp(LOGISTIC * z.astype(np.float64)))
@@ -71,6 +72,7 @@ def test_the_first_loss_is_the_entropy_of_the_forecast(batch):
     assert float(update(*batch)) == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_losses_fall_on_a_fixed_batch(batch):
     config = dataclasses.replace(SHORT, hidden=32, held_rounds=60, played_rounds=40)
     update, _ = compile_update(build_network(config.hidden), config)
@@ -79,6 +81,7 @@ def test_losses_fall_on_a_fixed_batch(batch):
     assert losses[-1] < 0.7 * losses[0]
 
 
+@pytest.mark.slow
 def test_targets_that_are_not_allowed_teach_nothing(batch):
     global_, of_target, allowed, weight, z, missed = batch
     assert (allowed == 0).any()
@@ -100,6 +103,7 @@ def test_targets_that_are_not_allowed_teach_nothing(batch):
 # Training
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights_bit_for_bit(library):
     first, again, other = (
         weights_bytes(train(library, config))
@@ -109,6 +113,7 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit(library):
     assert first != other
 
 
+@pytest.mark.slow
 def test_training_reports_each_round_and_logs_it_for_tensorboard(library, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.util import tensor_util
@@ -131,6 +136,7 @@ def test_training_reports_each_round_and_logs_it_for_tensorboard(library, tmp_pa
     assert len(events.Tensors("decision_steps")) == 4
 
 
+@pytest.mark.slow
 def test_a_budget_cuts_the_training(library, monkeypatch):
     ticks = iter(range(1000))
     monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=lambda: float(next(ticks))))
@@ -142,6 +148,7 @@ def test_a_budget_cuts_the_training(library, monkeypatch):
     assert all(np.isfinite(array).all() for array in weights_of(cut.model).values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shows", [True, False], ids=["in the loss", "in the weights alone"])
 def test_a_round_that_is_not_finite_is_taken_back(library, tmp_path, monkeypatch, shows):
     calls = 0
@@ -230,6 +237,7 @@ def cut(library, tmp_path_factory):
     return path.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_cut_training_goes_on_where_it_was(library, tmp_path, cut):
     kept = tmp_path / "state.npz"
     kept.write_bytes(cut)
@@ -247,6 +255,7 @@ def test_a_cut_training_goes_on_where_it_was(library, tmp_path, cut):
     assert weights_bytes(again) == weights_bytes(trained)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change", [{"seed": 1}, {"hidden": 9}, {"learning_rate": 1e-3}, {"played_rounds": 3}]
 )
@@ -278,6 +287,7 @@ def _objects(path, cut):
     np.savez(path, done=np.array([object()]), config=np.array([object()]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -299,6 +309,7 @@ def test_a_file_that_is_no_state_is_refused(library, tmp_path, cut, spoil):
         train(library, SHORT, resume=kept)
 
 
+@pytest.mark.slow
 def test_a_state_that_cannot_be_kept_is_said(library, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match="cannot be kept in"):

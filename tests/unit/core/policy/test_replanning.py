@@ -118,6 +118,7 @@ class Recommended(PolicyController):
         return targets
 
 
+@pytest.mark.slow
 def test_recommendations_save_worker_seconds_without_missing_more_limits(monkeypatch):
     library = Library([one for seed in (7, 8, 9) for one in synthetic_profiles(60, seed)])
     episodes = grid_episodes(library, "recurring", seed=7, workers=(6, 10), limits_s=(300.0, 600.0))

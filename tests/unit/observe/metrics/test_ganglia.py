@@ -144,10 +144,12 @@ def test_what_is_refused(data, words):
 
 
 def test_an_endless_stream_is_cut_off():
+    hosts = host(metric("cpu_user", "1")).encode() * 1000
+
     async def write(writer):
         writer.write(document(host())[:-14])
         while True:
-            writer.write(host(metric("cpu_user", "1")).encode() * 1000)
+            writer.write(hosts)
             await writer.drain()
 
     with pytest.raises(SourceError, match="more than 16777216 bytes and was cut off"):
