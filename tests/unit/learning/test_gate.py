@@ -68,6 +68,7 @@ def judged(library, challenger, champion, whole_families=False) -> Comparison:
     )
 
 
+@pytest.mark.slow
 def test_a_challenger_that_knows_the_past_runs_passes_and_the_other_way_round_is_refused(
     library, runs
 ):
@@ -100,6 +101,7 @@ def test_a_challenger_whose_runs_are_spoilt_is_refused(library, runs):
     assert "the champion" in reason
 
 
+@pytest.mark.slow
 def test_the_members_of_a_family_are_drawn_together(library, runs):
     apart, together = judged(library, runs, {}), judged(library, runs, {}, whole_families=True)
     assert apart.drawn == apart.applications == together.applications

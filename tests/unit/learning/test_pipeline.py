@@ -216,18 +216,18 @@ def test_a_missing_task_before_is_named(trained, tmp_path):
 
 
 class Steps:
-    """Runs tasks of a training under ``root``, each in a process that may be killed."""
+    """Runs tasks of a training, each in a process that may be killed."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, STEPS, root],
+            [sys.executable, STEPS],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
         )
 
-    def __call__(self, task: str, kill_at: int = 0, most_bytes: int = 0) -> tuple[int, str]:
+    def run(self, root: Path, task: str, kill_at: int = 0, most_bytes: int = 0) -> tuple[int, str]:
         """The exit status of the task's process, and what it printed.
 
         The process kills itself before its ``kill_at``-th rename, or may write no file longer than
@@ -235,7 +235,8 @@ class Steps:
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(f"{task} {kill_at} {most_bytes}\n")
+        task_of = {"root": str(root), "task": task, "kill_at": kill_at, "most_bytes": most_bytes}
+        self._process.stdin.write(f"{json.dumps(task_of)}\n")
         self._process.stdin.flush()
         status, output = json.loads(self._process.stdout.readline())
         return status, output
@@ -244,9 +245,9 @@ class Steps:
         self._process.communicate(timeout=60)
 
 
-@pytest.fixture
-def steps(tmp_path):
-    steps = Steps(tmp_path)
+@pytest.fixture(scope="module")
+def steps():
+    steps = Steps()
     yield steps
     steps.end()
 
@@ -264,7 +265,7 @@ def test_killed_before_any_rename_a_task_leaves_nothing_half_and_can_be_repeated
     for name in ("plan", "collect", "train", "evaluate", "promote"):
         at = 1
         while True:
-            status, output = steps(name, kill_at=at)
+            status, output = steps.run(tmp_path, name, kill_at=at)
             if status == 0:
                 break
             assert status == -9, output
@@ -289,11 +290,11 @@ def test_a_full_disk_leaves_no_version_and_says_so(trained, tmp_path, steps):
     shutil.copytree(root / "training", tmp_path / "training")
     fill(TrainingStore(Store(f"sqlite:///{tmp_path / 'kitwai.db'}").engine))
     (tmp_path / "models").mkdir()
-    status, output = steps("evaluate", most_bytes=20_000)
+    status, output = steps.run(tmp_path, "evaluate", most_bytes=20_000)
     assert status == 1
     assert "cannot be saved in" in output
     assert CheckpointError.__name__ in output
     assert list((tmp_path / "models").iterdir()) == []
-    assert steps("evaluate")[0] == 0
+    assert steps.run(tmp_path, "evaluate")[0] == 0
     assert versions(tmp_path / "models") == [first["version"]]
     assert set(TRUSTED) == set(load_policy(tmp_path / "models", first["version"]).trusted)

@@ -289,6 +289,7 @@ def test_a_policy_sees_an_application_only_from_its_arrival_to_its_end():
     assert all((np.diff((state > 0).astype(int)) <= 0).all() for state in states)
 
 
+@pytest.mark.slow
 def test_the_cheapest_constant_cluster_meets_as_many_limits_and_smaller_ones_do_not():
     day = draw_day(LIBRARY, 1, SHORT)
     always = constant_day(day, 12)
