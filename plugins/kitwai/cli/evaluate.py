@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -89,9 +88,6 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         raise InvalidInputError(f"--miss must lie between 0 and 1, not be {arguments.miss:g}.")
     for path in filter(None, (arguments.json, arguments.picture)):
         check_writable(path)
-
-    # Otherwise waiting threads spin, which costs more than the work itself on a busy machine.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
