@@ -20,10 +20,8 @@ _TASK, _STRAGGLER, _STRAGGLE_BY, _START, _VICTIM = 1, 2, 3, 4, 5
 
 
 class Rows(NamedTuple):
-    """The state of B running applications: P places of workers, L slots, S stages, W = N + 1.
-
-    There are twice N places, since a draining worker keeps its place until it is gone. Slots are
-    places times the most cores of a worker.
+    """The state of B running applications: P = 2 N places of workers, L = P x most cores slots, S
+    stages, W = N + 1. A draining worker keeps its place until it is gone.
     """
 
     profile: Ints  # [B] position in the library
@@ -136,9 +134,8 @@ def enter(b: Any, lib: Any, rows: Any) -> None:
 
 @njit(cache=True)
 def scale(b: Any, target: Any, warm: Any, lib: Any, rows: Any, constants: Any) -> None:
-    """Launch workers in free places, or tell workers to leave.
-
-    Starting workers leave first, then idle workers, then workers with the fewest running tasks.
+    """Launch workers in free places, or tell workers to leave: starting workers first, then the
+    workers with the fewest running tasks.
 
     :param warm: number of launches that need no start-up, as another application left a worker.
     """
@@ -200,7 +197,6 @@ def scale(b: Any, target: Any, warm: Any, lib: Any, rows: Any, constants: Any) -
 @njit(cache=True)
 def _lose_worker(b: Any, now: Any, lib: Any, rows: Any, constants: Any) -> None:
     """Lose one worker. Its running tasks run again, and so do tasks whose outputs are still needed.
-
     Spark finds out by fetch failures; the simulator knows at once.
     """
     p = rows.profile[b]
