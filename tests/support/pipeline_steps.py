@@ -1,7 +1,7 @@
 """Tasks of a training in processes of their own, forked from one that has imported all they need.
 
-Reads lines of JSON, the arguments of `run_task`. Answers each with a line of JSON: the exit
-status of the task's process and what it printed.
+Reads lines of JSON, the arguments of `run_task`. Answers each with a line of JSON: the exit status
+of the process and what it printed.
 """
 
 from __future__ import annotations

@@ -50,6 +50,7 @@ def weights(scale: float, seed: int = 0) -> dict[str, np.ndarray]:
     return {name: rng.normal(0.0, scale, array.shape) for name, array in shapes.items()}
 
 
+@pytest.mark.slow
 def test_keras_and_numpy_agree_on_10000_random_states():
     rng = np.random.default_rng(0)
     model = build_network(48)

@@ -66,7 +66,7 @@ def train_day(root: Path, store: TrainingStore, one: Plan) -> dict:
     partition = pipeline.plan_partition(store, one, root / "training")
     for part in range(len(one.chunks)):
         pipeline.collect_part(partition, part)
-    pipeline.collect_real(partition, store)
+    pipeline.collect_recorded(partition, store)
     pipeline.train_partition(partition)
     judged = pipeline.evaluate_partition(partition, root / "models", "test")
     if judged["passed"]:
@@ -171,7 +171,7 @@ def test_shards_of_other_features_are_left_out_and_counted(trained, tmp_path):
     partition = pipeline.plan_partition(store, plan(1, seed=5, parts=2), tmp_path)
     pipeline.collect_part(partition, 0)
     pipeline.collect_part(partition, 1)
-    pipeline.collect_real(partition, store)
+    pipeline.collect_recorded(partition, store)
     first = partition.shard(0).with_suffix(".json")
     about = json.loads(first.read_text())
     first.write_text(json.dumps(about | {"features": ["of old"]}))

@@ -196,6 +196,7 @@ def train_on(shards: list[Shard], config: TrainingConfig, **options) -> Trained:
     return training.train(ShardSource(shards, config), config, **options)
 
 
+@pytest.mark.slow
 def test_recorded_experience_gives_the_same_network_whatever_was_trained_before(library, shards):
     first = train_on(shards, SHORT)
     train(library, SHORT)
@@ -209,6 +210,7 @@ def test_recorded_experience_gives_the_same_network_whatever_was_trained_before(
     assert weights_bytes(other) != weights_bytes(first)
 
 
+@pytest.mark.slow
 def test_rounds_without_states_change_nothing(shards):
     seen = []
     played = [Shard(nothing(), shard.played, {}) for shard in shards]
