@@ -9,12 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy.engine import Engine
-from sqlalchemy.exc import SQLAlchemyError
-
 from kitwai.actions.shadow import all_figures
 from kitwai.errors import StoreError
 from kitwai.registry.versions import champion_before, present_champion, promote, rollback, verify
+from kitwai.store.database import DatabaseError, Engine
 from kitwai.store.training import TrainingStore
 
 PROMOTED, ROLLED_BACK = "promoted", "rolled back"
@@ -72,7 +70,7 @@ def change_champion(
         shadows = [figures.sentence() for figures in all_figures(opened, version)]
         reason = " ".join([f"By hand, instead of {before}{who}.", *shadows])
         TrainingStore(opened).add_verdict(version, before, change.verdict, reason, run_id=run_id)
-    except (StoreError, SQLAlchemyError) as error:
+    except (StoreError, DatabaseError) as error:
         why = str(error).splitlines()[0]
         return StoreError(
             f"{version} is the champion now, instead of {before}, but the store has no record of "

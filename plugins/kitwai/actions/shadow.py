@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy.engine import Engine
-
 from kitwai.core.decide.cluster import decide
 from kitwai.core.decide.comparison import Comparison, compare
 from kitwai.core.forecast.past_runs import Record
@@ -25,6 +23,7 @@ from kitwai.registry.versions import (
     present_champion,
     read_manifest,
 )
+from kitwai.store.database import Engine
 from kitwai.store.shadow import ShadowStore
 
 NEWEST = "newest"

@@ -110,27 +110,30 @@ def _shadows() -> dict[str, list[ShadowFigures]]:
 
 
 def _shadow(arguments: argparse.Namespace) -> int:
+    from pydantic import TypeAdapter
+
+    from kitwai.actions.replay_report import ShadowReport, shadow_reports
     from kitwai.cli.output import check_writable, write_json
     from kitwai.cli.replay import moment, shadow_text
     from kitwai.config.options import store_url
     from kitwai.store.store import Store
-    from kitwai.web.replays import shadow_views
 
     if arguments.json is not None:
         check_writable(arguments.json)
-    views = shadow_views(
+    reports = shadow_reports(
         Store(store_url()),
         _root(arguments),
         arguments.cluster,
         since=0.0 if arguments.since is None else moment(arguments.since),
         outcome=arguments.outcome,
     )
-    if not views:
+    if not reports:
         print("No version has decided in the shadow: name one in [kitwai] shadow.")
-    for view in views:
-        print(shadow_text(view))
+    for report in reports:
+        print(shadow_text(report))
     if arguments.json is not None:
-        write_json(arguments.json, {"shadows": [view.model_dump(mode="json") for view in views]})
+        shadows = TypeAdapter(list[ShadowReport]).dump_python(reports, mode="json")
+        write_json(arguments.json, {"shadows": shadows})
     return 0
 
 

@@ -12,8 +12,8 @@ from kitwai.cli.output import check_writable, write_json
 from kitwai.errors import InvalidInputError
 
 if TYPE_CHECKING:
+    from kitwai.actions.replay_report import ReplayReport, ReplaySide, ShadowReport
     from kitwai.core.decide.comparison import Seen
-    from kitwai.web.schemas import Replay, ReplayPolicy, ShadowView
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -49,15 +49,14 @@ def _replay(arguments: argparse.Namespace) -> int:
     since = moment(arguments.since)
     until = time.time() if arguments.until is None else moment(arguments.until)
 
-    from pydantic import ValidationError
+    from pydantic import TypeAdapter, ValidationError
     from rich.console import Console
     from rich.progress import Progress
 
+    from kitwai.actions.replay_report import ReplayReport, ReplayRequest, replay_report
     from kitwai.config.options import models_root, store_url
     from kitwai.registry.known_runs import own_runs
     from kitwai.store.store import Store
-    from kitwai.web.replays import replay_view
-    from kitwai.web.schemas import ReplayRequest
 
     try:
         request = ReplayRequest(
@@ -69,7 +68,7 @@ def _replay(arguments: argparse.Namespace) -> int:
     own = own_runs(arguments.history)
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("deciding again", total=None)
-        found = replay_view(
+        report = replay_report(
             Store(store_url()),
             arguments.models or models_root(),
             arguments.cluster,
@@ -77,9 +76,9 @@ def _replay(arguments: argparse.Namespace) -> int:
             own=own,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
-    print(replay_text(found))
+    print(replay_text(report))
     if arguments.json is not None:
-        write_json(arguments.json, found.model_dump(mode="json"))
+        write_json(arguments.json, TypeAdapter(ReplayReport).dump_python(report, mode="json"))
     return 0
 
 
@@ -97,17 +96,17 @@ def moment(text: str) -> float:
     return (made if made.tzinfo else made.replace(tzinfo=UTC)).timestamp()
 
 
-def replay_text(found: Replay) -> str:
+def replay_text(report: ReplayReport) -> str:
     """The figures in plain text."""
-    compared = found.comparison
-    share = "" if found.share is None else f" ({found.share:.1%})"
-    recorded, replayed = found.recorded.name, found.replayed.name
+    compared = report.comparison
+    share = "" if report.share is None else f" ({report.share:.1%})"
+    recorded, replayed = report.recorded.name, report.replayed.name
     lines = [
-        f"Cluster {found.cluster}: {found.observations} decisions of {recorded} made again by "
+        f"Cluster {report.cluster}: {report.observations} decisions of {recorded} made again by "
         f"{replayed}.",
         "",
         "Decisions, under the recorded past:",
-        f"  other target      {found.differs}{share}: {compared.fewer} with fewer workers, "
+        f"  other target      {report.differs}{share}: {compared.fewer} with fewer workers, "
         f"{compared.more} with more",
     ]
     if compared.workers is not None:
@@ -115,42 +114,42 @@ def replay_text(found: Replay) -> str:
     lines += [*_seen(recorded, compared.first), *_seen(replayed, compared.second)]
     lines += ["", "Outcome, of the applications whose event logs are in the store:"]
     lines += [
-        _outcome("happened", found.real),
-        _outcome(f"simulated, {recorded}", found.recorded),
-        _outcome(f"simulated, {replayed}", found.replayed),
+        _outcome("happened", report.real),
+        _outcome(f"simulated, {recorded}", report.recorded),
+        _outcome(f"simulated, {replayed}", report.replayed),
     ]
-    if found.recorded.worker_s is not None and found.replayed.worker_s is not None:
+    if report.recorded.worker_s is not None and report.replayed.worker_s is not None:
         lines.append(
             f"  difference of the simulated: "
-            f"{(found.replayed.met or 0) - (found.recorded.met or 0):+d} limits met, "
-            f"{found.replayed.worker_s - found.recorded.worker_s:+.0f} worker-seconds"
+            f"{(report.replayed.met or 0) - (report.recorded.met or 0):+d} limits met, "
+            f"{report.replayed.worker_s - report.recorded.worker_s:+.0f} worker-seconds"
         )
-    lines += [f"  not played: {printable(one)}" for one in found.unknown]
-    lines += [f"Note: {printable(one)}" for one in found.notes]
+    lines += [f"  not played: {printable(name)}" for name in report.unknown]
+    lines += [f"Note: {printable(note)}" for note in report.notes]
     return "\n".join(lines)
 
 
-def shadow_text(view: ShadowView) -> str:
+def shadow_text(report: ShadowReport) -> str:
     """The figures of a challenger in plain text."""
-    compared = view.comparison
+    compared = report.comparison
     share = "" if compared.share is None else f" ({compared.share:.1%})"
     lines = [
-        f"{view.checkpoint} in the shadow of {view.champion} on {view.cluster}:",
-        f"  other target      {view.differs} of {view.decisions}{share}: {view.fewer_workers} with "
-        f"fewer workers, {view.more_workers} with more",
-        f"  regret            {_number(view.regret_champion)} of its targets as the champion sees "
-        f"them, {_number(view.regret_challenger)} of the champion's as it sees them",
+        f"{report.checkpoint} in the shadow of {report.champion} on {report.cluster}:",
+        f"  other target      {report.differs} of {report.decisions}{share}: "
+        f"{report.fewer_workers} with fewer workers, {report.more_workers} with more",
+        f"  regret            {_number(report.regret_champion)} of its targets as the champion "
+        f"sees them, {_number(report.regret_challenger)} of the champion's as it sees them",
     ]
-    lines += [*_seen(view.champion, compared.first), *_seen(view.checkpoint, compared.second)]
+    lines += [*_seen(report.champion, compared.first), *_seen(report.checkpoint, compared.second)]
     if compared.judged:
         lines.append(
             f"  same forecast     on {compared.same_forecast} of {compared.judged} decisions on "
             "applications"
         )
-    if view.kinship:
-        lines.append(f"  {view.kinship}")
-    lines += [_outcome(f"simulated, {one.name}", one) for one in view.outcome or ()]
-    lines += [f"  note: {printable(one)}" for one in view.notes]
+    if report.kinship:
+        lines.append(f"  {report.kinship}")
+    lines += [_outcome(f"simulated, {side.name}", side) for side in report.outcome or ()]
+    lines += [f"  note: {printable(note)}" for note in report.notes]
     return "\n".join(lines)
 
 
@@ -171,13 +170,13 @@ def _seen(name: str, seen: Seen) -> list[str]:
     return [f"  as {name} sees it: {', '.join(parts)}"]
 
 
-def _outcome(name: str, one: ReplayPolicy) -> str:
-    if one.limits is None:
+def _outcome(name: str, side: ReplaySide) -> str:
+    if side.limits is None:
         return f"  {name}: not known"
-    paid = "?" if one.worker_s is None else f"{one.worker_s:.0f}"
-    return f"  {name}: {one.met} of {one.limits} limits met, {paid} worker-seconds"
+    paid = "?" if side.worker_s is None else f"{side.worker_s:.0f}"
+    return f"  {name}: {side.met} of {side.limits} limits met, {paid} worker-seconds"
 
 
 def printable(text: str) -> str:
     """The text without what a terminal would act on: names of applications may hold anything."""
-    return "".join(one if one.isprintable() else "?" for one in text)
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from kitwai.errors import StoreError
 from kitwai.store.lease import StoreLease
+from kitwai.store.paging import Part, newest_first
 from kitwai.store.tables import ApprovalRow, DecisionRow
 
 
@@ -38,6 +39,26 @@ class Approval:
     asked_at: float
     expires_at: float
     run_id: str | None
+    answer: Answer | None
+    answered_at: float | None
+    answered_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AskedDecision:
+    """A question as people read it: with the decision's workers ``present``, ``target`` and why.
+
+    ``answer`` None: it waits, or its time is over. Moments are epoch seconds.
+    """
+
+    id: int
+    cluster: str
+    decision_id: int
+    asked_at: float
+    expires_at: float
+    present: int | None
+    target: int | None
+    reason: str
     answer: Answer | None
     answered_at: float | None
     answered_by: str | None
@@ -113,6 +134,33 @@ class ApprovalStore:
             ApprovalRow.decision_id.in_(of_target),
         )
 
+    def waiting(self, cluster: str, now: float) -> AskedDecision | None:
+        """The decision on ``cluster`` that waits for an answer, None where none does."""
+        query = _asked(*_waits(now), ApprovalRow.cluster == cluster)
+        return self._first(query.order_by(ApprovalRow.id.desc()).limit(1))
+
+    def asked(self, approval_id: int) -> AskedDecision | None:
+        """The question with this id and its decision, None where there is none."""
+        return self._first(_asked(ApprovalRow.id == approval_id))
+
+    def asked_decisions(
+        self, *, now: float, waiting: bool, limit: int, before: int | None = None
+    ) -> Part[AskedDecision]:
+        """Questions on all clusters, newest first. :param waiting: only those that still wait."""
+        return newest_first(
+            self._engine,
+            _asked(*(_waits(now) if waiting else ())),
+            ApprovalRow.id,
+            _asked_decision,
+            limit=limit,
+            before=before,
+        )
+
+    def _first(self, query: Any) -> AskedDecision | None:
+        with Session(self._engine) as session:
+            row = session.execute(query).first()
+        return None if row is None else _asked_decision(row)
+
     def _newest(self, *where: Any) -> Approval | None:
         query = sa.select(ApprovalRow).where(*where).order_by(ApprovalRow.id.desc()).limit(1)
         with Session(self._engine) as session:
@@ -125,7 +173,22 @@ class ApprovalStore:
         return done.rowcount == 1
 
 
-def _approval(row: ApprovalRow) -> Approval:
+def _waits(now: float) -> tuple[Any, ...]:
+    return ApprovalRow.answer.is_(None), ApprovalRow.expires_at > now
+
+
+def _asked(*where: Any) -> sa.Select[*tuple[Any, ...]]:
+    decision = (DecisionRow.present, DecisionRow.target, DecisionRow.reason)
+    query = sa.select(*ApprovalRow.__table__.columns, *decision)
+    return query.join(DecisionRow, DecisionRow.id == ApprovalRow.decision_id).where(*where)
+
+
+def _asked_decision(row: Any) -> AskedDecision:
+    named = {field.name: getattr(row, field.name) for field in fields(AskedDecision)}
+    return AskedDecision(**named | {"answer": row.answer and Answer(row.answer)})
+
+
+def _approval(row: Any) -> Approval:
     return Approval(
         id=row.id,
         decision_id=row.decision_id,
@@ -133,7 +196,7 @@ def _approval(row: ApprovalRow) -> Approval:
         asked_at=row.asked_at,
         expires_at=row.expires_at,
         run_id=row.run_id,
-        answer=None if row.answer is None else Answer(row.answer),
+        answer=row.answer and Answer(row.answer),
         answered_at=row.answered_at,
         answered_by=row.answered_by,
     )

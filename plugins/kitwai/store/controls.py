@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from kitwai.core.records.overrides import Control
 from kitwai.store.database import add_row
+from kitwai.store.paging import Part, newest_first
 from kitwai.store.tables import ControlRow
 
 
@@ -42,21 +43,15 @@ class ControlStore:
             rows = session.scalars(
                 sa.select(ControlRow).where(ControlRow.id.in_(newest)).order_by(ControlRow.id)
             )
-            return [control_of(row) for row in rows]
+            return [_control(row) for row in rows]
 
-    def rows(self, cluster: str, *, most: int, before: int | None = None) -> list[ControlRow]:
-        """The record of what was set on ``cluster``, newest first (`control_of`).
-
-        :param before: only rows with a smaller id.
-        """
-        query = sa.select(ControlRow).where(ControlRow.cluster == cluster)
-        if before is not None:
-            query = query.where(ControlRow.id < before)
-        with Session(self._engine) as session:
-            return list(session.scalars(query.order_by(ControlRow.id.desc()).limit(most)))
+    def record(self, cluster: str, *, limit: int, before: int | None = None) -> Part[Control]:
+        """Everything that was set on ``cluster``, newest first."""
+        query = sa.select(*ControlRow.__table__.columns).where(ControlRow.cluster == cluster)
+        return newest_first(
+            self._engine, query, ControlRow.id, _control, limit=limit, before=before
+        )
 
 
-def control_of(row: ControlRow) -> Control:
-    """The control that a row keeps."""
-    value = cast("str | int | None", row.value)
-    return Control(name=row.name, value=value, at=row.at, by=row.by, until=row.until)
+def _control(row: Any) -> Control:
+    return Control(name=row.name, value=row.value, at=row.at, by=row.by, until=row.until)

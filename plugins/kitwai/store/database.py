@@ -11,10 +11,21 @@ import sqlalchemy as sa
 from pydantic import ValidationError
 from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import SQLAlchemyError as DatabaseError
 from sqlalchemy.orm import Session
 
 from kitwai.errors import StoreError
 from kitwai.store.schema import ensure_schema
+
+__all__ = [
+    "DatabaseError",
+    "Engine",
+    "add_row",
+    "open_database",
+    "read",
+    "readable",
+]
+"""Other rooms name the database's handle and its error through this module."""
 
 log = logging.getLogger(__name__)
 

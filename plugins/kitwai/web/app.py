@@ -12,8 +12,7 @@ from fastapi import APIRouter, Depends, FastAPI
 
 from kitwai import __version__
 from kitwai.web.middleware import Guard, add_error_handlers
-from kitwai.web.routes import approvals, clusters, decisions, me, models, page
-from kitwai.web.routes import replays as replay
+from kitwai.web.routes import approvals, clusters, decisions, me, models, page, replays
 from kitwai.web.security import reader
 
 API = "/api/v1"
@@ -35,7 +34,7 @@ def create_app() -> FastAPI:
         openapi_url=None,
     )
     api = APIRouter(prefix=API, dependencies=[Depends(reader)], responses=_ERRORS)
-    for part in (me, clusters, decisions, approvals, models, replay):
+    for part in (me, clusters, decisions, approvals, models, replays):
         api.include_router(part.router)
 
     @api.get("/openapi.json", include_in_schema=False)

@@ -8,7 +8,6 @@ from typing import Any
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,6 +19,7 @@ from kitwai.errors import (
     PromotionError,
     StoreError,
 )
+from kitwai.store.database import DatabaseError
 
 MAX_BODY = 64 * 1024
 """Bytes; the largest request is a few hundred."""
@@ -98,8 +98,8 @@ def add_error_handlers(app: FastAPI) -> None:
         status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)
         return answer(status, str(error))
 
-    @app.exception_handler(SQLAlchemyError)
-    async def _database(_request: Request, error: SQLAlchemyError) -> JSONResponse:
+    @app.exception_handler(DatabaseError)
+    async def _database(_request: Request, error: DatabaseError) -> JSONResponse:
         log.error("The database gave no answer.", exc_info=error)
         return answer(503, "The database gave no answer; ask again, the log of Airflow says why.")
 

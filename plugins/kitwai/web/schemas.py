@@ -10,12 +10,11 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
-from kitwai.core.decide.comparison import Comparison
 from kitwai.core.records.decision import ClusterSettings, Decision
-from kitwai.core.records.overrides import LATEST
+from kitwai.store.approvals import AskedDecision
+from kitwai.store.timeline import Mark
 
 Item = TypeVar("Item")
-EpochSeconds = Annotated[float, Field(ge=0, le=LATEST, allow_inf_nan=False)]
 
 
 class Answer(BaseModel):
@@ -89,22 +88,6 @@ class Flaps(Answer):
     budget: int | None
 
 
-class ApprovalView(Answer):
-    """A decision that waits, or waited, for a person (``answer`` None: it waits)."""
-
-    id: int
-    cluster: str
-    decision_id: int
-    asked_at: float
-    expires_at: float
-    present: int | None
-    target: int | None
-    reason: str
-    answer: str | None
-    answered_at: float | None
-    answered_by: str | None
-
-
 class ClusterView(Answer):
     """One cluster now. Without an observation all but ``cluster`` and ``error`` is None or empty.
 
@@ -135,23 +118,13 @@ class ClusterView(Answer):
     missing: dict[str, str] = {}
     controls: list[ControlView] = []
     ignored: list[str] = []
-    approval: ApprovalView | None = None
+    approval: AskedDecision | None = None
 
 
 class ApprovalAnswer(Answer):
     """What the person decided."""
 
     answer: Literal["approved", "rejected"]
-
-
-class Mark(Answer):
-    """A decision for another count than the present one: what the timeline marks."""
-
-    at: float
-    decision_id: int
-    present: int | None
-    target: int | None
-    reason: str
 
 
 class Timeline(Answer):
@@ -170,29 +143,10 @@ class Timeline(Answer):
     elapsed_s: list[float | None]
     finish_s: list[float | None]
     limit_s: list[float | None]
-    decision_id: list[int | None]
+    decision_id: list[int]
     marks: list[Mark]
     step_s: float | None = None
     more_marks: bool = False
-
-
-class DecisionSummary(Answer):
-    """One line of the history; ``started`` and ``removed``: workers that came and went by it, None
-    if nothing was carried out.
-    """
-
-    id: int
-    at: float
-    mode: str
-    present: int | None
-    target: int | None
-    reason: str
-    policy: str
-    checkpoint: str | None
-    fallback: str | None
-    guardrails: list[str]
-    started: int | None
-    removed: int | None
 
 
 class WhatIf(Answer):
@@ -208,9 +162,31 @@ class WhatIf(Answer):
     allowed: bool
 
 
+class Scaling(BaseModel):
+    """One attempt to carry a decision out. ``ended_at`` None: under way, or its process died.
+
+    ``started``, ``removed``: how many workers. An attempt that has ended tells more, in the words
+    of `kitwai.core.records.scaling.ScalingOutcome`, and ``started`` holds the workers' names
+    instead. The fields with a default are left out until then.
+    """
+
+    id: int
+    started_at: float
+    ended_at: float | None
+    target: int
+    started: int | list[str]
+    removed: int
+    drained: list[str] = []
+    stopped: list[str] = []
+    settled: bool = False
+    waiting: list[str] = []
+    failed: list[str] = []
+    seconds: float = 0.0
+
+
 class DecisionDetail(Answer):
-    """A decision with all that it was made from. ``what_if`` by application id. ``scalings``: how
-    it was carried out (`kitwai.core.records.scaling.ScalingOutcome`).
+    """A decision with all that it was made from, and how it was carried out. ``what_if``: by
+    application id.
     """
 
     id: int
@@ -218,7 +194,7 @@ class DecisionDetail(Answer):
     decision: Decision
     settings: ClusterSettings
     what_if: dict[str, list[WhatIf]]
-    scalings: list[dict[str, Any]]
+    scalings: list[Scaling]
 
 
 class ModelView(Answer):
@@ -240,101 +216,8 @@ class ModelDetail(ModelView):
     pictures: list[str]
 
 
-class Verdict(Answer):
-    """What became of a version before the gate, or by hand."""
-
-    id: int
-    at: float
-    run_id: str | None
-    version: str
-    champion: str | None
-    verdict: str
-    reason: str
-
-
 class Moved(Answer):
     """The champion after a promotion or a rollback."""
 
     champion: str
     before: str | None
-
-
-class ReplayRequest(Answer):
-    """Which decisions to take again, with what. ``checkpoint``: a version; or ``policy``: a
-    baseline such as ``remaining-work@0.80``; exactly one of the two.
-    """
-
-    since: EpochSeconds
-    until: EpochSeconds
-    checkpoint: str | None = Field(None, max_length=100)
-    policy: str | None = Field(None, max_length=100)
-
-
-class ReplayPolicy(Answer):
-    """What one side of a replay comes to. ``limits``: applications that ended with a limit;
-    ``met``: of these, in time; ``worker_s``: paid in all. None where it cannot be told
-    (`Replay.notes` say why).
-    """
-
-    name: str
-    limits: int | None
-    met: int | None
-    worker_s: float | None
-
-
-class Replay(Answer):
-    """Recorded days decided again, on two levels.
-
-    Decisions, under the recorded past: ``observations``: how many were decided again; ``differs``:
-    on how many of them the targets differ, ``share``: the same as a share; ``comparison``: as both
-    forecasts see the difference, the recorded policy first; for each ``at`` both targets.
-
-    Outcome: ``real``: what happened; ``recorded`` and ``replayed``: what both policies come to in
-    the simulator, where ``recorded`` against ``real`` shows how good the simulation is;
-    ``unknown``: applications that are in none of the three, and why; ``notes``: what else to know.
-    """
-
-    cluster: str
-    since: float
-    until: float
-    observations: int
-    differs: int
-    share: float | None
-    comparison: Comparison
-    real: ReplayPolicy
-    recorded: ReplayPolicy
-    replayed: ReplayPolicy
-    unknown: list[str]
-    notes: list[str]
-    at: list[float]
-    recorded_target: list[int | None]
-    replayed_target: list[int | None]
-
-
-class ShadowView(Answer):
-    """A challenger that decides without acting, against the champion, in [since, until].
-
-    ``champion``: the versions that decided. ``regret_champion``: mean loss of the challenger's
-    target less that of the champion's, as the champion's forecast sees it; ``regret_challenger``:
-    mean loss of the champion's target less that of the challenger's, as the challenger's sees it.
-    A loss is an expected cost plus price x miss probability, in costs of the whole run on the best
-    static cluster (`kitwai.core.decide.comparison`), its mean over ``comparison.judged`` decisions
-    on applications. ``kinship``: what the two have in common. ``outcome``: what both come to in the
-    simulator, the champion first; None where it was not asked for, ``notes`` as in `Replay`.
-    """
-
-    cluster: str
-    checkpoint: str
-    champion: str
-    decisions: int
-    differs: int
-    fewer_workers: int
-    more_workers: int
-    regret_champion: float | None
-    regret_challenger: float | None
-    since: float
-    until: float
-    comparison: Comparison
-    kinship: str | None = None
-    outcome: list[ReplayPolicy] | None = None
-    notes: list[str] = []

@@ -13,7 +13,7 @@ from kitwai.config.options import clusters, models_root, store_url
 from kitwai.errors import InvalidInputError
 from kitwai.registry.known_runs import OwnRuns, own_runs
 from kitwai.store.store import Store
-from kitwai.web.timeline import Points
+from kitwai.store.timeline import Timelines
 
 
 @cache
@@ -22,8 +22,8 @@ def _store(url: str) -> Store:
 
 
 @cache
-def _points(url: str) -> Points:
-    return Points(_store(url).engine)
+def _timelines(url: str) -> Timelines:
+    return Timelines(_store(url).engine)
 
 
 def store() -> Store:
@@ -31,9 +31,9 @@ def store() -> Store:
     return _store(store_url())
 
 
-def points() -> Points:
-    """What was read of decisions for timelines."""
-    return _points(store_url())
+def timelines() -> Timelines:
+    """The reader of timelines; one a process, because it remembers."""
+    return _timelines(store_url())
 
 
 def configured(cluster: str) -> str:
@@ -67,6 +67,6 @@ def past_runs(cluster: str) -> OwnRuns | None:
 
 
 StoreOf = Annotated[Store, Depends(store)]
-PointsOf = Annotated[Points, Depends(points)]
+TimelinesOf = Annotated[Timelines, Depends(timelines)]
 Cluster = Annotated[str, Depends(configured)]
 Models = Annotated[Path, Depends(models_root)]

@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from builders import application, observation, settings, stage
 from kitwai.actions import shadow
+from kitwai.actions.replay_report import shadow_reports
 from kitwai.actions.shadow import all_figures, decide_in_shadow, kinship, shadow_figures
 from kitwai.cli.main import main
 from kitwai.core.decide.cluster import decide
@@ -24,7 +25,6 @@ from kitwai.store.retention import prune
 from kitwai.store.shadow import ShadowStore
 from kitwai.store.store import Store
 from kitwai.store.tables import ShadowRow
-from kitwai.web.replays import shadow_views
 from recorded_day import CLUSTER, SETTINGS, START, past, record_day, save_checkpoint
 
 SEEN = observation(2, application(stage(tasks=100, complete=40), elapsed_s=100.0))
@@ -124,7 +124,7 @@ def test_figures_are_of_both_sides(tmp_path):
     assert shadow_figures(day.store.engine, CLUSTER, "wild-1", START + 1e6) is None
     assert all_figures(day.store.engine, "another") == []
 
-    (view,) = shadow_views(day.store, day.root, outcome=True)
+    (view,) = shadow_reports(day.store, day.root, outcome=True)
     assert (view.decisions, view.differs) == (found.decisions, found.differs)
     assert view.regret_champion == found.regret_first
     assert view.kinship == (
@@ -132,9 +132,9 @@ def test_figures_are_of_both_sides(tmp_path):
     )
     assert [one.name for one in view.outcome] == ["champion-1", "wild-1"]
     assert [one.limits for one in view.outcome] == [7, 7]
-    (plain,) = shadow_views(day.store, day.root, CLUSTER)
+    (plain,) = shadow_reports(day.store, day.root, CLUSTER)
     assert plain.outcome is None
-    assert shadow_views(day.store, day.root, "another") == []
+    assert shadow_reports(day.store, day.root, "another") == []
 
 
 def test_figures_are_of_the_newest_decisions(store, root, monkeypatch):

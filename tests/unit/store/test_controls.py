@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from kitwai.core.records.overrides import Control
-from kitwai.store.controls import control_of
 from kitwai.store.store import Store
 
 
@@ -28,7 +27,6 @@ def test_newest_control_of_each_name_counts(store):
 def test_record_of_controls_is_read_page_by_page_newest_first(store):
     for control in PINS:
         store.controls.add("test", control)
-    page = store.controls.rows("test", most=2)
-    assert [control_of(row) for row in page] == [PINS[2], PINS[1]]
-    (last,) = store.controls.rows("test", most=2, before=page[-1].id)
-    assert control_of(last) == PINS[0]
+    page = store.controls.record("test", limit=2)
+    assert page.items == [PINS[2], PINS[1]]
+    assert store.controls.record("test", limit=2, before=page.next).items == [PINS[0]]

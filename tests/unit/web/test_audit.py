@@ -212,7 +212,7 @@ def state(web) -> tuple:
         answers = session.execute(
             sa.select(HITLDetail.ti_id, HITLDetail.chosen_options).order_by(HITLDetail.ti_id)
         ).all()
-    controls = ControlStore(web.store.engine).rows("b_cluster", most=1000)
+    controls = ControlStore(web.store.engine).record("b_cluster", limit=1000).items
     return champion(web.models), len(controls), answers
 
 

@@ -116,7 +116,7 @@ def test_who_may_not_answer_in_airflow_is_told_so_and_answers_nothing_here(web, 
     from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 
     from kitwai.web import security
-    from kitwai.web.answers import give_answer
+    from kitwai.web.routes.approvals import give_answer
 
     user = SimpleAuthManagerUser(username=ADMIN, role="ADMIN")
     client, allowed = web.client(ADMIN), security.authorized

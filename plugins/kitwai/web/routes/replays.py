@@ -9,11 +9,16 @@ from threading import Lock
 
 from fastapi import APIRouter, HTTPException
 
+from kitwai.actions.replay_report import (
+    ReplayReport,
+    ReplayRequest,
+    ShadowReport,
+    replay_report,
+    shadow_reports,
+)
 from kitwai.errors import InvalidInputError
-from kitwai.web.models import require_version
 from kitwai.web.parameters import DAY_S, Moment
-from kitwai.web.replays import replay_view, shadow_views
-from kitwai.web.schemas import Replay, ReplayRequest, ShadowView
+from kitwai.web.routes.models import require_version
 from kitwai.web.security import Changer
 from kitwai.web.sources import Cluster, Models, StoreOf, past_runs, store
 
@@ -26,7 +31,7 @@ _one_at_a_time = Lock()
 @router.post("/clusters/{cluster}/replay")
 def replay_days(
     cluster: Cluster, asked: ReplayRequest, store: StoreOf, root: Models, _user: Changer
-) -> Replay:
+) -> ReplayReport:
     """Decide recorded days again with a checkpoint or a baseline. Nothing is changed by it; it asks
     for the right to change because of the work it makes.
     """
@@ -39,13 +44,13 @@ def replay_days(
             429, "Another replay is under way; ask again when it is done.", {"Retry-After": "30"}
         )
     try:
-        return replay_view(store, root, cluster, asked, own=past_runs(cluster))
+        return replay_report(store, root, cluster, asked, own=past_runs(cluster))
     finally:
         _one_at_a_time.release()
 
 
 @router.get("/clusters/{cluster}/shadow")
-def list_shadows(cluster: Cluster, root: Models, since: Moment = None) -> list[ShadowView]:
+def list_shadows(cluster: Cluster, root: Models, since: Moment = None) -> list[ShadowReport]:
     """Challengers that have decided beside the champion, without acting, from ``since`` (a day ago)
     on. The figures are at most a minute old.
     """
@@ -54,6 +59,6 @@ def list_shadows(cluster: Cluster, root: Models, since: Moment = None) -> list[S
 
 
 @lru_cache(maxsize=32)
-def _shadows(cluster: str, root: Path, since: float, _minute: int) -> list[ShadowView]:
+def _shadows(cluster: str, root: Path, since: float, _minute: int) -> list[ShadowReport]:
     # Each figure is made from every decision of the time, read in full.
-    return shadow_views(store(), root, cluster, since=since)
+    return shadow_reports(store(), root, cluster, since=since)

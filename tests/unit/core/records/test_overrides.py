@@ -10,7 +10,7 @@ from kitwai.core.records.constraint import Constraint
 from kitwai.core.records.decision import ClusterSettings, Mode, Pause, Pin
 from kitwai.core.records.overrides import Control, check_control, override, override_usable
 from kitwai.errors import InvalidInputError
-from kitwai.store.controls import ControlStore, control_of
+from kitwai.store.controls import ControlStore
 from kitwai.store.store import Store
 
 SETTINGS = ClusterSettings("prod", Constraint(10, 600.0), min_workers=2)
@@ -93,5 +93,5 @@ def test_the_newest_of_each_name_counts_and_all_are_kept(tmp_path):
         store.add("prod", one)
     store.add("other", control("mode", "suggest"))
     assert store.newest("prod") == [set_[1], set_[2]]
-    assert [control_of(row) for row in store.rows("prod", most=100)] == set_[::-1]
-    assert [control_of(row) for row in store.rows("prod", most=1, before=3)] == [set_[1]]
+    assert store.record("prod", limit=100).items == set_[::-1]
+    assert store.record("prod", limit=1, before=3).items == [set_[1]]

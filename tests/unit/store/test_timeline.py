@@ -9,7 +9,7 @@ import pytest
 from builders import observation, settings
 from kitwai.core.decide.cluster import decide
 from kitwai.store.store import Store
-from kitwai.web.timeline import Points
+from kitwai.store.timeline import Timelines
 
 STEP_S = 15.0
 
@@ -30,8 +30,8 @@ def steps(store, *counts: tuple[int | None, int | None]) -> list[int]:
 
 
 def marked(store, since: float, until: float = 1e6) -> list[int]:
-    line = Points(store.engine).timeline("test", since, until, 1000)
-    return [mark.decision_id for mark in line.marks]
+    span = Timelines(store.engine).span("test", since, until, 1000)
+    return [mark.decision_id for mark in span.marks]
 
 
 def test_a_lasting_difference_is_marked_once_wherever_the_time_begins(store):

@@ -1,4 +1,4 @@
-"""The history of decisions: what is searched for, one line each, and one in full."""
+"""The history of decisions, a line for each, and how one decision was carried out."""
 
 from __future__ import annotations
 
@@ -11,24 +11,19 @@ import sqlalchemy as sa
 from pydantic import BaseModel, TypeAdapter
 from sqlalchemy.engine import Connection, Engine
 
-from kitwai.core.records.decision import ApplicationDecision
-from kitwai.store.store import Store
+from kitwai.store.paging import Part, part_of
+from kitwai.store.steps import StoredDecision
 from kitwai.store.tables import DecisionRow, ScalingRow
-from kitwai.web.paging import part
-from kitwai.web.schemas import DecisionDetail, DecisionSummary, Page, WhatIf
-from kitwai.web.timeline import at_target
-
-Line = tuple[Any, ...]
-"""A `DecisionSummary` as its fields, in their order: `COLUMNS`. A long history is many of them."""
-COLUMNS = tuple(DecisionSummary.model_fields)
 
 _AT_ONCE = 500
 
 
-@dataclass(frozen=True)
-class Filter:
-    """Which decisions of a cluster. ``changed``: whether another count than the present one was
-    asked for; ``search``: words of the reason.
+@dataclass(frozen=True, slots=True)
+class DecisionFilter:
+    """Which decisions of a cluster are wanted. None leaves a field out of the search.
+
+    ``since``, ``until``: epoch seconds, both included. ``changed``: whether the decision asked for
+    another count than the present one. ``search``: words that the reason must hold.
     """
 
     cluster: str
@@ -37,6 +32,46 @@ class Filter:
     changed: bool | None = None
     mode: str | None = None
     search: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionLine:
+    """One decision in a line. A long history is many of these.
+
+    ``guardrails``: names of those that acted. ``started``, ``removed``: workers that came and went
+    by the decision; None where nothing was carried out.
+    """
+
+    id: int
+    at: float
+    mode: str
+    present: int | None
+    target: int | None
+    reason: str
+    policy: str
+    checkpoint: str | None
+    fallback: str | None
+    guardrails: list[str]
+    started: int | None
+    removed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredScaling:
+    """One attempt to carry a decision out, with its moments in epoch seconds.
+
+    ``ended_at`` None: it is under way, or its process died. ``started``, ``removed``: how many
+    workers. ``outcome``: the fields of `kitwai.core.records.scaling.ScalingOutcome`, empty without
+    an end.
+    """
+
+    id: int
+    started_at: float
+    ended_at: float | None
+    target: int
+    started: int
+    removed: int
+    outcome: dict[str, Any]
 
 
 class _Note(BaseModel):
@@ -57,10 +92,10 @@ class _Decided(BaseModel):
 _DECIDED = TypeAdapter(_Decided)
 
 
-def decisions(
-    engine: Engine, wanted: Filter, *, limit: int, before: int | None
-) -> Page[DecisionSummary]:
-    """One part of the history. :param before: the id that the part begins behind."""
+def decision_lines(
+    engine: Engine, wanted: DecisionFilter, *, limit: int, before: int | None = None
+) -> Part[DecisionLine]:
+    """One part of the history, newest first. :param before: the id that the part begins behind."""
     query = _query(wanted)
     with engine.connect() as connection:
         if before is not None:
@@ -73,16 +108,15 @@ def decisions(
                 )
             )
         rows = connection.execute(query.limit(limit + 1)).all()
-        lines = _lines(connection, rows[:limit])
-    items = [DecisionSummary(**dict(zip(COLUMNS, line, strict=True))) for line in lines]
-    return part(rows, items, limit)
+        return part_of(rows, _lines(connection, rows[:limit]), limit)
 
 
-def all_decisions(
-    engine: Engine, wanted: Filter, *, at_once: int = _AT_ONCE
-) -> Iterator[list[Line]]:
-    """The whole history that ``wanted`` tells of, newest first, in parts of ``at_once``: no more
-    than two of them are ever held.
+def all_decision_lines(
+    engine: Engine, wanted: DecisionFilter, *, at_once: int = _AT_ONCE
+) -> Iterator[list[DecisionLine]]:
+    """The whole history, newest first, in lists of at most ``at_once`` lines.
+
+    No more than two of these lists are in memory at a time.
     """
     with engine.connect() as connection, engine.connect() as other:
         query = _query(wanted).execution_options(yield_per=at_once)
@@ -91,9 +125,8 @@ def all_decisions(
             yield _lines(other, some)
 
 
-def detail(store: Store, decision_id: int) -> DecisionDetail:
-    """A decision in full. :raises StoreError: there is none with this id."""
-    stored = store.decision(decision_id)
+def scalings_of(engine: Engine, stored: StoredDecision) -> list[StoredScaling]:
+    """The attempts to carry a decision out, oldest first."""
     query = (
         sa.select(
             ScalingRow.id,
@@ -105,46 +138,18 @@ def detail(store: Store, decision_id: int) -> DecisionDetail:
             ScalingRow.body,
         )
         .where(
-            ScalingRow.decision_id == decision_id,
+            ScalingRow.decision_id == stored.id,
             # Both for the index: there is none by decision.
             ScalingRow.cluster == stored.decision.cluster,
             ScalingRow.started_at >= stored.decision.at,
         )
         .order_by(ScalingRow.id)
     )
-    with store.engine.connect() as connection:
-        scalings = [_scaling(dict(row._mapping)) for row in connection.execute(query)]
-    return DecisionDetail(
-        id=stored.id,
-        observation_id=stored.observation_id,
-        decision=stored.decision,
-        settings=stored.settings,
-        what_if={app.id: what_if(app) for app in stored.decision.applications},
-        scalings=scalings,
-    )
+    with engine.connect() as connection:
+        return [StoredScaling(*row[:-1], row.body or {}) for row in connection.execute(query)]
 
 
-def what_if(app: ApplicationDecision) -> list[WhatIf]:
-    """Every target that was weighed for one application."""
-    answers = []
-    most = len(app.mask) or len(app.q_values or app.predicted_finish_s or ())
-    for target in range(1, most + 1):
-        finish_s = at_target(app.predicted_finish_s, target)
-        left_s = None if finish_s is None else max(0.0, finish_s - app.elapsed_s)
-        answers.append(
-            WhatIf(
-                target=target,
-                finish_s=finish_s,
-                cost=None if left_s is None else target * left_s,
-                miss_probability=at_target(app.miss_probability, target),
-                q_value=at_target(app.q_values, target),
-                allowed=target <= len(app.mask) and app.mask[target - 1],
-            )
-        )
-    return answers
-
-
-def _query(wanted: Filter) -> sa.Select[*tuple[Any, ...]]:
+def _query(wanted: DecisionFilter) -> sa.Select[*tuple[Any, ...]]:
     query = sa.select(
         DecisionRow.id,
         DecisionRow.at,
@@ -172,21 +177,22 @@ def _query(wanted: Filter) -> sa.Select[*tuple[Any, ...]]:
     return query.order_by(DecisionRow.at.desc(), DecisionRow.id.desc())
 
 
-def _lines(connection: Connection, rows: Sequence[Any]) -> list[Line]:
-    done = _done(connection, rows)
+def _lines(connection: Connection, rows: Sequence[Any]) -> list[DecisionLine]:
+    workers = _workers(connection, rows)
     lines = []
     for row in rows:
         id_, at, _, mode, present, target, checkpoint, reason, body = row
-        made = _DECIDED.validate_json(body)
-        notes = [*made.guardrails, *(note for app in made.applications for note in app.guardrails)]
-        names = list(dict.fromkeys(note.name for note in notes))
-        head = (id_, at, mode, present, target, reason, made.policy, checkpoint, made.fallback)
-        lines.append((*head, names, *done.get(id_, (None, None))))
+        decided = _DECIDED.validate_json(body)
+        of_applications = (note for app in decided.applications for note in app.guardrails)
+        names = dict.fromkeys(note.name for note in (*decided.guardrails, *of_applications))
+        head = (id_, at, mode, present, target, reason)
+        decider = (decided.policy, checkpoint, decided.fallback)
+        lines.append(DecisionLine(*head, *decider, list(names), *workers.get(id_, (None, None))))
     return lines
 
 
-def _done(connection: Connection, rows: Sequence[Any]) -> dict[int, tuple[int, int]]:
-    """Workers started and told to leave, by decision that was carried out."""
+def _workers(connection: Connection, rows: Sequence[Any]) -> dict[int, tuple[int, int]]:
+    """Workers started and told to leave, by the id of each decision that was carried out."""
     if not rows:
         return {}
     query = (
@@ -203,9 +209,3 @@ def _done(connection: Connection, rows: Sequence[Any]) -> dict[int, tuple[int, i
         .group_by(ScalingRow.decision_id)
     )
     return {int(row[0] or 0): (int(row[1]), int(row[2])) for row in connection.execute(query)}
-
-
-def _scaling(row: dict[str, Any]) -> dict[str, Any]:
-    """What an operation did, with its moments: by name where the outcome tells, else in numbers."""
-    outcome = row.pop("body") or {}
-    return {**row, **outcome}

@@ -1,4 +1,4 @@
-"""What the API answers: the records as they are, in parts, filtered, never as anything but data."""
+"""The history of decisions: in parts, filtered, as a table, and never as anything but data."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from dataclasses import replace
 import pytest
 
 from kitwai.core.records.observation import Application, Observation
-from kitwai.store.tables import ApprovalRow
-from kitwai.web.decisions import Filter, all_decisions
 
 API = "/kitwai/api/v1"
 A = f"{API}/clusters/a_cluster"
@@ -24,98 +22,6 @@ STEPS = 240
 def ok(answer):
     assert answer.status_code == 200, answer.text
     return answer.json()
-
-
-def test_a_cluster_now(web):
-    newest = web.store.decisions("a_cluster")[-1]
-    seen = web.store.newest_observation("a_cluster")
-    view = ok(web.client().get(A))
-    assert view["decision_id"] == newest.id
-    assert view["target"] == newest.decision.target
-    assert view["reason"] == newest.decision.reason
-    assert view["present"] == seen.present
-    assert view["draining"] == 0
-    assert (view["mode"], view["max_workers"], view["limit_s"]) == ("suggest", 10, 600.0)
-    assert view["flaps"]["used"] == seen.past.changes_1h
-    assert view["error"] is None
-    app, decided = view["applications"][0], newest.decision.applications[0]
-    assert app["name"] == decided.name
-    assert app["left_s"] == decided.constraint.limit_s - decided.elapsed_s
-    assert app["finish_s"] == decided.predicted_finish_s[decided.target - 1]
-    assert app["tasks"] == sum(stage.tasks for stage in seen.applications[0].stages)
-
-
-def test_all_clusters_and_one_whose_connection_is_wrong(web):
-    views = {view["cluster"]: view for view in ok(web.client().get(f"{API}/clusters"))}
-    assert list(views) == ["a_cluster", "b_cluster", "broken_cluster"]
-    assert "max_worker" in views["broken_cluster"]["error"]
-    assert views["broken_cluster"]["present"] is None
-    assert views["b_cluster"]["present"] is not None
-
-
-@pytest.mark.parametrize("path", ["", "/timeline", "/decisions", "/decisions.csv", "/controls"])
-def test_another_cluster_is_not_found(web, path):
-    answer = web.client().get(f"{API}/clusters/x%27%20or%201=1{path}")
-    assert answer.status_code == 404
-    assert answer.json()["detail"].count(".") == 1
-
-
-def test_the_timeline_holds_every_step(web):
-    line = ok(web.client().get(f"{A}/timeline", params={"until": web.until}))
-    stored = web.store.decisions("a_cluster")[:STEPS]
-    assert line["decision_id"] == [one.id for one in stored]
-    assert line["at"] == [one.decision.at for one in stored]
-    assert line["target"] == [one.decision.target for one in stored]
-    assert line["step_s"] is None
-    assert {len(line[name]) for name in line if isinstance(line[name], list)} >= {STEPS}
-    for index in (0, 50, STEPS - 1):
-        one = stored[index]
-        seen = web.store.observation(one.observation_id)
-        apps = one.decision.applications
-        assert line["elapsed_s"][index] == (apps[0].elapsed_s if apps else None)
-        stages = [stage for app in seen.applications for stage in app.stages]
-        assert line["tasks_done"][index] == sum(stage.complete for stage in stages)
-    changed = [one.id for one in stored if one.decision.target != one.decision.present]
-    assert changed
-    assert {mark["decision_id"] for mark in line["marks"]} <= set(changed)
-
-
-def test_a_long_timeline_is_thinned_and_says_so(web):
-    line = ok(web.client().get(f"{A}/timeline", params={"until": web.until, "most": 60}))
-    assert 3 <= len(line["at"]) <= 4
-    assert line["step_s"] == 24 * 60
-    assert line["at"] == sorted(line["at"])
-    hour = {"since": web.until - 3600, "until": web.until, "most": 60}
-    line = ok(web.client().get(f"{A}/timeline", params=hour))
-    assert line["step_s"] == 60
-    assert 60 <= len(line["at"]) <= 61
-    # A little later, the same points are shown.
-    later = ok(web.client().get(f"{A}/timeline", params={**hour, "since": web.until - 3599}))
-    assert set(later["decision_id"]) <= set(line["decision_id"])
-
-
-@pytest.mark.parametrize(
-    ("span", "status"),
-    [
-        ({"since": 0}, 422),
-        ({"since": 0, "until": 366 * 86400}, 200),
-        ({"since": 9, "until": 8}, 422),
-    ],
-)
-def test_a_timeline_that_is_too_long_is_refused_in_one_sentence(web, span, status):
-    answer = web.client().get(f"{A}/timeline", params=span)
-    assert answer.status_code == status, answer.text
-    if status == 422:
-        assert "since" in answer.json()["detail"]
-        assert answer.json()["detail"].count(".") == 1
-
-
-def test_the_table_is_read_in_parts(web):
-    parts = [
-        len(part) for part in all_decisions(web.store.engine, Filter("a_cluster"), at_once=100)
-    ]
-    assert sum(parts) >= STEPS
-    assert parts[:-1] == [100] * (len(parts) - 1)
 
 
 def test_the_history_in_parts_is_the_history(web):
@@ -267,28 +173,3 @@ def test_numbers_that_json_cannot_carry_are_not_known(web):
     assert {row["finish_s"] for row in full["what_if"][app.id]} == {None}
     line = ok(web.client().get(f"{A}/timeline", params={"since": at - 0.5, "until": at + 0.5}))
     assert line["finish_s"] == [None]
-
-
-def test_approvals_are_listed(web):
-    from sqlalchemy.orm import Session
-
-    now, decision = time.time(), web.store.decisions("a_cluster")[0]
-    with Session(web.store.engine) as session, session.begin():
-        common = {"decision_id": decision.id, "cluster": "a_cluster", "asked_at": now}
-        session.add(ApprovalRow(**common, expires_at=now + 60, run_id="nowhere"))
-        session.add(ApprovalRow(**common, expires_at=now - 60, run_id="over"))
-        session.add(
-            ApprovalRow(**common, expires_at=now + 60, answer="rejected", answered_by="somebody")
-        )
-    client = web.client()
-    rejected, over, waiting = ok(client.get(f"{API}/approvals"))["items"][:3]
-    assert (rejected["answer"], rejected["answered_by"]) == ("rejected", "somebody")
-    assert waiting["reason"] == decision.decision.reason
-    listed = ok(client.get(f"{API}/approvals", params={"open": True}))["items"]
-    assert [one["id"] for one in listed] == [waiting["id"]]
-    assert ok(client.get(A))["approval"]["id"] == waiting["id"]
-    for one, status in ((rejected, 409), (over, 409), (waiting, 409), ({"id": 9999}, 404)):
-        answer = client.post(f"{API}/approvals/{one['id']}", json={"answer": "approved"})
-        assert answer.status_code == status, one
-    wrong = client.post(f"{API}/approvals/{waiting['id']}", json={"answer": "perhaps"})
-    assert wrong.status_code == 422
