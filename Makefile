@@ -35,7 +35,8 @@ format: setup  ## mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-ui:  ## build the page (needs Node 20.19 or later)
+ui: setup  ## build the page, its types made of the API's own description (needs Node 20.19 or later)
+	$(BIN)/python scripts/openapi.py
 	cd ui && npm ci --no-audit --no-fund && npm run build
 
 pictures: setup  ## take the page's pictures anew, of a real Airflow that scales real clusters

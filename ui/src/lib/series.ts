@@ -10,7 +10,6 @@ const COLUMNS = [
   "elapsed_s",
   "finish_s",
   "limit_s",
-  "decision_id",
 ] as const;
 
 export function empty(): Timeline {
@@ -40,6 +39,7 @@ export function join(old: Timeline, more: Timeline, since: number): Timeline {
   for (const name of COLUMNS) {
     result[name] = [...old[name].slice(from, to), ...more[name]];
   }
+  result.decision_id = [...old.decision_id.slice(from, to), ...more.decision_id];
   const known = new Set(more.marks.map((mark) => mark.decision_id));
   result.marks = [
     ...old.marks.filter((mark) => mark.at >= since && !known.has(mark.decision_id)),
