@@ -202,9 +202,9 @@ export function makeClusters(now) {
       serving: 2,
       draining: 1,
       target: 2,
-      policy: "analytic",
+      policy: "forecast",
       fallback:
-        "The weights of 20261124-f76b9e54 do not have the hash that its manifest names; the analytic policy decides.",
+        "The weights of 20261124-f76b9e54 do not have the hash that its manifest names; the forecast decides.",
       missing: {
         metrics: "gmond at 10.0.4.2:8649 gave no answer within 2 s",
         driver_log: "no file",

@@ -4,6 +4,7 @@ import {
   ago,
   clock,
   count,
+  decider,
   duration,
   fromLocalInput,
   iso,
@@ -105,4 +106,15 @@ describe("risk", () => {
   ] as const)("finish %s of %s with chance %s is %s", (finish, limit, miss, level) =>
     expect(risk(finish, limit, miss)).toBe(level),
   );
+});
+
+describe("decider", () => {
+  it.each([
+    ["network", "the network"],
+    ["dqn", "the network"],
+    ["forecast", "the forecast"],
+    ["analytic", "the forecast"],
+    ["analytic, 20261130-f6e9043c", "the forecast, 20261130-f6e9043c"],
+    ["remaining-work@0.80", "remaining-work@0.80"],
+  ])("%s is %s", (policy, words) => expect(decider(policy)).toBe(words));
 });

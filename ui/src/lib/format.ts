@@ -133,3 +133,20 @@ export const RISK_WORD: Record<Risk, string> = {
   tight: "tight",
   late: "late",
 };
+
+const DECIDERS: Record<string, string> = {
+  network: "the network",
+  forecast: "the forecast",
+  rules: "the rules",
+  // The names of old decisions.
+  dqn: "the network",
+  analytic: "the forecast",
+};
+
+/** What decided, in words; a version or a baseline is called by its own name. */
+export function decider(policy: string): string {
+  return policy
+    .split(", ")
+    .map((name) => DECIDERS[name] ?? name)
+    .join(", ");
+}

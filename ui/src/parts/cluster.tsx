@@ -3,7 +3,16 @@
 import type { JSX } from "preact";
 
 import type { ApplicationView, ClusterView } from "../api/types";
-import { count, duration, number, percent, risk, RISK_WORD, type Risk } from "../lib/format";
+import {
+  count,
+  decider,
+  duration,
+  number,
+  percent,
+  risk,
+  RISK_WORD,
+  type Risk,
+} from "../lib/format";
 import { link } from "../lib/route";
 import { useNow } from "../lib/use";
 import { Ago, Badge, Notice, Table, type Tone } from "./basics";
@@ -151,7 +160,7 @@ export function Footer({ cluster }: { cluster: ClusterView }): JSX.Element {
       <FlapGauge cluster={cluster} />
       {cluster.policy && (
         <span>
-          {`by ${cluster.policy}`}
+          {`decided by ${decider(cluster.policy)}`}
           {cluster.checkpoint && (
             <>
               {", "}

@@ -4,7 +4,7 @@ import type { JSX } from "preact";
 
 import { api } from "../api/client";
 import type { ApplicationDecision, DecisionDetail, GuardrailNote, Scaling } from "../api/types";
-import { count, duration, number, percent } from "../lib/format";
+import { count, decider, duration, number, percent } from "../lib/format";
 import { link } from "../lib/route";
 import { useData } from "../lib/use";
 import { Badge, Data, Notice, Time } from "../parts/basics";
@@ -63,8 +63,8 @@ function Detail({ detail }: { detail: DecisionDetail }): JSX.Element {
           <Fact word="Constraint">
             {`N = ${decision.constraint.max_workers}, T = ${duration(decision.constraint.limit_s)}, missed at most ${percent(decision.constraint.miss)}`}
           </Fact>
-          <Fact word="By">
-            {decision.policy}
+          <Fact word="Decided by">
+            {decider(decision.policy)}
             {decision.checkpoint && (
               <>
                 {", "}
@@ -192,7 +192,7 @@ function Application({
       </div>
       <p class="reason">{app.reason}</p>
       <dl class="facts">
-        <Fact word="Recommended">{`${count(wanted, "worker")}${app.policy ? ` by ${app.policy}` : ""}`}</Fact>
+        <Fact word="Recommended">{`${count(wanted, "worker")}${app.policy ? ` by ${decider(app.policy)}` : ""}`}</Fact>
         <Fact word="Target">{count(app.target, "worker")}</Fact>
         <Fact word="Elapsed">{duration(app.elapsed_s)}</Fact>
         <Fact word="Limit">{limit(app)}</Fact>

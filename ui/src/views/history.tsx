@@ -5,7 +5,7 @@ import { useEffect, useState } from "preact/hooks";
 
 import { api, type DecisionFilter } from "../api/client";
 import type { DecisionSummary, Page } from "../api/types";
-import { fromLocalInput, number, signed, toLocalInput } from "../lib/format";
+import { decider, fromLocalInput, number, signed, toLocalInput } from "../lib/format";
 import { link } from "../lib/route";
 import { useData } from "../lib/use";
 import { Badge, Data, Empty, Field, Table, Time } from "../parts/basics";
@@ -134,7 +134,7 @@ function Rows({ rows }: { rows: DecisionSummary[] }): JSX.Element {
     <Table
       caption="Decisions, newest first"
       class="stack"
-      head={["When", "Workers", "Reason", "Mode", "By", "Guardrails", "Done"]}
+      head={["When", "Workers", "Reason", "Mode", "Decided by", "Guardrails", "Done"]}
     >
       {rows.map((row) => (
         <tr key={row.id}>
@@ -160,7 +160,7 @@ function Rows({ rows }: { rows: DecisionSummary[] }): JSX.Element {
             {row.reason}
           </td>
           <td data-label="Mode">{row.mode}</td>
-          <td data-label="By">{row.policy}</td>
+          <td data-label="Decided by">{decider(row.policy)}</td>
           <td data-label="Guardrails" class={row.guardrails.length ? "" : "nothing"}>
             {row.guardrails.join(", ") || "none"}
           </td>

@@ -108,8 +108,9 @@ function decides(model: ModelView): string {
 
 function figures(model: ModelView, regime: string): string {
   const table = model.metrics[regime] as Record<string, Record<string, number>> | undefined;
-  const name = Object.values(model.trusted).some(Boolean) ? "network" : "analytic";
-  const row = table?.[name];
+  const network = Object.values(model.trusted).some(Boolean);
+  // Old manifests call the forecast "analytic".
+  const row = network ? table?.network : (table?.forecast ?? table?.analytic);
   if (!row) return "–";
   return `${number(row.hit_rate, 3)} / ${number(row.static_ratio, 2)}`;
 }

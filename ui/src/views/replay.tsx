@@ -6,7 +6,15 @@ import type uPlot from "uplot";
 
 import { api } from "../api/client";
 import type { Comparison, Replay, ReplayPolicy } from "../api/types";
-import { count, duration, fromLocalInput, number, percent, toLocalInput } from "../lib/format";
+import {
+  count,
+  decider,
+  duration,
+  fromLocalInput,
+  number,
+  percent,
+  toLocalInput,
+} from "../lib/format";
 import { link } from "../lib/route";
 import { withGaps } from "../lib/series";
 import { useData } from "../lib/use";
@@ -166,7 +174,7 @@ function Result({ replay }: { replay: Replay }): JSX.Element {
       </p>
       <Forecasts
         comparison={replay.comparison}
-        names={[replay.recorded.name, replay.replayed.name]}
+        names={[decider(replay.recorded.name), replay.replayed.name]}
       />
       <h3>What it comes to</h3>
       <Table
@@ -230,7 +238,7 @@ function Side({ side, of }: { side: ReplayPolicy; of: string }): JSX.Element {
   return (
     <tr>
       <th scope="row">
-        {side.name} <span class="hint">{of}</span>
+        {decider(side.name)} <span class="hint">{of}</span>
       </th>
       <td>{number(side.limits)}</td>
       <td>{number(side.met)}</td>
