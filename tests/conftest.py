@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,10 +12,12 @@ from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling, Scheduling
 
 from kitwai.core.records.scaling import ScalingProgress
-from kitwai_lab.local.postgres import Postgres, PostgresError
 from places import REPOSITORY
 
 pytest.register_assert_rewrite("pool_contract", "read_logs_of", "shuffle_job")
+
+OWN_AIRFLOW = ("test_clusters_per_task", "test_demo", "test_schedulers")
+"""Tests of tests/real/airflow that do not use its shared Airflow."""
 
 # How long an example takes says more of the machine than of the code.
 settings.register_profile("kitwai", deadline=None)
@@ -41,16 +42,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = kept
 
 
-class _ByEngine(LoadScopeScheduling):
-    """What needs the one Docker engine is one process's, all else the other's."""
+class _ByPart(LoadScopeScheduling):
+    """Tests that share a real part run in one process, in their order."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "docker" if nodeid.startswith("tests/real/docker/") else "others"
+        path = Path(nodeid.partition("::")[0])
+        if path.stem in OWN_AIRFLOW:
+            return "page"
+        return {"browser": "page", "docs": "page"}.get(path.parent.name, path.parent.name)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Scheduling | None:
-    """`pytest -n 2 --dist loadscope` runs tests of real parts, which wait most of the time."""
-    return _ByEngine(config, log) if config.getvalue("dist") == "loadscope" else None
+    """`pytest -n 4 --dist loadscope` runs tests of real parts, which wait most of the time."""
+    return _ByPart(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 @pytest.fixture(autouse=True)
@@ -75,17 +79,6 @@ def run_path(repository: Path) -> Iterator[Path]:
     (repository / "run").mkdir(exist_ok=True)
     with TemporaryDirectory(dir=repository / "run", prefix="test-") as folder:
         yield Path(folder)
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    """A real one of the module's own; skips where none is installed."""
-    with ExitStack() as ended:
-        try:
-            postgres = ended.enter_context(Postgres())
-        except PostgresError as error:
-            pytest.skip(str(error))
-        yield postgres
 
 
 class HeldLease:

@@ -66,7 +66,7 @@ class ComposeStack(Started):
     def build(self) -> None:
         """Build its images; the engine's is there already."""
         root = self._repository
-        build(self.client, root, AIRFLOW_IMAGE, "docker/airflow/Dockerfile")
+        build(self.client, root, AIRFLOW_IMAGE, "docker/airflow/Dockerfile", stage="packages")
         build(self.client, root / "docker" / "socket-proxy", PROXY_IMAGE)
         build(self.client, root / "tests" / "real" / "docker" / "postgres", POSTGRES_IMAGE)
 

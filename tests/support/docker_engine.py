@@ -19,6 +19,9 @@ import psutil
 
 BASE = "kitwai-test-base:bookworm"
 ENGINE_IMAGE = "kitwai-engine"
+CACHE = Path(os.environ.get("KITWAI_TESTS_CACHE", "~/.cache/kitwai-tests")).expanduser()
+"""Where test runs of every checkout keep what takes minutes to make."""
+
 _START_S = 60.0
 _TRUSTED = Path("/usr/local/share/ca-certificates")
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy")
@@ -44,18 +47,27 @@ class DockerEngine:
         self._daemon: subprocess.Popen[bytes] | None = None
         self._lock: IO[str] | None = None
 
+    def lock(self, *, wait: bool = False) -> bool:
+        """Whether the folder is this run's: two daemons on one folder would destroy it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = (self.folder / "lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            lock.close()
+            return False
+        self._lock = lock
+        self._end_orphan()
+        return True
+
     def start(self) -> None:
         """:raises NoEngine: there is none, or it does not come up."""
         if os.geteuid() != 0:
             raise NoEngine("dockerd needs root")
         if shutil.which("dockerd") is None:
             raise NoEngine("dockerd is not installed: apt-get install docker.io")
-        self.folder.mkdir(parents=True, exist_ok=True)
         if self._lock is None:
-            # Two daemons on one folder would destroy it: another test run is waited for.
-            self._lock = (self.folder / "lock").open("w")
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
-            self._end_orphan()
+            self.lock(wait=True)
         command = ["dockerd", "--data-root", self.folder / "data", "--exec-root", self.run / "x"]
         command += ["--pidfile", self._pid_file, "--host", self.url, "--bridge=none"]
         command += ["--iptables=false", "--ip-forward=false", "--ip-masq=false"]
@@ -181,14 +193,33 @@ def import_base(client: docker.APIClient, folder: Path) -> None:
     archive.unlink()
 
 
-def build(client: docker.APIClient, folder: Path, tag: str, dockerfile: str | None = None) -> None:
-    """Build the Dockerfile in ``folder``; steps that were built before cost nothing."""
+def build(
+    client: docker.APIClient,
+    folder: Path,
+    tag: str,
+    dockerfile: str | None = None,
+    *,
+    stage: str | None = None,
+) -> None:
+    """Build the Dockerfile in ``folder``; steps that were built before cost nothing.
+
+    :param stage: its slow first stage. It gets a tag too, by which later runs find it.
+    """
+    if stage is not None:
+        _build(client, folder, f"{tag}-{stage}", dockerfile, stage)
+    _build(client, folder, tag, dockerfile, None)
+
+
+def _build(
+    client: docker.APIClient, folder: Path, tag: str, dockerfile: str | None, target: str | None
+) -> None:
     proxies = {name: os.environ[name] for name in _PROXIES if name in os.environ}
     said = []
     for line in client.build(
         path=str(folder),
         dockerfile=dockerfile,
         tag=tag,
+        target=target,
         buildargs={"BASE": BASE, **proxies},
         network_mode="host",
         rm=True,

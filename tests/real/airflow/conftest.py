@@ -15,8 +15,8 @@ import pytest
 from kitwai.pools.local.local_pool import LocalWorkerPool
 from kitwai.store.store import Store
 from kitwai_lab.local.airflow import AirflowStandalone
-from kitwai_lab.local.postgres import Postgres, PostgresError
 from kitwai_lab.local.spark import SparkMaster
+from quick_airflow import QUICK_AIRFLOW
 
 CLUSTER = "test_cluster"
 BROKEN = "broken_cluster"
@@ -65,17 +65,13 @@ def pytest_runtest_teardown(item, nextitem):
 
 
 @pytest.fixture(scope="session")
-def setup(tmp_path_factory, repository):
-    try:
-        started = _ended.enter_context(_setup(tmp_path_factory, repository))
-    except PostgresError as error:
-        pytest.skip(str(error))
-    yield started
+def setup(tmp_path_factory, repository, new_database):
+    yield _ended.enter_context(_setup(tmp_path_factory, repository, new_database("airflow")))
     _ended.close()  # also when the tests are interrupted
 
 
 @contextmanager
-def _setup(tmp_path_factory, repository):
+def _setup(tmp_path_factory, repository, database):
     folder = tmp_path_factory.mktemp("setup")
     modules = folder / "modules"
     modules.mkdir()
@@ -89,7 +85,7 @@ def _setup(tmp_path_factory, repository):
         repository / "tests" / "real" / "airflow" / "plugins" / "told_to_file.py",
     ):
         (plugins / source.name).symlink_to(source)
-    with Postgres() as postgres, SparkMaster(folder / "master") as master:
+    with SparkMaster(folder / "master") as master:
         pool = LocalWorkerPool(master.url, folder / "pool", cores=2, memory_mb=1024)
         extra = {
             "pool": "local",
@@ -115,8 +111,9 @@ def _setup(tmp_path_factory, repository):
                 BROKEN: master.connection({"max_worker": 3}),
             },
             env={
+                **QUICK_AIRFLOW,
                 # On SQLite its scheduler and its API are in each other's way.
-                "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgres.database("airflow"),
+                "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
                 "AIRFLOW__KITWAI__CLUSTERS": f"{CLUSTER},{BROKEN}",
                 "AIRFLOW__KITWAI__STORE": url,
                 # The tests trigger every step themselves.

@@ -22,10 +22,16 @@ def states(setup, run_id):
     }
 
 
-def test_a_suggested_target_touches_nothing(setup):
+@pytest.fixture(scope="module")
+def suggested(setup):
+    """The first step of all, in mode suggest: its run."""
     run_id, state = setup.run(clusters=[CLUSTER])
     assert state == "success"
-    assert states(setup, run_id) == {
+    return run_id
+
+
+def test_a_suggested_target_touches_nothing(setup, suggested):
+    assert states(setup, suggested) == {
         ("observe", 0): "success",
         ("decide", 0): "success",
         ("scale", 0): "success",
@@ -40,6 +46,46 @@ def test_a_suggested_target_touches_nothing(setup):
     assert newest.decision.checkpoint
     assert setup.workers() == 1
     assert setup.store.scalings(CLUSTER) == []
+
+
+def test_xcom_carries_small_json_only(setup, suggested):
+    for part in ("observe", "decide", "scale"):
+        path = f"/api/v2/dags/{DAG_ID}/dagRuns/{suggested}/taskInstances/step.{part}"
+        answer = setup.airflow.api.get(f"{path}/xcomEntries/return_value", params={"map_index": 0})
+        value = answer.json()["value"]
+        assert len(value if isinstance(value, str) else json.dumps(value)) < 1000, part
+
+
+def test_every_step_is_an_asset_event(setup, suggested):
+    answer = setup.airflow.api.get(
+        "/api/v2/assets/events", params={"source_dag_id": DAG_ID, "source_run_id": suggested}
+    )
+    (event,) = answer.json()["asset_events"]
+    assert event["source_task_id"] == "step.scale"
+    newest = setup.store.decisions(CLUSTER)[-1]
+    extra = event["extra"]
+    assert (extra["cluster"], extra["decision_id"]) == (CLUSTER, newest.id)
+    assert (extra["target"], extra["mode"]) == (newest.decision.target, "suggest")
+    assert extra["done"] == "nothing"
+    assert extra["reason"] == newest.decision.reason[:500]
+
+
+def test_no_task_process_imports_what_it_does_not_need(setup, suggested):
+    records = [json.loads(path.read_text()) for path in setup.modules.glob("*.json")]
+    records = [record for record in records if record["dag_id"] == DAG_ID]
+    parts = {record["task_id"] for record in records}
+    assert parts == {"step.observe", "step.decide", "step.scale"}
+    for record in records:
+        heavy = {
+            "tensorflow",
+            "keras",
+            "docker",
+            "matplotlib",
+            "pyspark",
+            "kitwai.web.app",
+        } & set(record["loaded"])
+        assert not heavy, record
+        assert record["strays"] in ([], ["plugin"]), record
 
 
 def test_auto_reaches_the_target_and_records_it(setup):
@@ -96,49 +142,6 @@ def test_wrong_settings_fail_the_first_task_in_one_sentence(setup, cluster, inde
     assert found["scale", index] == "upstream_failed"
     assert words in setup.airflow.task_log(DAG_ID, run_id, "step.observe", map_index=index)
     assert setup.workers() == before
-
-
-def test_xcom_carries_small_json_only(setup):
-    run_id, _ = setup.run(clusters=[CLUSTER])
-    for part in ("observe", "decide", "scale"):
-        path = f"/api/v2/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/step.{part}"
-        answer = setup.airflow.api.get(f"{path}/xcomEntries/return_value", params={"map_index": 0})
-        value = answer.json()["value"]
-        assert len(value if isinstance(value, str) else json.dumps(value)) < 1000, part
-
-
-def test_every_step_is_an_asset_event(setup):
-    run_id, _ = setup.run(clusters=[CLUSTER])
-    answer = setup.airflow.api.get(
-        "/api/v2/assets/events", params={"source_dag_id": DAG_ID, "source_run_id": run_id}
-    )
-    (event,) = answer.json()["asset_events"]
-    assert event["source_task_id"] == "step.scale"
-    newest = setup.store.decisions(CLUSTER)[-1]
-    extra = event["extra"]
-    assert (extra["cluster"], extra["decision_id"]) == (CLUSTER, newest.id)
-    assert (extra["target"], extra["mode"]) == (newest.decision.target, "suggest")
-    assert extra["done"] == "nothing"
-    assert extra["reason"] == newest.decision.reason[:500]
-
-
-def test_no_task_process_imports_what_it_does_not_need(setup):
-    setup.run(clusters=[CLUSTER])
-    records = [json.loads(path.read_text()) for path in setup.modules.glob("*.json")]
-    records = [record for record in records if record["dag_id"] == DAG_ID]
-    parts = {record["task_id"] for record in records}
-    assert parts == {"step.observe", "step.decide", "step.scale"}
-    for record in records:
-        heavy = {
-            "tensorflow",
-            "keras",
-            "docker",
-            "matplotlib",
-            "pyspark",
-            "kitwai.web.app",
-        } & set(record["loaded"])
-        assert not heavy, record
-        assert record["strays"] in ([], ["plugin"]), record
 
 
 def test_airflow_sees_only_the_plugin_file(repository):

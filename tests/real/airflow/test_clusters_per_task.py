@@ -11,6 +11,7 @@ from kitwai.store.approvals import ApprovalStore
 from kitwai.store.store import Store
 from kitwai_lab.local.airflow import AirflowStandalone
 from kitwai_lab.local.spark import SparkMaster
+from quick_airflow import QUICK_AIRFLOW
 
 FIRST, SECOND, BROKEN, OTHER = "first_cluster", "second_cluster", "broken_cluster", "other_cluster"
 DAG_ID = "kitwai_autoscale"
@@ -19,7 +20,7 @@ pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
-def batched(tmp_path_factory, repository, postgres):
+def batched(tmp_path_factory, repository, new_database):
     """An Airflow with four clusters, of which three share a task and one has its own."""
     folder = tmp_path_factory.mktemp("batched")
     with SparkMaster(folder / "master") as master:
@@ -45,8 +46,9 @@ def batched(tmp_path_factory, repository, postgres):
                 OTHER: master.connection({}),
             },
             {
+                **QUICK_AIRFLOW,
                 # On SQLite its scheduler and its API are in each other's way.
-                "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgres.database("airflow"),
+                "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": new_database("airflow"),
                 "AIRFLOW__KITWAI__CLUSTERS": ",".join((FIRST, BROKEN, SECOND, OTHER)),
                 "AIRFLOW__KITWAI__CLUSTERS_PER_TASK": "3",
                 "AIRFLOW__KITWAI__STORE": url,

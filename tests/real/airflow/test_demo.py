@@ -90,7 +90,7 @@ def test_the_application_makes_its_limit_and_everything_can_be_stopped(run_path,
     [
         ("Starting a Spark master", 0.5, signal.SIGINT),
         ("Starting Airflow", 4.0, signal.SIGTERM),
-        ("Submitting the application", 8.0, signal.SIGINT),
+        ("Submitting the application", 5.0, signal.SIGINT),
     ],
 )
 def test_an_interrupt_leaves_no_process(tmp_path, line, wait_s, number):

@@ -18,6 +18,7 @@ from kitwai.store.store import Store
 from kitwai.store.tables import Base
 from kitwai_lab.local.airflow import AirflowStandalone
 from kitwai_lab.local.spark import SparkMaster
+from quick_airflow import QUICK_AIRFLOW
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -26,7 +27,7 @@ DAG_ID = "kitwai_autoscale"
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory, repository, postgres):
+def two(tmp_path_factory, repository, new_database):
     """An Airflow with two schedulers and one cluster, which every step brings to 3 workers."""
     folder = tmp_path_factory.mktemp("two")
     with SparkMaster(folder / "master") as master:
@@ -41,13 +42,14 @@ def two(tmp_path_factory, repository, postgres):
             "timeout": "8s",
             **dict.fromkeys(("quiet", "cooldown_out", "cooldown_in"), 0),
         }
-        url, database = postgres.database("store"), postgres.database("airflow")
+        url, database = new_database("store"), new_database("airflow")
         airflow = AirflowStandalone(
             folder / "airflow",
             repository / "dags",
             repository / "plugins",
             {CLUSTER: master.connection(extra)},
             {
+                **QUICK_AIRFLOW,
                 "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
                 "AIRFLOW__KITWAI__CLUSTERS": CLUSTER,
                 "AIRFLOW__KITWAI__STORE": url,

@@ -23,6 +23,7 @@ from kitwai.store.store import Store
 from kitwai_lab.local.airflow import AirflowStandalone
 from kitwai_lab.local.spark import SparkMaster, submit
 from looking import DESKTOP, PHONE, SOON_MS, Visitor, go, log_in
+from quick_airflow import QUICK_AIRFLOW
 
 CLUSTER = "page_cluster"
 BROKEN = "broken_cluster"
@@ -72,7 +73,7 @@ def add_version(models: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory, repository, postgres) -> Iterator[Place]:
+def place(tmp_path_factory, repository, new_database) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("place")
     models = folder / "models"
     shutil.copytree(repository / "include" / "models", models)
@@ -99,8 +100,9 @@ def place(tmp_path_factory, repository, postgres) -> Iterator[Place]:
                 BROKEN: master.connection({"max_worker": 3}),
             },
             env={
+                **QUICK_AIRFLOW,
                 # On SQLite its scheduler and its API are in each other's way.
-                "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgres.database("airflow"),
+                "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": new_database("airflow"),
                 "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,guest:viewer",
                 "AIRFLOW__KITWAI__CLUSTERS": f"{CLUSTER},{BROKEN}",
                 "AIRFLOW__KITWAI__STORE": url,

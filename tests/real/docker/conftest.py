@@ -17,6 +17,7 @@ import docker
 import pytest
 
 from docker_engine import (
+    CACHE,
     ENGINE_IMAGE,
     DockerEngine,
     NoEngine,
@@ -48,7 +49,11 @@ SWARM_PORT = 2377
 
 @pytest.fixture(scope="session")
 def engine(repository: Path) -> Iterator[DockerEngine]:
-    engine = DockerEngine(repository / "run" / "docker")
+    # Its images outlive the checkout; where another run is at work there, they are made anew.
+    engine = DockerEngine(CACHE / "docker")
+    if not engine.lock():
+        engine.close()
+        engine = DockerEngine(repository / "run" / "docker")
     try:
         engine.start()
     except NoEngine as error:
@@ -58,9 +63,11 @@ def engine(repository: Path) -> Iterator[DockerEngine]:
     try:
         remove_leftovers(client)
         import_base(client, engine.folder)
-        build(client, repository / "docker" / "spark", ENGINE_IMAGE)
+        build(client, repository / "docker" / "spark", ENGINE_IMAGE, stage="spark")
         yield engine
         remove_leftovers(client)
+        # What an older state of the sources gave.
+        client.prune_images({"dangling": True, "until": "24h"})
     finally:
         engine.close()
 

@@ -15,9 +15,9 @@ from documented_commands import Block, blocks
 from kitwai.pools.local.local_pool import LocalWorkerPool
 from kitwai.pools.spark_options import find_spark_home
 from kitwai_lab.local.airflow import AirflowStandalone
-from kitwai_lab.local.postgres import Postgres
 from kitwai_lab.local.spark import SparkMaster
 from places import REPOSITORY
+from quick_airflow import QUICK_AIRFLOW
 
 DOCS = REPOSITORY / "docs"
 # In the order in which a new user reads them: what one page sets up the next ones use.
@@ -66,7 +66,7 @@ def pool_of(connection, folder):
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory, repository):
+def world(tmp_path_factory, repository, new_database):
     """A folder with what the pages presuppose, and the environment of an Airflow that runs."""
     folder = tmp_path_factory.mktemp("docs")
     shutil.copytree(repository / "include" / "models", folder / "models")
@@ -82,7 +82,7 @@ def world(tmp_path_factory, repository):
         (folder / name).symlink_to(repository / name)
     for requirements in repository.glob("requirements*.txt"):
         (folder / requirements.name).symlink_to(requirements)
-    with Postgres() as postgres, SparkMaster(folder / "master") as master:
+    with SparkMaster(folder / "master") as master:
         pool = master.connection({"pool": "local", "max_workers": 3, "worker_cores": 2})
         airflow = AirflowStandalone(
             folder / "airflow",
@@ -90,8 +90,9 @@ def world(tmp_path_factory, repository):
             repository / "plugins",
             connections={"my_pool": pool},
             env={
+                **QUICK_AIRFLOW,
                 # On SQLite a backfill and the scheduler are in each other's way.
-                "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgres.database("airflow"),
+                "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": new_database("airflow"),
                 # A step a day: the commands are what runs here.
                 "AIRFLOW__KITWAI__STEP": "1d",
                 "AIRFLOW__KITWAI__MODELS": str(folder / "models"),

@@ -1,4 +1,7 @@
-"""A real Spark master and a worker pool for every test, and proof that nothing is left of them."""
+"""A real Spark master and a worker pool for every test, and proof that nothing is left of them.
+
+A master lists workers and applications long after they have gone: no test shares one.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,13 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-import psutil
 import pytest
 
 from kitwai.core.records.observation import Observation, Past
 from kitwai.observe.look import observe
 from kitwai.pools.local.local_pool import LocalWorkerPool
 from kitwai_lab.local.spark import SparkMaster
+from left_over import processes_in
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +24,7 @@ def _nothing_left(tmp_path: Path) -> Iterator[None]:
     """No process that a test has started outlives it."""
     yield
     until = time.monotonic() + 15
-    while (left := _at_work_in(tmp_path)) and time.monotonic() < until:
+    while (left := processes_in(tmp_path)) and time.monotonic() < until:
         time.sleep(0.2)
     assert not left
 
@@ -43,16 +46,3 @@ def pool(spark_master: SparkMaster, tmp_path: Path) -> Iterator[LocalWorkerPool]
 def look(spark_master: SparkMaster, pool: LocalWorkerPool) -> Callable[[], Observation]:
     # The machine may be busy: an observation that is a little late is still one.
     return partial(observe, "test", spark_master.web_url, pool, Past(), timeout_s=10.0)
-
-
-def _at_work_in(folder: Path) -> list[str]:
-    """The processes whose command line or current folder lies in ``folder``."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            command = " ".join(process.cmdline())
-            if str(folder) in command or Path(process.cwd()).is_relative_to(folder):
-                found.append(f"{process.pid}: {command}")
-        except (psutil.Error, OSError):
-            continue
-    return found

@@ -29,7 +29,7 @@ from kitwai.observe.metrics.source import over_cluster
 from kitwai.pools.processes import free_port
 
 DAEMONS = ("gmond", "gmetad", "prometheus", "prometheus-node-exporter")
-WINDOW_S = 15
+WINDOW_S = 10
 NAMES = ("cpu_user", "cpu_system", "net_in", "net_out")
 
 pytestmark = [

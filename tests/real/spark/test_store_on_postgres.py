@@ -23,10 +23,10 @@ CLUSTERS, ROUNDS, PROCESSES = 50, 2, 4
 
 
 @pytest.fixture(scope="module")
-def written(postgres):
+def written(new_database):
     """The URL of an empty database that several processes open and write at once, and what they
     say that they wrote."""
-    url = postgres.database("store")
+    url = new_database("store")
     processes = [
         subprocess.Popen(
             [sys.executable, SCRIPT, url, str(CLUSTERS), str(ROUNDS), str(seed)],
@@ -71,9 +71,9 @@ def test_a_lease_is_one_holders_at_a_time_and_free_in_the_end(written):
     assert scaled == said["scalings"] > 0
 
 
-def test_processes_at_once_on_one_cluster_leave_it_to_one(postgres):
+def test_processes_at_once_on_one_cluster_leave_it_to_one(new_database):
     """With one cluster all of them meet at the lease, and each is refused at least once."""
-    url = postgres.database("contended")
+    url = new_database("contended")
     processes = [
         subprocess.Popen(
             [sys.executable, SCRIPT, url, "1", "60", str(seed)], stdout=subprocess.PIPE, text=True
