@@ -13,11 +13,9 @@ from xdist.scheduler import LoadScopeScheduling, Scheduling
 
 from kitwai.core.records.scaling import ScalingProgress
 from places import REPOSITORY
+from sharing import shared_part
 
 pytest.register_assert_rewrite("pool_contract", "read_logs_of", "shuffle_job")
-
-OWN_AIRFLOW = ("test_clusters_per_task", "test_demo", "test_schedulers")
-"""Tests of tests/real/airflow that do not use its shared Airflow."""
 
 # How long an example takes says more of the machine than of the code.
 settings.register_profile("kitwai", deadline=None)
@@ -46,10 +44,7 @@ class _ByPart(LoadScopeScheduling):
     """Tests that share a real part run in one process, in their order."""
 
     def _split_scope(self, nodeid: str) -> str:
-        path = Path(nodeid.partition("::")[0])
-        if path.stem in OWN_AIRFLOW:
-            return "page"
-        return {"browser": "page", "docs": "page"}.get(path.parent.name, path.parent.name)
+        return shared_part(Path(nodeid.partition("::")[0]))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Scheduling | None:

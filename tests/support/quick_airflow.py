@@ -1,9 +1,8 @@
-"""Settings of an Airflow whose scheduler looks more often than a person would wish."""
+"""Settings of an Airflow that spends no time on what does not happen in tests."""
 
 from __future__ import annotations
 
 QUICK_AIRFLOW = {
-    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.4",
     # How soon a question without an answer ends.
     "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "3",
     # The tests' DAG files do not change.

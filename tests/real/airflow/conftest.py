@@ -17,6 +17,7 @@ from kitwai.store.store import Store
 from kitwai_lab.local.airflow import AirflowStandalone
 from kitwai_lab.local.spark import SparkMaster
 from quick_airflow import QUICK_AIRFLOW
+from sharing import shared_part
 
 CLUSTER = "test_cluster"
 BROKEN = "broken_cluster"
@@ -59,8 +60,8 @@ _ended = ExitStack()
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item, nextitem):
-    """End Airflow after the last test of this folder: others need the processor."""
-    if nextitem is None or Path(__file__).parent not in nextitem.path.parents:
+    """End the shared Airflow after its last test: others need the processor."""
+    if nextitem is None or shared_part(nextitem.path) != "airflow":
         _ended.close()
 
 

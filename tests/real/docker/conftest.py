@@ -41,7 +41,7 @@ NOWHERE = "spark://nobody:7077"
 BRIDGE = "kitwai-test0"
 MASTER = "kitwai-test-master"
 MEMORY_MB = 512
-GRACE_S = 25.0
+GRACE_S = 12.0
 """What a Swarm worker of these tests may take to drain, where it has nothing to hand on."""
 
 SWARM_PORT = 2377

@@ -23,7 +23,18 @@ DOCS = REPOSITORY / "docs"
 # In the order in which a new user reads them: what one page sets up the next ones use.
 PAGES = ["connect.md", "modes.md", "training.md", "api.md", "troubleshooting.md"]
 BLOCKS = [block for page in PAGES for block in blocks(DOCS / page)]
-OURS = [block for block in BLOCKS if block.by == ""]
+
+
+def _ours() -> list[Block]:
+    """The blocks that run here; of several with the same commands the first."""
+    first: dict[str, Block] = {}
+    for block in BLOCKS:
+        if block.by == "":
+            first.setdefault(block.commands, block)
+    return [*first.values()]
+
+
+OURS = _ours()
 
 APPLICATION = """
 from pyspark.sql import SparkSession

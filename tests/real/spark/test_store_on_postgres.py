@@ -19,7 +19,7 @@ from places import TESTS
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 SCRIPT = TESTS / "support" / "store_process.py"
-CLUSTERS, ROUNDS, PROCESSES = 50, 2, 4
+CLUSTERS, ROUNDS, PROCESSES = 20, 2, 4
 
 
 @pytest.fixture(scope="module")
