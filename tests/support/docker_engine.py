@@ -58,6 +58,9 @@ class DockerEngine:
             return False
         self._lock = lock
         self._end_orphan()
+        # All networks were tests' own. One whose daemon was killed cannot be removed by the next.
+        for left in ("network", "swarm"):
+            shutil.rmtree(self.folder / "data" / left, ignore_errors=True)
         return True
 
     def start(self) -> None:
