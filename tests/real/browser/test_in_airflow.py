@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -47,10 +48,34 @@ class Place:
     store: Store
     models: Path
 
-    def step(self, **params: object) -> None:
+    def step(self, **params: object) -> str:
+        """One step to its end; returns its run's id."""
         run_id = self.airflow.trigger(DAG_ID, {"clusters": [CLUSTER], **params})
         run = self.airflow.wait_for_run(DAG_ID, run_id, timeout_s=240)
         assert run["state"] == "success", self.airflow.log
+        return run_id
+
+    def log_of(self, run_id: str, task_id: str) -> str:
+        """The log of a step's task on the cluster that it is for; other clusters are skipped."""
+        (task,) = (
+            task
+            for task in self.airflow.task_instances(DAG_ID, run_id)
+            if (task["task_id"], task["state"]) == (task_id, "success")
+        )
+        return self.airflow.task_log(
+            DAG_ID,
+            run_id,
+            task_id,
+            try_number=task["try_number"],
+            map_index=task["map_index"],
+        )
+
+    def trust(self, trusted: bool) -> None:
+        """Let the champion's network decide, or abstain."""
+        path = self.models / present_champion(self.models) / "manifest.json"
+        manifest = json.loads(path.read_text())
+        manifest["trusted"] = dict.fromkeys(manifest["trusted"], trusted)
+        path.write_text(json.dumps(manifest))
 
     def workers(self) -> int:
         return sum(w.alive and w.draining_since is None for w in self.pool.workers())
@@ -245,6 +270,13 @@ def test_a_person_watches_a_run_change_the_workers(person, place, job, wait_for)
         return any(one.predicted_finish_s for one in newest.applications)
 
     wait_for(predicted, timeout_s=150)
+    place.trust(False)
+    check_what_decided(place, person, "forecast")
+    place.trust(True)
+    try:
+        check_what_decided(place, person, "network")
+    finally:
+        place.trust(False)
     go(person, place.airflow, f"#/clusters/{CLUSTER}")
     figure = page.locator("#now-title").locator("xpath=../..").locator(".big")
     expect(figure).to_have_text("1")
@@ -285,6 +317,23 @@ def test_a_person_watches_a_run_change_the_workers(person, place, job, wait_for)
     seen = page.evaluate("url => fetch(url).then(answer => answer.json())", href)
     assert seen["applications"][0]["name"] == NAME
     assert person.faults() == []
+
+
+def check_what_decided(place: Place, visitor: Visitor, name: str) -> None:
+    """A step's decision names what decided in the store, the API, the page and the log."""
+    run_id = place.step()
+    stored = place.store.decisions(CLUSTER)[-1]
+    (application,) = stored.decision.applications
+    assert (stored.decision.policy, application.policy) == (name, name)
+    assert f"the {name} asked for" in place.log_of(run_id, "step.decide")
+    go(visitor, place.airflow, f"#/decisions/{stored.id}")
+    page = visitor.page
+    expect(page.get_by_text(f"by the {name}").first).to_be_visible()
+    answer = page.evaluate(
+        "id => fetch(`/kitwai/api/v1/decisions/${id}`).then(answer => answer.json())", stored.id
+    )
+    assert answer["decision"]["policy"] == name
+    assert answer["decision"]["applications"][0]["policy"] == name
 
 
 def running_states(place: Place) -> str:
