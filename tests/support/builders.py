@@ -10,7 +10,6 @@ import numpy as np
 from kitwai.core.forecast.arrays import View
 from kitwai.core.forecast.prior import Prior
 from kitwai.core.records.constraint import Constraint
-from kitwai.core.records.decision import ClusterSettings, Mode
 from kitwai.core.records.observation import (
     Application,
     Executor,
@@ -20,6 +19,7 @@ from kitwai.core.records.observation import (
     Worker,
     WorkerState,
 )
+from kitwai.core.records.settings import ClusterSettings, Mode
 
 COUNTS = 10
 """Worker counts that a `planned` family tells of."""

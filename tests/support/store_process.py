@@ -15,8 +15,8 @@ from collections import Counter
 
 from kitwai.core.decide.cluster import decide
 from kitwai.core.records.constraint import Constraint
-from kitwai.core.records.decision import ClusterSettings, Mode
 from kitwai.core.records.observation import Observation, Worker, WorkerState
+from kitwai.core.records.settings import ClusterSettings, Mode
 from kitwai.errors import LeaseError
 from kitwai.store.retention import prune
 from kitwai.store.store import Store

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from kitwai.core.decide.cluster import decide
 from kitwai.core.forecast.from_observation import with_counts
 from kitwai.core.records.constraint import Constraint
-from kitwai.core.records.decision import ClusterSettings, Decision, Mode
+from kitwai.core.records.decision import Decision
 from kitwai.core.records.observation import (
     Application,
     Executor,
@@ -31,6 +31,7 @@ from kitwai.core.records.observation import (
     Worker,
     WorkerState,
 )
+from kitwai.core.records.settings import ClusterSettings, Mode
 from kitwai.registry.champion import load_champion
 from kitwai.store.store import Store
 from kitwai.store.tables import DecisionRow, ObservationRow, ScalingRow

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from kitwai.core.decide.approval import outdated
-from kitwai.core.records.decision import Mode
 from kitwai.core.records.overrides import Control
+from kitwai.core.records.settings import Mode
 from kitwai.store.approvals import Answer, Approval
 
 if TYPE_CHECKING:

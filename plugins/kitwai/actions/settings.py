@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kitwai.core.records.overrides import Control, override_usable
 
 if TYPE_CHECKING:
-    from kitwai.core.records.decision import ClusterSettings
+    from kitwai.core.records.settings import ClusterSettings
     from kitwai.hooks.spark_cluster import SparkClusterHook
     from kitwai.store.store import Store
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from kitwai.core.decide.cluster import decide
 from kitwai.core.decide.comparison import Comparison, compare
 from kitwai.core.forecast.past_runs import Record
-from kitwai.core.records.decision import ClusterSettings, Decision
+from kitwai.core.records.decision import Decision
 from kitwai.core.records.observation import Observation
+from kitwai.core.records.settings import ClusterSettings
 from kitwai.errors import CheckpointError
 from kitwai.registry.champion import Champion
 from kitwai.registry.versions import (

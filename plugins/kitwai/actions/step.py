@@ -17,10 +17,11 @@ from kitwai.errors import LeaseError, LeaseLostError
 if TYPE_CHECKING:
     from kitwai.core.decide.cluster import History
     from kitwai.core.decide.notices import Notice
-    from kitwai.core.records.decision import ClusterSettings, Decision
+    from kitwai.core.records.decision import Decision
     from kitwai.core.records.observation import Observation
     from kitwai.core.records.overrides import Control
     from kitwai.core.records.scaling import ScalingOutcome
+    from kitwai.core.records.settings import ClusterSettings
     from kitwai.hooks.spark_cluster import SparkClusterHook
     from kitwai.registry.champion import Champion
     from kitwai.store.steps import StoredDecision
@@ -138,7 +139,7 @@ def carry_out(
     from kitwai.actions.approve import close_outdated
     from kitwai.actions.scale import scale_cluster, scaling_notices
     from kitwai.actions.settings import controls_for
-    from kitwai.core.records.decision import Mode
+    from kitwai.core.records.settings import Mode
 
     now = time.time()
     stored = store.decision(decision_id)
@@ -227,7 +228,7 @@ def scaled(log: Any, outcome: ScalingOutcome) -> dict[str, Any]:
 
 def _why_not(stored: StoredDecision, controls: Sequence[Control], now: float) -> str | None:
     """Why a decision is not carried out, None when it is."""
-    from kitwai.core.records.decision import Mode
+    from kitwai.core.records.settings import Mode
 
     decision, settings = stored.decision, stored.settings
     if decision.mode is Mode.SUGGEST:

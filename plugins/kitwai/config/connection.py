@@ -18,7 +18,7 @@ from kitwai.config.kinds import METRIC_SOURCES, POOLS, Kind
 from kitwai.config.metrics import MetricsConfig, SourceSettings
 from kitwai.config.pools import PoolConfig, PoolSettings
 from kitwai.core.records.constraint import Constraint, parse_duration
-from kitwai.core.records.decision import ClusterSettings, Mode
+from kitwai.core.records.settings import ClusterSettings, Mode
 from kitwai.errors import InvalidInputError
 
 FLAPS_A_WORKER = 12

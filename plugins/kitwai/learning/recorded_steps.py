@@ -18,8 +18,9 @@ from kitwai.core.decide.application import Workers, as_arrays
 from kitwai.core.forecast.past_runs import Record
 from kitwai.core.policy.policy import PRICES, price_of
 from kitwai.core.policy.state import TARGETS, build_state
-from kitwai.core.records.decision import ClusterSettings, Decision, Mode
+from kitwai.core.records.decision import Decision
 from kitwai.core.records.observation import Application, Observation
+from kitwai.core.records.settings import ClusterSettings, Mode
 from kitwai.learning.experience import Labelled
 from kitwai.learning.shards import nothing
 from kitwai.sim.library import Library

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from kitwai.core.records.decision import ClusterSettings
 from kitwai.core.records.observation import Application, Observation
+from kitwai.core.records.settings import ClusterSettings
 from kitwai.store.store import Store
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

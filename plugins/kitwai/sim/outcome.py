@@ -23,8 +23,8 @@ from kitwai.core.forecast.prior import Prior
 from kitwai.core.policy.policy import Policy
 from kitwai.core.policy.state import TARGETS
 from kitwai.core.records.constraint import Constraint
-from kitwai.core.records.decision import ClusterSettings
 from kitwai.core.records.profile import ApplicationProfile
+from kitwai.core.records.settings import ClusterSettings
 from kitwai.sim.arrivals import Day, DayConfig
 from kitwai.sim.baselines.recorded import baseline
 from kitwai.sim.baselines.single import Announced, SingleBaseline

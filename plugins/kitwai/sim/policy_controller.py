@@ -10,7 +10,7 @@ from kitwai.core.forecast.arrays import Floats, Ints, View
 from kitwai.core.forecast.prior import Prior
 from kitwai.core.policy.policy import Policy
 from kitwai.core.records.constraint import Constraint
-from kitwai.core.records.decision import ClusterSettings
+from kitwai.core.records.settings import ClusterSettings
 from kitwai.sim.episodes import Episodes
 from kitwai.sim.library import Library
 from kitwai.sim.past_runs import History, prior_for, priors_of

@@ -12,8 +12,9 @@ from statistics import median
 
 from kitwai.core.decide.again import Step, paid_worker_s
 from kitwai.core.records.constraint import Constraint
-from kitwai.core.records.decision import ApplicationDecision, ClusterSettings, Decision, Mode
+from kitwai.core.records.decision import ApplicationDecision, Decision
 from kitwai.core.records.observation import Application, Observation
+from kitwai.core.records.settings import ClusterSettings, Mode
 from kitwai.errors import InvalidInputError
 from kitwai.sim.outcome import Outcome
 from kitwai.store.training import Run, TrainingStore

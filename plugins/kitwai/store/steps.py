@@ -15,8 +15,9 @@ from pydantic import TypeAdapter
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
-from kitwai.core.records.decision import ClusterSettings, Decision
+from kitwai.core.records.decision import Decision
 from kitwai.core.records.observation import Observation
+from kitwai.core.records.settings import ClusterSettings
 from kitwai.errors import StoreError
 from kitwai.store.database import add_row, read, readable
 from kitwai.store.tables import DecisionRow, ObservationRow

@@ -14,9 +14,10 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from kitwai.core.records.decision import ClusterSettings, Decision
+from kitwai.core.records.decision import Decision
 from kitwai.core.records.observation import Observation
 from kitwai.core.records.profile import ApplicationProfile
+from kitwai.core.records.settings import ClusterSettings
 from kitwai.store.database import add_row
 from kitwai.store.tables import DecisionRow, EventLogRow, ObservationRow, VerdictRow
 

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
-from kitwai.core.records.decision import ClusterSettings, Decision
+from kitwai.core.records.decision import Decision
+from kitwai.core.records.settings import ClusterSettings
 from kitwai.store.approvals import AskedDecision
 from kitwai.store.timeline import Mark
 

@@ -9,8 +9,8 @@ import pytest
 
 from kitwai.core.decide.cluster import decide
 from kitwai.core.records.constraint import Constraint
-from kitwai.core.records.decision import ClusterSettings
 from kitwai.core.records.observation import Observation, Past
+from kitwai.core.records.settings import ClusterSettings
 from kitwai.observe.look import Sources, observe
 from kitwai.pools.local.local_pool import LocalWorkerPool
 from kitwai.pools.processes import stop_trees

@@ -12,8 +12,9 @@ import time
 import pytest
 
 from kitwai.core.records.constraint import Constraint
-from kitwai.core.records.decision import ClusterSettings, Decision, Mode, Pause, Pin
+from kitwai.core.records.decision import Decision
 from kitwai.core.records.observation import Observation
+from kitwai.core.records.settings import ClusterSettings, Mode, Pause, Pin
 from kitwai.store.store import Store
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]

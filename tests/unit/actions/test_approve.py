@@ -14,8 +14,9 @@ import kitwai.actions.approve
 from builders import observation, settings
 from kitwai.actions.approve import close_outdated
 from kitwai.core.records.constraint import Constraint
-from kitwai.core.records.decision import Decision, Mode, Pin
+from kitwai.core.records.decision import Decision
 from kitwai.core.records.overrides import Control
+from kitwai.core.records.settings import Mode, Pin
 from kitwai.errors import LeaseError, StoreError
 from kitwai.store.approvals import Answer, ApprovalStore
 from kitwai.store.lease import StoreLease

@@ -15,8 +15,8 @@ from kitwai.actions.explain import explain, explanation_text
 from kitwai.cli.main import main
 from kitwai.core.decide.cluster import decide
 from kitwai.core.forecast.from_observation import with_counts
-from kitwai.core.records.decision import Pause, Pin
 from kitwai.core.records.observation import Past
+from kitwai.core.records.settings import Pause, Pin
 from kitwai.registry.champion import load_champion
 from kitwai.registry.history_file import history_text
 from kitwai.registry.known_runs import own_runs

@@ -7,7 +7,7 @@ from dataclasses import replace
 from builders import application, observation, settings, stage
 from kitwai.actions.question import plain, question
 from kitwai.core.decide.cluster import decide
-from kitwai.core.records.decision import Mode
+from kitwai.core.records.settings import Mode
 
 SETTINGS = settings(mode=Mode.APPROVE)
 

@@ -14,8 +14,9 @@ from kitwai.cli.main import main
 from kitwai.core.decide.again import decide_again, paid_worker_s
 from kitwai.core.decide.cluster import decide
 from kitwai.core.forecast.ended_runs import PastRuns
-from kitwai.core.records.decision import Decision, Mode
+from kitwai.core.records.decision import Decision
 from kitwai.core.records.observation import WorkerState
+from kitwai.core.records.settings import Mode
 from kitwai.errors import CheckpointError, InvalidInputError
 from kitwai.registry.history_file import history_text
 from kitwai.registry.known_runs import known_runs, own_runs

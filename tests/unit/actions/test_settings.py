@@ -14,9 +14,9 @@ from kitwai.cli.main import main
 from kitwai.config.connection import cluster_config
 from kitwai.core.decide.cluster import decide
 from kitwai.core.decide.guardrails import guard_cluster
-from kitwai.core.records.decision import Mode, Pause, Pin
 from kitwai.core.records.observation import Past
 from kitwai.core.records.overrides import Control, check_control
+from kitwai.core.records.settings import Mode, Pause, Pin
 from kitwai.errors import InvalidInputError
 from kitwai.metrics.prometheus_text import prometheus_text
 from kitwai.store.controls import ControlStore

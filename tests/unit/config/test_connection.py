@@ -7,7 +7,7 @@ import pytest
 
 from kitwai.config.connection import FIELD_NAMES, cluster_config
 from kitwai.core.records.constraint import Constraint
-from kitwai.core.records.decision import Mode
+from kitwai.core.records.settings import Mode
 from kitwai.errors import InvalidInputError
 
 LOCAL = {"pool": "local", "mode": "auto"}

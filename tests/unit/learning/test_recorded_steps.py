@@ -7,8 +7,8 @@ import pytest
 
 from builders import application, observation, settings, stage
 from kitwai.core.decide.cluster import decide
-from kitwai.core.records.decision import Mode, Pause, Pin
 from kitwai.core.records.profile import ApplicationProfile
+from kitwai.core.records.settings import Mode, Pause, Pin
 from kitwai.learning import recorded_steps
 from kitwai.learning.recorded_steps import USED, label_steps
 from kitwai.sim.synthetic import synthetic_profiles

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from kitwai.core.decide.cluster import decide
 from kitwai.core.forecast.ended_runs import PastRuns
 from kitwai.core.policy.policy import Policy
-from kitwai.core.records.decision import ClusterSettings, Decision
+from kitwai.core.records.decision import Decision
 from kitwai.core.records.observation import Observation, WorkerState
+from kitwai.core.records.settings import ClusterSettings
 
 Step = tuple[Observation, Decision, ClusterSettings]
 """An observation, its decision, and the settings of that moment."""

@@ -19,8 +19,9 @@ from kitwai.core.forecast.prior import Prior
 from kitwai.core.policy.policy import FORECAST, NETWORK, Policy
 from kitwai.core.policy.state import TARGETS
 from kitwai.core.records.constraint import Constraint
-from kitwai.core.records.decision import ApplicationDecision, ClusterSettings
+from kitwai.core.records.decision import ApplicationDecision
 from kitwai.core.records.observation import Application
+from kitwai.core.records.settings import ClusterSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ no further than the newest decision wants.
 
 from __future__ import annotations
 
-from kitwai.core.records.decision import ClusterSettings, Decision, Mode
+from kitwai.core.records.decision import Decision
+from kitwai.core.records.settings import ClusterSettings, Mode
 
 
 def outdated(asked: Decision, newest: Decision) -> str | None:

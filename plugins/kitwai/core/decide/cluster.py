@@ -11,13 +11,9 @@ from kitwai.core.decide.guardrails import guard_cluster
 from kitwai.core.decide.sharing import Share, cluster_target, workers_of
 from kitwai.core.forecast.past_runs import Record
 from kitwai.core.policy.policy import FORECAST, NETWORK, ForecastPolicy, Policy
-from kitwai.core.records.decision import (
-    ApplicationDecision,
-    ClusterSettings,
-    Decision,
-    GuardrailNote,
-)
+from kitwai.core.records.decision import ApplicationDecision, Decision, GuardrailNote
 from kitwai.core.records.observation import Observation
+from kitwai.core.records.settings import ClusterSettings
 
 RULES = "rules"
 """What decides where no application is judged: quiet times, holds, backlogs."""

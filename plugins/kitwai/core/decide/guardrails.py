@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from kitwai.core.forecast.arrays import Bools, Floats, Ints
-from kitwai.core.records.decision import ClusterSettings, GuardrailNote
+from kitwai.core.records.decision import GuardrailNote
 from kitwai.core.records.observation import Past
+from kitwai.core.records.settings import ClusterSettings
 
 _NO_GAIN = 0.01
 """Ending earlier by less than this share of the limit is not worth a worker."""

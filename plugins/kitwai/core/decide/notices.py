@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kitwai.core.decide.scaling_plan import loads, unregistered
-from kitwai.core.records.decision import ApplicationDecision, Decision, Mode
+from kitwai.core.records.decision import ApplicationDecision, Decision
 from kitwai.core.records.observation import Observation
+from kitwai.core.records.settings import Mode
 
 LIMIT, FALLBACK = "limit in danger", "model replaced by fallback"
 POOL, GATE, APPROVAL = "pool failing", "gate refused", "approval wanted"

@@ -12,8 +12,9 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from kitwai.core.records.decision import ApplicationDecision, ClusterSettings
+from kitwai.core.records.decision import ApplicationDecision
 from kitwai.core.records.observation import Application
+from kitwai.core.records.settings import ClusterSettings
 
 _OVER = ("COMPLETE", "FAILED", "SKIPPED")
 _MIN_HORIZON_S = 1.0

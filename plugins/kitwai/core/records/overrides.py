@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from kitwai.core.records.constraint import Constraint, parse_duration
-from kitwai.core.records.decision import ClusterSettings, Mode, Pause, Pin
+from kitwai.core.records.settings import ClusterSettings, Mode, Pause, Pin
 from kitwai.errors import InvalidInputError
 
 NAMES = ("mode", "pause", "pin", "max_workers", "limit")

@@ -14,9 +14,10 @@ from kitwai.core.forecast.arrays import View
 from kitwai.core.forecast.ended_runs import PastRuns
 from kitwai.core.forecast.from_observation import view_of
 from kitwai.core.policy.state import TARGETS
-from kitwai.core.records.decision import ApplicationDecision, ClusterSettings, Decision
+from kitwai.core.records.decision import ApplicationDecision, Decision
 from kitwai.core.records.observation import Application, Observation
 from kitwai.core.records.profile import ApplicationProfile
+from kitwai.core.records.settings import ClusterSettings
 from kitwai.errors import InvalidInputError
 from kitwai.sim.baselines import CHEATING, make
 from kitwai.sim.baselines.single import Announced, SingleBaseline

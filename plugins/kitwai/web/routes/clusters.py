@@ -10,9 +10,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from kitwai.config.options import clusters
-from kitwai.core.records.decision import ApplicationDecision, ClusterSettings
+from kitwai.core.records.decision import ApplicationDecision
 from kitwai.core.records.observation import Application, Observation
 from kitwai.core.records.overrides import Control, check_control, override_usable
+from kitwai.core.records.settings import ClusterSettings
 from kitwai.core.records.targets import at_target
 from kitwai.errors import InvalidInputError
 from kitwai.store.approvals import ApprovalStore

@@ -11,8 +11,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, HTTPException, Query
 from fastapi.responses import StreamingResponse
 
-from kitwai.core.records.decision import ApplicationDecision, Mode
+from kitwai.core.records.decision import ApplicationDecision
 from kitwai.core.records.observation import Observation
+from kitwai.core.records.settings import Mode
 from kitwai.core.records.targets import at_target
 from kitwai.errors import InvalidInputError, StoreError
 from kitwai.store.decision_list import (

@@ -9,7 +9,8 @@ import pytest
 from builders import settings
 from kitwai.core.decide.approval import approved_target, outdated
 from kitwai.core.records.constraint import Constraint
-from kitwai.core.records.decision import Decision, Mode, Pause, Pin
+from kitwai.core.records.decision import Decision
+from kitwai.core.records.settings import Mode, Pause, Pin
 
 SETTINGS = settings(mode=Mode.APPROVE)
 

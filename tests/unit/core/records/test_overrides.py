@@ -7,8 +7,8 @@ import pytest
 from builders import observation
 from kitwai.core.decide.cluster import decide
 from kitwai.core.records.constraint import Constraint
-from kitwai.core.records.decision import ClusterSettings, Mode, Pause, Pin
 from kitwai.core.records.overrides import Control, check_control, override, override_usable
+from kitwai.core.records.settings import ClusterSettings, Mode, Pause, Pin
 from kitwai.errors import InvalidInputError
 from kitwai.store.controls import ControlStore
 from kitwai.store.store import Store
