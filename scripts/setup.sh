@@ -38,7 +38,11 @@ if ! is_made unit; then
     .venv/bin/uv pip install --quiet --python .venv/bin/python --compile-bytecode \
         -r "$packages" --editable . --editable ./lab
     echo "$wanted" > .venv/.installed-base
-    [ "$part" = base ] || echo "$wanted" > .venv/.installed-unit
+    if [ "$part" != base ]; then
+        # Compiles the simulator's loops once: otherwise every process of the tests would.
+        .venv/bin/python scripts/compile_simulator.py
+        echo "$wanted" > .venv/.installed-unit
+    fi
 fi
 
 if [ "$part" = test ]; then
