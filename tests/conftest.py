@@ -105,7 +105,7 @@ def lease() -> HeldLease:
 def wait_for() -> Callable[..., None]:
     """Polls until a condition holds."""
 
-    def wait(condition: Callable[[], object], timeout_s: float = 90.0) -> None:
+    def wait(condition: Callable[[], object], timeout_s: float = 240.0) -> None:
         until = time.monotonic() + timeout_s
         while not condition():
             assert time.monotonic() < until, "waited too long"

@@ -22,7 +22,7 @@ ENGINE_IMAGE = "kitwai-engine"
 CACHE = Path(os.environ.get("KITWAI_TESTS_CACHE", "~/.cache/kitwai-tests")).expanduser()
 """Where test runs of every checkout keep what takes minutes to make."""
 
-_START_S = 60.0
+_START_S = 150.0
 _TRUSTED = Path("/usr/local/share/ca-certificates")
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 

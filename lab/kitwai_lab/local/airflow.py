@@ -29,7 +29,7 @@ from kitwai.errors import KitwaiError
 from kitwai.pools.processes import is_alive, spawn, stop_trees
 from kitwai_lab.local.started import Started
 
-_START_TIMEOUT_S = 120.0
+_START_TIMEOUT_S = 300.0
 _POLL_S = 0.25
 _TERM_S = 5.0
 _LOGIN = "simple_auth_manager_passwords.json.generated"
@@ -213,7 +213,7 @@ class AirflowStandalone(Started):
         path = f"/api/v2/dags/{dag_id}/dagRuns"
         return list(self._get(path, order_by="-run_after", limit=100)["dag_runs"])
 
-    def wait_for_run(self, dag_id: str, run_id: str, timeout_s: float = 120.0) -> dict[str, Any]:
+    def wait_for_run(self, dag_id: str, run_id: str, timeout_s: float = 300.0) -> dict[str, Any]:
         """The run as the API gives it, once its ``state`` is success or failed.
 
         :raises AirflowError: the run was still under way when the time was up.

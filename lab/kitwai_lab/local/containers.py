@@ -27,7 +27,7 @@ from kitwai_lab.local.started import Started
 if TYPE_CHECKING:
     from docker.api.client import APIClient
 
-_START_S = 60.0
+_START_S = 150.0
 _POLL_S = 0.3
 _MOST_BYTES = 256 << 20
 # The address by which the engine's machine reaches the container. In an overlay network the

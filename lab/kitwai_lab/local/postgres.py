@@ -20,7 +20,7 @@ from kitwai_lab.local.started import Started
 _OWNER = "kitwai"
 # Postgres refuses to be root.
 _RUN_AS = "postgres"
-_START_S = 60.0
+_START_S = 150.0
 _DEBIAN = Path("/usr/lib/postgresql")
 
 

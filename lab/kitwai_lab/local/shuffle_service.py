@@ -27,7 +27,7 @@ from kitwai.pools.spark_options import (
 from kitwai_lab.local.started import Started
 
 _CLASS = "org.apache.spark.deploy.ExternalShuffleService"
-_START_S = 60.0
+_START_S = 150.0
 
 
 class ShuffleService(Started):

@@ -29,7 +29,7 @@ from kitwai.pools.spark_options import (
 )
 from kitwai_lab.local.started import Started
 
-_MASTER_START_S = 60.0
+_MASTER_START_S = 150.0
 _LOG_TAIL = 4_000
 
 

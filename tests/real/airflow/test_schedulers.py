@@ -100,7 +100,7 @@ def check_once(scalings) -> None:
 
 
 def test_two_schedulers_scale_once(two, wait_for):
-    wait_for(lambda: len(schedulers(two)) == 2, timeout_s=120)
+    wait_for(lambda: len(schedulers(two)) == 2, timeout_s=300)
     two.airflow.unpause(DAG_ID)
     # 3, 1, 3, 1 workers; queued at once, for either scheduler to take.
     runs = [two.airflow.trigger(DAG_ID, {} if at % 2 == 0 else {"N": 1}) for at in range(4)]
@@ -126,7 +126,7 @@ def test_two_schedulers_scale_once(two, wait_for):
 def test_the_other_scheduler_goes_on_when_one_is_killed_while_it_scales(two, wait_for):
     before = len(two.store.scalings(CLUSTER))
     two.airflow.wait_for_run(DAG_ID, two.airflow.trigger(DAG_ID, {"N": 1}), timeout_s=300)
-    wait_for(lambda: living(two) == 1, timeout_s=60)
+    wait_for(lambda: living(two) == 1, timeout_s=300)
     killed_run = two.airflow.trigger(DAG_ID)
     victim = kill_while_it_scales(two, wait_for)
     following = two.airflow.trigger(DAG_ID)
@@ -167,7 +167,7 @@ def kill_while_it_scales(two, wait_for) -> psutil.Process:
         found[:] = [one for one in process.parents() if "scheduler" in one.cmdline()]
         return bool(found)
 
-    wait_for(scaling, timeout_s=120)
+    wait_for(scaling, timeout_s=300)
     scheduler = found[-1]
     session = os.getsid(scheduler.pid)
     for process in [scheduler, *scheduler.children(recursive=True)]:

@@ -261,7 +261,7 @@ def test_a_viewer_may_look_only(visit, place):
 def test_a_person_watches_a_run_change_the_workers(person, place, job, wait_for):
     """Suggest first, then auto; one decision in full; all of it on real Spark."""
     page = person.page
-    wait_for(lambda: "RUNNING" in running_states(place), timeout_s=120)
+    wait_for(lambda: "RUNNING" in running_states(place), timeout_s=300)
 
     def predicted() -> bool:
         # Before a task has ended there is nothing to predict a finish from, and no chart of it.
@@ -269,7 +269,7 @@ def test_a_person_watches_a_run_change_the_workers(person, place, job, wait_for)
         newest = place.store.decisions(CLUSTER)[-1].decision
         return any(one.predicted_finish_s for one in newest.applications)
 
-    wait_for(predicted, timeout_s=150)
+    wait_for(predicted, timeout_s=300)
     place.trust(False)
     check_what_decided(place, person, "forecast")
     place.trust(True)
@@ -294,7 +294,7 @@ def test_a_person_watches_a_run_change_the_workers(person, place, job, wait_for)
         place.step()
         return place.workers() > 1
 
-    wait_for(more, timeout_s=150)
+    wait_for(more, timeout_s=300)
     place.step()
     expect(figure).not_to_have_text("1", timeout=SOON_MS)
     # The page came to know by itself: it was not loaded again.
@@ -352,7 +352,7 @@ def test_pin_and_pause_are_set_and_lifted(person, place, wait_for):
         place.step()
         return place.workers() == 2
 
-    wait_for(pinned, timeout_s=150)
+    wait_for(pinned, timeout_s=300)
     expect(page.locator(".counts").first).to_contain_text("target 2", timeout=SOON_MS)
     set_control(person, "Pause …")
     expect(page.get_by_text("Paused")).to_be_visible()
@@ -377,7 +377,7 @@ def test_a_suggestion_is_approved(person, place, wait_for):
         place.step()
         return approvals.open(CLUSTER) is not None
 
-    wait_for(asked, timeout_s=120)
+    wait_for(asked, timeout_s=300)
     run_id = approvals.open(CLUSTER).run_id
     waiting = page.get_by_role("group", name=f"Waiting for approval: {CLUSTER}")
     expect(waiting).to_be_visible(timeout=SOON_MS)
@@ -388,7 +388,7 @@ def test_a_suggestion_is_approved(person, place, wait_for):
     dialog.get_by_role("button", name="Approve").click()
     expect(waiting).to_have_count(0)
     expect(page.get_by_text("Airflow carries on with it.")).to_be_visible()
-    wait_for(lambda: place.workers() == 1, timeout_s=120)
+    wait_for(lambda: place.workers() == 1, timeout_s=300)
     expect(page.get_by_text("Airflow carries on with it.")).to_have_count(0, timeout=SOON_MS)
 
 
