@@ -17,6 +17,6 @@ run() {
 }
 
 run -q -n 2 tests/unit
-run -n 3 --dist loadscope --alone=never tests/real
-run --alone=only tests/real
+run -v -n 3 --dist loadscope --alone=never tests/real
+run -v --alone=only tests/real
 exit "$failed"
