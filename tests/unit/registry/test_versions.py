@@ -258,11 +258,12 @@ def test_the_shipped_champion_is_whole_and_says_how_it_was_made(repository):
     models = repository / "include" / "models"
     made = verify(models, champion(models))
     assert made["command"].startswith("kitwai train")
+    # Versions of earlier Kitwais call the forecast so.
+    forecast = "analytic" if "analytic" in made["metrics"]["new"] else "forecast"
     for rows in made["metrics"].values():
-        assert set(rows) == {"network", "analytic", "always-N"}
-        # What decides where the network is not trusted.
-        assert rows["analytic"]["static_ratio"] < rows["always-N"]["static_ratio"]
-        assert rows["analytic"]["hit_rate"] >= 0.98 * rows["always-N"]["hit_rate"]
+        assert set(rows) == {"network", forecast, "always-N"}
+        assert rows[forecast]["static_ratio"] < rows["always-N"]["static_ratio"]
+        assert rows[forecast]["hit_rate"] >= 0.98 * rows["always-N"]["hit_rate"]
     assert made["data"]["held_out"] != made["data"]["training"]
     assert set(made["files"]) >= {"weights.npz", "model.keras", "card.md"}
     # It is heard only where it is better than the forecast alone.
@@ -272,11 +273,11 @@ def test_the_shipped_champion_is_whole_and_says_how_it_was_made(repository):
         ("uninformed", ("new",)),
     ):
         rows = [made["metrics"][regime] for regime in regimes]
-        network, analytic = (
+        of_network, of_forecast = (
             sum(row[name]["static_ratio"] + 10.0 * (1.0 - row[name]["hit_rate"]) for row in rows)
-            for name in ("network", "analytic")
+            for name in ("network", forecast)
         )
-        assert network < analytic or not made["trusted"][knowledge]
+        assert of_network < of_forecast or not made["trusted"][knowledge]
 
 
 def test_the_list_says_what_decides_and_how_well(repository, capsys):
