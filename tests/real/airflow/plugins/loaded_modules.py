@@ -35,8 +35,10 @@ class Listener:
                 name
                 for name, module in list(sys.modules.items())
                 if "." not in name
-                and "/kitwai/" in (getattr(module, "__file__", None) or "")
-                and not (getattr(module, "__file__", None) or "").endswith("kitwai/__init__.py")
+                and "/plugins/kitwai/" in (getattr(module, "__file__", None) or "")
+                and not (getattr(module, "__file__", None) or "").endswith(
+                    "/plugins/kitwai/__init__.py"
+                )
             ],
         }
         folder = Path(os.environ["KITWAI_TEST_MODULES"])
