@@ -164,7 +164,7 @@ def job(place, tmp_path) -> Iterator[None]:
         "spark.app.name": NAME,
         "spark.kitwai.timeLimit": "120s",
     }
-    arguments = [str(tmp_path / "counts.json"), "120", "8", "3"]
+    arguments = [str(tmp_path / "counts.json"), "200", "8", "3"]
     running = submit(
         place.master.url, shuffle_job.SCRIPT, arguments, log=tmp_path / "job.log", conf=conf
     )

@@ -27,7 +27,7 @@ pytestmark = [
 WAIT_S = 120.0
 
 
-@pytest.mark.parametrize("kind", ["docker"])
+@pytest.mark.parametrize(("kind", "decommissions"), [("docker", True), ("swarm", False)])
 def test_three_scale_ins_while_a_job_shuffles_compute_nothing_twice(
     spark, pool, look, lease, wait_for, tmp_path
 ):
@@ -50,7 +50,7 @@ def test_three_scale_ins_while_a_job_shuffles_compute_nothing_twice(
     assert len({end["Task Info"]["Host"] for end in task_ends(tmp_path)}) >= workers
 
 
-@pytest.mark.parametrize(("kind", "decommissions"), [("swarm", False)])
+@pytest.mark.parametrize("kind", ["swarm"])
 def test_scale_ins_while_stages_read_lose_nothing_beside_a_shuffle_service(spark, pool, look):
     def submit(script, arguments, conf):
         return spark.submit(script, arguments, conf=SHUFFLE_SERVICE | conf)
