@@ -158,17 +158,8 @@ export function Footer({ cluster }: { cluster: ClusterView }): JSX.Element {
     <p class="foot">
       <span>{constraintWords(cluster)}</span>
       <FlapGauge cluster={cluster} />
-      {cluster.policy && (
-        <span>
-          {`decided by ${decider(cluster.policy)}`}
-          {cluster.checkpoint && (
-            <>
-              {", "}
-              <a href={link.model(cluster.checkpoint)}>{cluster.checkpoint}</a>
-            </>
-          )}
-        </span>
-      )}
+      {cluster.policy && <span>{`decided by ${decider(cluster.policy)}`}</span>}
+      {cluster.checkpoint && <a href={link.model(cluster.checkpoint)}>{cluster.checkpoint}</a>}
       {cluster.decided_at !== null && cluster.decision_id !== null && (
         <a href={link.decision(cluster.decision_id)}>
           decided <Ago at={cluster.decided_at} />
