@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,6 +32,9 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+_SWITCH_S = 10.0
+"""Seconds that opening a new SQLite file may wait for another process that opens it too."""
 
 
 def open_database(url: str) -> Engine:
@@ -99,6 +104,15 @@ def _hide_password(url: str) -> str:
 
 
 def _use_wal(connection: Any, _record: Any) -> None:
-    # Readers do not wait for the writer then: the UI reads while a step writes.
-    connection.execute("PRAGMA journal_mode=WAL")
+    # Readers do not wait for the writer then: the UI reads while a step writes. A new file is
+    # switched by whoever comes first; SQLite makes nobody wait for that, so that others try again.
+    until = time.monotonic() + _SWITCH_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            break
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
     connection.execute("PRAGMA foreign_keys=ON")
