@@ -38,6 +38,8 @@ from recorded_day import (
     without_log,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def day(tmp_path_factory):

@@ -33,6 +33,7 @@ def test_errors_are_one_line_on_stderr(connection, arguments, words, monkeypatch
     assert words in message
 
 
+@pytest.mark.slow
 def test_without_a_master_the_command_fails_and_says_what_is_missing(tmp_path):
     fields = {"conn_type": "spark_cluster", "host": "127.0.0.1", "port": 9}
     done = subprocess.run(

@@ -24,6 +24,7 @@ def write_profiles(folder: Path, profiles) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_command_compares_policies_over_profiles_of_several_folders(tmp_path, capsys):
     some = synthetic_profiles(12, seed=2)
     one = write_profiles(tmp_path / "one", some[:6])

@@ -51,6 +51,7 @@ def test_parts_change_nothing(name, judge):
     assert sum(ended) == len(judge.episodes)
 
 
+@pytest.mark.slow
 def test_table_json_and_picture(profiles, tmp_path, capsys):
     out, picture = tmp_path / "out.json", tmp_path / "out.png"
     code = main(

@@ -24,6 +24,7 @@ def store(tmp_path, monkeypatch):
     return Store(url)
 
 
+@pytest.mark.slow
 def test_the_command_prints_and_serves_only_when_told(store, capsys, monkeypatch):
     step(store, 1000.0)
     assert main(["metrics"]) == 0

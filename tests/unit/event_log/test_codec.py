@@ -158,6 +158,7 @@ BOMBS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_a_bomb_is_read_in_little_memory(bomb, tmp_path):
     """More than a gigabyte out of some 100 KB: a log of one line without end, or of nothing."""

@@ -10,6 +10,7 @@ from kitwai.event_log.to_profile import profile_of
 from read_logs_of import EVENTS, as_log, outcome
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_the_most_tangled_stages_are_read_in_time():
     """1,000 stages that ran, each waiting for all before it by way of stages that never ran."""

@@ -28,6 +28,7 @@ def network() -> Network:
     return Network.of(trained)
 
 
+@pytest.mark.slow
 def test_the_manifest_says_where_a_version_comes_from(tmp_path, network):
     origin = dataclasses.replace(
         ORIGIN, day="20260131", interval=(None, "2026-02-01T00:00:00+00:00")

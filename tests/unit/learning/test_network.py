@@ -68,6 +68,7 @@ def test_keras_and_numpy_agree_on_10000_random_states():
     assert np.abs(ours - np.asarray(theirs)).max() < 1e-5
 
 
+@pytest.mark.slow
 def test_an_untrained_network_says_exactly_what_it_corrects(state):
     zero = NetworkPolicy("v", weights_of(build_network(8)))
     ours, forecast = zero.values(state), held(state)

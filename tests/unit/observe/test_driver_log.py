@@ -162,6 +162,7 @@ def test_a_line_without_an_end_takes_no_memory(tmp_path):
     assert parse_log(str(path)).lines == 3
 
 
+@pytest.mark.slow
 def test_the_benchmark_counts_what_it_wrote(tmp_path, capsys):
     out = tmp_path / "figures.json"
     assert main(["bench", "log", "--megabytes", "8", "--json", str(out)]) == 0

@@ -56,6 +56,7 @@ def test_a_healthy_cluster():
     assert {executor.host for executor in two.executors} == {"127.0.7.2", "127.0.7.3"}
 
 
+@pytest.mark.slow
 def test_twenty_applications_of_which_five_hang_and_five_answer_garbage():
     ids = [f"app-{number:02}" for number in range(20)]
     garbage = [

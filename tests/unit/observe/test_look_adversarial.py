@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -67,6 +68,7 @@ def check(seen: Observation) -> None:
     assert all(fault.strip() and "geheim" not in fault for fault in faults.values())
 
 
+@pytest.mark.slow
 def test_whatever_the_sources_answer(tmp_path):
     cluster = Damaged(["a"])
     log = tmp_path / "a.log"

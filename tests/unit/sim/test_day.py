@@ -17,6 +17,8 @@ from kitwai.sim.library import Library
 from kitwai.sim.simulator import Realisation, SimulatorConfig
 from kitwai.sim.synthetic import synthetic_profiles
 
+pytestmark = pytest.mark.slow
+
 LIBRARY = Library(synthetic_profiles(30, seed=2))
 SHORT = DayConfig(cluster_workers=12, hours=3.0, arrivals_per_hour=20.0)
 STEP_S = SimulatorConfig().step_s

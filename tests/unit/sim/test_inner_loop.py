@@ -64,6 +64,7 @@ def test_a_worker_told_to_leave_while_starting_costs_until_then_alone():
     assert made.workers[0] == 2
 
 
+@pytest.mark.slow
 def test_all_work_is_done_exactly_once_whatever_the_targets():
     profiles = synthetic_profiles(40, seed=11)
     library = Library(profiles)

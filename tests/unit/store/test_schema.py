@@ -46,6 +46,7 @@ def test_a_newer_store_is_refused(store, url):
         Store(url)
 
 
+@pytest.mark.slow
 def test_many_processes_may_open_a_new_store_at_once(url):
     code = f"from kitwai.store.store import Store; Store({url!r}).past('test', 0.0)"
     openers = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(4)]

@@ -143,6 +143,7 @@ def test_what_is_refused(data, words):
         parse(data)
 
 
+@pytest.mark.slow
 def test_an_endless_stream_is_cut_off():
     hosts = host(metric("cpu_user", "1")).encode() * 1000
 
