@@ -80,9 +80,15 @@ def choose_targets(
     size, most = len(view.now), policy.max_targets
     able = np.ones(size, dtype=np.bool_) if most is None else view.max_workers <= most
     answer = _Answer.empty(size, prior.level.shape[1])
-    answer.ask(policy, view, prior, _prices(policy, miss, price), terms, np.flatnonzero(able))
+
+    def ask(asked: Policy, rows: Ints) -> None:
+        # Nothing is left for the forecast in most steps.
+        if len(rows):
+            answer.ask(asked, view, prior, _prices(asked, miss, price), terms, rows)
+
+    ask(policy, np.flatnonzero(able))
     rest = ~(able & answer.finite)
-    answer.ask(_FORECAST, view, prior, _prices(_FORECAST, miss, price), terms, np.flatnonzero(rest))
+    ask(_FORECAST, np.flatnonzero(rest))
     present = np.clip(view.workers, 1, view.max_workers)
     recommended = np.where(answer.known, answer.best, present)
     guarded, moves = guard_applications(
@@ -143,9 +149,7 @@ class _Answer:
     def ask(
         self, policy: Policy, view: View, prior: Prior, price: Floats, terms: Terms, rows: Ints
     ) -> None:
-        """Have ``policy`` value the applications of ``rows``."""
-        if not len(rows):
-            return
+        """Have ``policy`` value the applications of ``rows``, at least one."""
         every = len(rows) == len(self.best)
         state: State = build_state(
             view if every else view.take(rows),
