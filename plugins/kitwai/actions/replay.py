@@ -98,7 +98,7 @@ def replay(
     :raises InvalidInputError: nothing was recorded, too much was, or there is no such policy.
     :raises CheckpointError: the checkpoint is missing, altered, or corrects another prediction.
     """
-    training = TrainingStore(store.engine)
+    training = store.training
     interval = interval_of(training, cluster, since, until)
     sources = _Sources(root, training, until, own)
     decide = _decider(other, interval, sources)

@@ -16,7 +16,7 @@ from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
 from fastapi import APIRouter, HTTPException, Query
 
 from kitwai.actions.approve import ASK_TASK, DAG_ID
-from kitwai.store.approvals import Answer, ApprovalStore, AskedDecision
+from kitwai.store.approvals import Answer, AskedDecision
 from kitwai.web.audit import audited
 from kitwai.web.parameters import Before, Limit, RowId
 from kitwai.web.schemas import ApprovalAnswer, Page
@@ -38,7 +38,7 @@ def list_approvals(
     """Decisions of all clusters that were put before a person, newest first; ``open=true``: those
     that still wait.
     """
-    approvals = ApprovalStore(store.engine)
+    approvals = store.approvals
     part = approvals.asked_decisions(now=time.time(), waiting=waiting, limit=limit, before=before)
     return Page(items=part.items, next=part.next)
 
@@ -48,7 +48,7 @@ def answer_approval(
     approval_id: RowId, given: ApprovalAnswer, store: StoreOf, user: Changer
 ) -> AskedDecision:
     """Approve or reject a decision; Airflow carries on with it as if it were answered there."""
-    now, approvals = time.time(), ApprovalStore(store.engine)
+    now, approvals = time.time(), store.approvals
     asked = approvals.asked(approval_id)
     if asked is None:
         raise HTTPException(404, "The store holds no such question (any more).")

@@ -16,8 +16,6 @@ from kitwai.core.records.overrides import Control, check_control, override_usabl
 from kitwai.core.records.settings import ClusterSettings
 from kitwai.core.records.targets import at_target
 from kitwai.errors import InvalidInputError
-from kitwai.store.approvals import ApprovalStore
-from kitwai.store.controls import ControlStore
 from kitwai.store.store import Store
 from kitwai.store.timeline import Point
 from kitwai.web.audit import audited
@@ -90,7 +88,7 @@ def list_controls(
     cluster: Cluster, store: StoreOf, limit: Limit = 50, before: Before = None
 ) -> Page[ControlView]:
     """Everything that was set on the cluster, and by whom."""
-    controls, now = ControlStore(store.engine), time.time()
+    controls, now = store.controls, time.time()
     newest = controls.newest(cluster)
     counting = [control for control in newest if control.in_force(now)]
     # A connection that cannot be used is told where the cluster is shown.
@@ -126,14 +124,14 @@ def set_control(
         "until": control.until,
     }
     with audited("kitwai_set_control", user, what, dag_id=AUTOSCALE_DAG):
-        ControlStore(store.engine).add(cluster, control)
+        store.controls.add(cluster, control)
     return control_view(control, in_force=control.in_force(now))
 
 
 def cluster_view(store: Store, cluster: str, now: float) -> ClusterView:
     """What is known of ``cluster`` at the moment ``now``."""
-    controls = ControlStore(store.engine).newest(cluster)
-    waiting = ApprovalStore(store.engine).waiting(cluster, now)
+    controls = store.controls.newest(cluster)
+    waiting = store.approvals.waiting(cluster, now)
     view = ClusterView(cluster=cluster, approval=waiting)
     _settings(view, controls, now)
     seen = store.newest_observation(cluster)
