@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy.exc import OperationalError
 
+from champions import refused_verdicts, three_champions, verdicts_told
 from kitwai.actions.promote import Change, change_champion, promotion, return_to_former
 from kitwai.cli.main import main
 from kitwai.errors import PromotionError
 from kitwai.registry.versions import champion, promote
 from kitwai.store.store import Store
-from kitwai.store.training import TrainingStore
-from recorded_day import past, save_checkpoint
 
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
-    """Three versions, of which v1 and v2 were champions before v3."""
-    folder = tmp_path / "models"
-    runs = [run.profile for run in past()]
-    for version in ("v1", "v2", "v3"):
-        save_checkpoint(folder, version, runs)
-    promote(folder, "v1", None)
-    promote(folder, "v2", "v1")
-    promote(folder, "v3", "v2")
+    folder = three_champions(tmp_path / "models")
     monkeypatch.setenv("AIRFLOW__KITWAI__MODELS", str(folder))
     return folder
 
@@ -35,35 +26,22 @@ def store(tmp_path, monkeypatch):
     return made
 
 
-def told(store):
-    return [
-        (one.version, one.champion, one.verdict, one.reason)
-        for one in TrainingStore(store.engine).verdicts()
-    ]
-
-
 @pytest.fixture
 def broken(monkeypatch):
-    """Lets the store fail when a verdict is to be kept; call it to mend the store."""
-
-    def fail(*args, **kwargs):
-        raise OperationalError("INSERT", {}, Exception("disk full"))
-
-    with monkeypatch.context() as patch:
-        patch.setattr(TrainingStore, "add_verdict", fail)
-        yield patch.undo
+    with refused_verdicts(monkeypatch) as mend:
+        yield mend
 
 
 def test_a_change_moves_the_champion_and_is_on_record(root, store):
     change = promotion(root, "v1")
     assert change_champion(root, change, lambda: store.engine, by="Ann", run_id="run") is None
     assert champion(root) == "v1"
-    assert told(store) == [("v1", "v3", "promoted", "By hand, instead of v3, by Ann.")]
+    assert verdicts_told(store) == [("v1", "v3", "promoted", "By hand, instead of v3, by Ann.")]
     assert change_champion(root, promotion(root, "v1"), lambda: store.engine) is None
-    assert len(told(store)) == 1
+    assert len(verdicts_told(store)) == 1
     back = return_to_former(root)
     assert change_champion(root, back, lambda: store.engine) is None
-    assert told(store)[1:] == [("v3", "v1", "rolled back", "By hand, instead of v1.")]
+    assert verdicts_told(store)[1:] == [("v3", "v1", "rolled back", "By hand, instead of v1.")]
 
 
 def test_a_change_that_another_overtook_moves_nothing(root, store):
@@ -72,7 +50,7 @@ def test_a_change_that_another_overtook_moves_nothing(root, store):
     with pytest.raises(PromotionError, match="the champion is v1 by now, no longer v3"):
         change_champion(root, back, lambda: store.engine)
     assert champion(root) == "v1"
-    assert told(store) == []
+    assert verdicts_told(store) == []
 
 
 def test_a_change_done_again_is_recorded_only(root, store, broken):
@@ -82,7 +60,7 @@ def test_a_change_done_again_is_recorded_only(root, store, broken):
     broken()
     assert change_champion(root, back, lambda: store.engine) is None
     assert champion(root) == "v2"
-    assert told(store) == [("v2", "v3", "rolled back", "By hand, instead of v3.")]
+    assert verdicts_told(store) == [("v2", "v3", "rolled back", "By hand, instead of v3.")]
 
 
 def test_the_command_puts_its_changes_on_record(root, store, capsys):
@@ -91,7 +69,7 @@ def test_the_command_puts_its_changes_on_record(root, store, capsys):
     shown = capsys.readouterr()
     assert (shown.out, shown.err) == ("v1 is the champion.\nv3 is the champion again.\n", "")
     by = "by the command line."
-    assert told(store) == [
+    assert verdicts_told(store) == [
         ("v1", "v3", "promoted", f"By hand, instead of v3, {by}"),
         ("v3", "v1", "rolled back", f"By hand, instead of v1, {by}"),
     ]

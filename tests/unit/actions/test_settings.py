@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
+from asked_cluster import LOCAL, NOW, Hook, set_
 from builders import application, observation, settings, stage
 from kitwai.actions.settings import settings_in_force
 from kitwai.cli.main import main
-from kitwai.config.connection import cluster_config
 from kitwai.core.decide.cluster import decide
 from kitwai.core.decide.guardrails import guard_cluster
 from kitwai.core.records.observation import Past
@@ -19,26 +19,9 @@ from kitwai.core.records.overrides import Control, check_control
 from kitwai.core.records.settings import Mode, Pause, Pin
 from kitwai.errors import InvalidInputError
 from kitwai.metrics.prometheus_text import prometheus_text
-from kitwai.store.controls import ControlStore
 from kitwai.store.store import Store
 
-NOW = 1000.0
 BUSY = application(stage(tasks=400, complete=40), limit_s=300.0)
-
-
-class Hook:
-    """A cluster's connection, and what a run asks for; it has no cluster to look at."""
-
-    conn_id = "test"
-    history = None
-    history_sha256 = None
-
-    def __init__(self, extra, **asked):
-        self.asked = frozenset(asked)
-        self.config = cluster_config("test", host="h", port=None, schema=None, extra=extra, **asked)
-
-
-LOCAL = {"pool": "local", "mode": "auto"}
 
 
 @pytest.fixture
@@ -46,10 +29,6 @@ def store(tmp_path, monkeypatch):
     url = f"sqlite:///{tmp_path / 's.db'}"
     monkeypatch.setenv("AIRFLOW__KITWAI__STORE", url)
     return Store(url)
-
-
-def set_(store, name, value, until=None, at=NOW):
-    ControlStore(store.engine).add("test", Control(name, value, at, "ada", until))
 
 
 def test_controls_come_over_the_connection_and_a_run_over_controls(store):

@@ -5,27 +5,19 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from sqlalchemy.exc import OperationalError
 
+from champions import refused_verdicts, three_champions, verdicts_told
 from kitwai.errors import StoreError
 from kitwai.operators.promote import ChangeChampionOperator
 from kitwai.operators.training import CHAMPION
-from kitwai.registry.versions import champion, promote
+from kitwai.registry.versions import champion
 from kitwai.store.store import Store
 from kitwai.store.training import TrainingStore
-from recorded_day import past, save_checkpoint
 
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
-    """Three versions, of which v1 and v2 were champions before v3."""
-    folder = tmp_path / "models"
-    runs = [run.profile for run in past()]
-    for version in ("v1", "v2", "v3"):
-        save_checkpoint(folder, version, runs)
-    promote(folder, "v1", None)
-    promote(folder, "v2", "v1")
-    promote(folder, "v3", "v2")
+    folder = three_champions(tmp_path / "models")
     monkeypatch.setenv("AIRFLOW__KITWAI__MODELS", str(folder))
     return folder
 
@@ -37,23 +29,10 @@ def store(tmp_path, monkeypatch):
     return made
 
 
-def told(store):
-    return [
-        (one.version, one.champion, one.verdict, one.reason)
-        for one in TrainingStore(store.engine).verdicts()
-    ]
-
-
 @pytest.fixture
 def broken(monkeypatch):
-    """Lets the store fail when a verdict is to be kept; call it to mend the store."""
-
-    def fail(*args, **kwargs):
-        raise OperationalError("INSERT", {}, Exception("disk full"))
-
-    with monkeypatch.context() as patch:
-        patch.setattr(TrainingStore, "add_verdict", fail)
-        yield patch.undo
+    with refused_verdicts(monkeypatch) as mend:
+        yield mend
 
 
 class KeptState(dict):
@@ -82,7 +61,7 @@ def test_a_retry_of_the_operator_does_not_roll_back_a_second_time(root, store, c
     broken()
     assert operator.work(context) == {"version": "v2", "before": "v3"}
     assert champion(root) == "v2"
-    assert [one[:3] for one in told(store)] == [("v2", "v3", "rolled back")]
+    assert [one[:3] for one in verdicts_told(store)] == [("v2", "v3", "rolled back")]
     (verdict,) = TrainingStore(store.engine).verdicts("kitwai_models/one")
     assert verdict.version == "v2"
     # The task cleared by a person is another rollback.
@@ -95,4 +74,4 @@ def test_a_retry_of_a_promotion_tells_the_champion_before(root, store, context, 
         operator.work(context)
     broken()
     operator.work(context)
-    assert [one[:3] for one in told(store)] == [("v1", "v3", "promoted")]
+    assert [one[:3] for one in verdicts_told(store)] == [("v1", "v3", "promoted")]

@@ -7,31 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from asked_cluster import LOCAL, Hook, set_
 from builders import application, observation, stage
-from kitwai.config.connection import cluster_config
 from kitwai.core.records.observation import Part
-from kitwai.core.records.overrides import Control
 from kitwai.operators.decide import DecideOperator
 from kitwai.operators.scale import ScaleOperator
-from kitwai.store.controls import ControlStore
 from kitwai.store.store import Store
-
-NOW = 1000.0
-
-
-class Hook:
-    """A cluster's connection, and what a run asks for; it has no cluster to look at."""
-
-    conn_id = "test"
-    history = None
-    history_sha256 = None
-
-    def __init__(self, extra, **asked):
-        self.asked = frozenset(asked)
-        self.config = cluster_config("test", host="h", port=None, schema=None, extra=extra, **asked)
-
-
-LOCAL = {"pool": "local", "mode": "auto"}
 
 
 @pytest.fixture
@@ -39,10 +20,6 @@ def store(tmp_path, monkeypatch):
     url = f"sqlite:///{tmp_path / 's.db'}"
     monkeypatch.setenv("AIRFLOW__KITWAI__STORE", url)
     return Store(url)
-
-
-def set_(store, name, value, until=None, at=NOW):
-    ControlStore(store.engine).add("test", Control(name, value, at, "ada", until))
 
 
 def step_of(store, hook, seen):
