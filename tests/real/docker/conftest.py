@@ -100,15 +100,22 @@ def swarm(client: docker.APIClient) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def overlay(client: docker.APIClient, swarm: None, request: pytest.FixtureRequest) -> str:
+def overlay(client: docker.APIClient, swarm: None, request: pytest.FixtureRequest) -> Iterator[str]:
     """A network over all hosts of the Swarm; each module has its own.
 
     An engine that was too slow to attach a container leaves a VXLAN device behind, which keeps
-    whatever follows out of the same network.
+    whatever follows out of the same network. A host forgets an overlay network with its last
+    container, and may not find it again at once: a container that sleeps keeps it there.
     """
     name = f"kitwai-{request.module.__name__.rpartition('.')[2]}".replace("_", "-")
     client.create_network(name, driver="overlay", attachable=True)
-    return name
+    host = client.create_host_config(network_mode=name)
+    keeper = client.create_container(
+        ENGINE_IMAGE, ["infinity"], entrypoint="sleep", host_config=host
+    )
+    client.start(keeper)
+    yield name
+    client.remove_container(keeper, force=True)
 
 
 @pytest.fixture
