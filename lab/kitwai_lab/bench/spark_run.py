@@ -61,14 +61,14 @@ class RealRun:
 class RealCluster(LocalCluster):
     """A cluster on which one application at a time has all workers."""
 
-    def __init__(self, folder: Path) -> None:
-        """:param folder: holds all files."""
-        super().__init__(folder, cores=CORES, memory_mb=512)
+    def __init__(self, folder: Path, *, shuffle_service: bool = False) -> None:
+        """Parameters are those of `LocalCluster`."""
+        super().__init__(folder, cores=CORES, memory_mb=512, shuffle_service=shuffle_service)
 
-    def keep(self, count: int) -> None:
+    def keep(self, count: int, settle_s: float = _SETTLE_S) -> None:
         """Between applications: have exactly ``count`` workers, all registered.
 
-        The machine then comes to rest from starting them, as far as `_SETTLE_S` seconds allow.
+        The machine then comes to rest from starting them, as far as ``settle_s`` seconds allow.
 
         :raises KitwaiError: the workers did not come or go in time.
         """
@@ -81,7 +81,7 @@ class RealCluster(LocalCluster):
         self.pool.start(count - len(self._staying()))
         wanted = {worker.host for worker in self._staying()}
         self._wait(lambda: self._listed("ALIVE") == wanted, "register")
-        self._settle()
+        self._settle(settle_s)
 
     def run(self, shape: str, size: int, changes: Sequence[Change] = ()) -> RealRun:
         """Run an application of `kitwai_lab.bench.workload` to its end.
@@ -128,12 +128,12 @@ class RealCluster(LocalCluster):
             raise KitwaiError(f"The master does not answer: {error}.") from error
 
     @staticmethod
-    def _settle() -> None:
+    def _settle(settle_s: float) -> None:
         """Wait for JVMs, which compute for some seconds after they have registered.
 
         An application that starts meanwhile is late by chance.
         """
-        until = time.monotonic() + _SETTLE_S
+        until = time.monotonic() + settle_s
         while psutil.cpu_percent(interval=1.0) > _QUIET_PERCENT and time.monotonic() < until:
             pass
 

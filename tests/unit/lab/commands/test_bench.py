@@ -45,6 +45,17 @@ def test_each_benchmark_writes_its_figures_where_json_says(name, tmp_path):
         (["api", "--rate", "0"], "--rate must lie above 0"),
         (["pool", "--workers", "1"], "--workers must be at least 2"),
         (["pool", "--tasks", "9"], "--tasks must be at least 10"),
+        (["real", "--workers", "0"], "--workers must be at least 1"),
+        (["real", "--constants", "2", "0"], "--constants must be counts of at least 1"),
+        (["real", "--step", "0"], "--step must be at least 1"),
+        (["real", "--only", "nothing"], "There is no application 'nothing'"),
+        (["real", "--limit", "60"], "--limit and --argument belong to an --application"),
+        (["real", "--application", "job.py"], "--application needs a --limit above 0"),
+        (["real", "--application", "job.py", "--limit", "9"], "There is no application job.py"),
+        (
+            ["real", "--application", "job.py", "--limit", "9", "--quick"],
+            "--only and --quick do not go with --application",
+        ),
     ],
 )
 def test_option_out_of_range_is_refused_in_one_line(capsys, options, words):
