@@ -11,7 +11,7 @@ from pathlib import Path
 from kitwai.errors import KitwaiError
 from kitwai_lab.bench.real.applications import JudgedApplication
 from kitwai_lab.bench.real.record import RunRecord, read_record
-from kitwai_lab.bench.real.running import RunPlan, prepare_airflow, run_application
+from kitwai_lab.bench.real.running import RunPlan, airflow_home, run_application
 from kitwai_lab.demo.claim import claim
 
 UNKNOWN, KNOWN = "unknown", "known"
@@ -64,15 +64,14 @@ def run_all(
     :param out: gets a folder for each application, with a folder for each of its runs.
     :param say: is told of every run before and after it.
     """
-    prepare_airflow(out)
-    from kitwai.registry.champion import load_champion
-
-    champion = load_champion()
     runs = [(application, plan) for application in applications for plan in campaign.plans]
     missing = [(a, p) for a, p in runs if not _is_done(out / a.name, a, p)]
     say(f"{len(runs)} runs, {len(runs) - len(missing)} of them done before.")
     began = time.monotonic()
-    with claim(out):
+    with claim(out), airflow_home(out):
+        from kitwai.registry.champion import load_champion
+
+        champion = load_champion()
         for number, (application, plan) in enumerate(missing, start=1):
             minutes = (time.monotonic() - began) / 60
             name = f"{application.name}, {plan.name}"

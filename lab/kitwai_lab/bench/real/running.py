@@ -185,14 +185,27 @@ class Steps:
             self.errors.append(str(error))
 
 
-def prepare_airflow(out: Path) -> None:
+@contextmanager
+def airflow_home(out: Path) -> Iterator[None]:
     """Give the parts of Airflow that steps use a home of their own, below ``out``.
 
     It has to come before Airflow is imported.
     """
-    os.environ["AIRFLOW_HOME"] = str(out / _AIRFLOW_HOME)
-    # Its messages would stand between those of the command.
-    os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "ERROR"
+    changed = {
+        "AIRFLOW_HOME": str(out / _AIRFLOW_HOME),
+        # Its messages would stand between those of the command.
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
+    }
+    before = {name: os.environ.get(name) for name in changed}
+    os.environ.update(changed)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _hook(

@@ -44,7 +44,6 @@ def ran(monkeypatch):
     failing: set[str] = set()
     monkeypatch.setattr(planning, "run_application", run_application)
     monkeypatch.setattr(planning, "make_history", lambda folder: folder / "history.json")
-    monkeypatch.setattr(planning, "prepare_airflow", lambda out: None)
     run_application.failing = failing
     run_application.made = made
     return run_application
