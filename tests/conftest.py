@@ -79,14 +79,17 @@ def run_path(repository: Path) -> Iterator[Path]:
 class HeldLease:
     """An operation that nobody disturbs and that is not on record; counts its renewals.
 
-    Each call of `kitwai.pools.reach.reach` has a progress of its own.
+    Each call of `kitwai.pools.reach.reach` begins a scaling of its own, when it asks for `done`.
     """
 
     def __init__(self) -> None:
         self.renewals = 0
+        self.before = ScalingProgress()
+        self.begun_at = 0.0
 
     @property
     def done(self) -> ScalingProgress:
+        self.begun_at = time.time()
         return ScalingProgress()
 
     def renew(self) -> None:

@@ -25,6 +25,8 @@ class _Unrecorded:
 
     def __init__(self) -> None:
         self.done = ScalingProgress()
+        self.before = ScalingProgress()
+        self.begun_at = time.time()
 
     def renew(self) -> None:
         """The right is never lost."""

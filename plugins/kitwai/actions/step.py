@@ -131,8 +131,8 @@ def carry_out(
     """Make the pool reach the target of a stored decision, if its mode says so, or have a person
     asked. Doing it twice changes nothing more.
 
-    :param wait_s: seconds to wait for workers to register and drains to end; what is unfinished
-        then is continued by the next step.
+    :param wait_s: seconds to look on while workers register and drain; what is unfinished then is
+        continued by the next step.
     :returns: ``{"done", ...}``, what was done in one word and how many workers came and went; and
         what people are to be told of it.
     """
@@ -153,8 +153,13 @@ def carry_out(
         log.info("Nothing is touched, %s: %s", why, decision.reason)
         return {"done": "nothing", "why": why}, []
     seen = store.observation(stored.observation_id)
-    under_way = seen.starting or any(w.alive and w.draining_since for w in seen.pool or ())
     target = decision.target
+    # What ended by itself since the last step is yet to be put on record.
+    under_way = (
+        seen.starting
+        or any(worker.alive and worker.draining_since for worker in seen.pool or ())
+        or store.unfinished(hook.conn_id, decision.present or 0, now)
+    )
     try:
         # A pin is a person's word already.
         if decision.mode is Mode.APPROVE and stored.settings.pin is None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,7 @@ from airflow.sdk import Asset, get_current_context
 from airflow.sdk.exceptions import AirflowRuntimeError, DagRunTriggerException
 
 from kitwai.operators.base import ClusterOperator
+from kitwai.operators.due import may_stay_until, time_left
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -32,8 +35,8 @@ class ScaleOperator(ClusterOperator):
 
     :param cluster: connection id of the cluster. (templated)
     :param decision: what `DecideOperator` returned. (templated)
-    :param wait_s: seconds to wait for workers to register and drains to end; what is unfinished
-        then is continued by the next step.
+    :param wait_s: most seconds to look on while workers register and drain. It looks on only until
+        the next run of the DAG is due; the next step continues what is unfinished.
 
     Returns ``{"done", ...}``: what was done in one word, and how many workers came and went.
     """
@@ -45,10 +48,12 @@ class ScaleOperator(ClusterOperator):
         super().__init__(outlets=[STEP], **kwargs)
         self.decision = decision
         self.wait_s = wait_s
+        self._until = math.inf
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Do it, say so in the event of `STEP`, and send what people are to be told."""
         self.scaling_notices: list[Notice] = []
+        self._until = may_stay_until(context)
         try:
             outcome = super().execute(context)
         finally:
@@ -75,7 +80,7 @@ class ScaleOperator(ClusterOperator):
             hook,
             int(self.decision["decision_id"]),
             ask=self._ask,
-            wait_s=self.wait_s,
+            wait_s=time_left(self._until, self.wait_s, time.time()),
             log=self.log,
         )
         return outcome

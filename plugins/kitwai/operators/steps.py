@@ -6,6 +6,7 @@ that is far more than the steps themselves take.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from logging import LoggerAdapter
@@ -17,6 +18,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from kitwai.errors import KitwaiError
 from kitwai.operators.base import hook_of, open_store, wanted
+from kitwai.operators.due import may_stay_until, time_left
 from kitwai.operators.scale import (
     STEP,
     asking,
@@ -121,7 +123,7 @@ class _Batch:
                 hook,
                 decision["decision_id"],
                 ask=self._ask,
-                wait_s=self.wait_s,
+                wait_s=time_left(may_stay_until(self.context), self.wait_s, time.time()),
                 log=log,
             )
             notices += scaling_notices

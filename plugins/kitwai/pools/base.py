@@ -52,12 +52,24 @@ class WorkerPool(Protocol):
 class Operation(Protocol):
     """One scaling of one cluster: the right to do it, and the record of what it did.
 
+    A scaling that one operation leaves unfinished is continued by the next.
+
     The store lends it (`kitwai.store.scalings.Operation`).
     """
 
     @property
+    def begun_at(self) -> float:
+        """When the scaling began (epoch seconds), in this operation or one that it continues."""
+        ...
+
+    @property
+    def before(self) -> ScalingProgress:
+        """What the operations did that it continues."""
+        ...
+
+    @property
     def done(self) -> ScalingProgress:
-        """What the scaling has done so far; whoever scales fills it."""
+        """What the operation has done so far; whoever scales fills it."""
         ...
 
     def renew(self) -> None:

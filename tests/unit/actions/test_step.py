@@ -105,3 +105,34 @@ def test_a_scaling_that_another_one_ends_is_not_told_as_nothing(tmp_path):
     assert len(hook.pool.workers()) == 1
     assert scale() == {"done": "begun", "why": "The lease was lost."}
     assert len(hook.pool.workers()) == 2
+
+
+def pinned_step(tmp_path, target, present):
+    """A store, and a hook whose pool is in memory, after a step that somebody pinned to ``target``
+    has been decided with ``present`` workers; returns a function that carries such a step out.
+    """
+    store = Store(f"sqlite:///{tmp_path / 's.db'}")
+    begun = time.time()
+    store.controls.add("test", Control("pin", target, begun - 1.0, "ada", until=begun + 600.0))
+    hook = Hook()
+    hook.config = cluster_config(
+        "test", host="h", port=None, schema=None, extra={"mode": "auto", "pool": "local"}
+    )
+    hook.pool = MemoryPool(present)
+
+    def step():
+        hook.observe = lambda *_, **__: replace(hook.pool.look(), at=time.time())
+        seen = observe_cluster(store, hook, LOG)
+        made = decide_cluster(store, hook, seen["observation_id"], LOG, Champion(None, {}))
+        return carry_out(store, hook, made["decision_id"], ask=None, wait_s=0, log=LOG)[0]
+
+    return store, step
+
+
+def test_a_scaling_that_ends_between_two_steps_is_put_on_record_by_the_next_one(tmp_path):
+    store, step = pinned_step(tmp_path, target=3, present=1)
+    assert (step()["done"], step()["done"]) == ("begun", "reached")
+    assert step() == {"done": "nothing", "why": "the target is already met"}
+    begun, ended = store.scalings("test")
+    assert (begun.started, ended.started) == (2, 0)
+    assert (begun.body["settled"], ended.body["settled"]) == (True, True)

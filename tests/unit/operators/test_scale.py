@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
+from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from asked_cluster import LOCAL, Hook, set_
 from builders import application, observation, stage
@@ -77,3 +80,23 @@ def test_what_is_told_goes_with_the_decision(store):
     assert (pool["event"], pool["state"]) == ("pool failing", "begins")
     (back,) = step_of(store, Hook(LOCAL), seen)["notices"]  # the limit was in danger all along
     assert (back["event"], back["state"]) == ("pool failing", "over")
+
+
+@pytest.mark.parametrize(("schedule", "wait_s"), [(timedelta(seconds=15), 0.0), (None, 30.0)])
+def test_it_looks_on_until_the_next_run_is_due(store, monkeypatch, schedule, wait_s):
+    waits = []
+
+    def carry_out(*_, wait_s, **__):
+        waits.append(wait_s)
+        return {"done": "reached"}, []
+
+    monkeypatch.setattr("kitwai.actions.step.carry_out", carry_out)
+    monkeypatch.setattr(ScaleOperator, "hook", lambda *_: Hook(LOCAL))
+    context = {
+        "dag": SimpleNamespace(schedule=schedule),
+        "dag_run": SimpleNamespace(run_after=datetime.now(UTC) - timedelta(minutes=1)),
+        "outlet_events": OutletEventAccessors(),
+    }
+    decision = {"decision_id": 1}
+    ScaleOperator(task_id="scale", cluster="test", decision=decision).execute(context)
+    assert waits == [wait_s]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
@@ -72,3 +74,22 @@ def test_a_run_for_some_takes_those_alone(store):
     assert set(returned) == {"c"}
     with pytest.raises(AirflowSkipException, match="This run is for d only"):
         run("a", clusters=["d"])
+
+
+@pytest.mark.parametrize(("schedule", "wait_s"), [("@continuous", 0.0), (None, 30.0)])
+def test_it_looks_on_until_the_next_run_is_due(store, monkeypatch, schedule, wait_s):
+    waits = []
+
+    def carry_out(*_, wait_s, **__):
+        waits.append(wait_s)
+        return {"done": "reached"}, []
+
+    monkeypatch.setattr("kitwai.actions.step.carry_out", carry_out)
+    context = {
+        "params": {},
+        "dag": SimpleNamespace(schedule=schedule),
+        "dag_run": SimpleNamespace(run_after=datetime.now(UTC)),
+        "outlet_events": OutletEventAccessors(),
+    }
+    StepsOperator(task_id="steps", clusters=["a", "c"]).execute(context)
+    assert waits == [wait_s, wait_s]

@@ -15,11 +15,20 @@ from memory_pool import MemoryPool
 
 
 class LeaseForSoMany:
-    """An operation that loses its lease after so many renewals; keeps how often it noted what."""
+    """An operation that loses its lease after so many renewals; keeps how often it noted what.
 
-    def __init__(self, renewals):
+    ``continues``: the operation that it continues, if any.
+    """
+
+    def __init__(self, renewals, begun_at=0.0, continues=None):
         self.renewals = renewals
-        self.done = ScalingProgress()
+        self.done, self.before = ScalingProgress(), ScalingProgress()
+        self.begun_at = begun_at
+        if continues is not None:
+            self.begun_at = continues.begun_at
+            for kind in ("started", "drained", "stopped"):
+                for done in (continues.before, continues.done):
+                    getattr(self.before, kind).update(getattr(done, kind))
         self.notes = []
 
     def renew(self):
@@ -87,9 +96,10 @@ class Hands:
         self.now += seconds
 
 
-def reach_in_time(target, pool, look, clock, wait_s=30.0):
+def reach_in_time(target, pool, look, clock, *, operation=None, **options):
     ticking = Clock(now=lambda: clock.now, sleep=clock.sleep)
-    return reach(target, pool, look, LeaseForSoMany(99), wait_s=wait_s, clock=ticking)
+    operation = operation or LeaseForSoMany(99, clock.now)
+    return reach(target, pool, look, operation, clock=ticking, **options)
 
 
 def silent_until(clock, moment):
@@ -129,7 +139,80 @@ def test_a_driver_that_stays_silent_is_not_waited_for_longer_than_ten_seconds():
 def test_a_call_that_may_not_wait_chooses_at_once():
     clock = Hands()
     pool, look = silent_until(clock, float("inf"))
-    assert reach_in_time(1, pool, look, clock, wait_s=0).drained == ("worker-1",)
+    assert reach_in_time(1, pool, look, clock, wait_s=0, sure_s=0).drained == ("worker-1",)
+
+
+def test_the_next_call_goes_on_asking_a_silent_driver_only_for_what_is_left_of_ten_seconds():
+    clock = Hands()
+    pool, look = silent_until(clock, float("inf"))
+    first = LeaseForSoMany(99, clock.now)
+    assert reach_in_time(1, pool, look, clock, operation=first, wait_s=0).drained == ()
+    clock.sleep(8.0)
+    second = LeaseForSoMany(99, continues=first)
+    assert reach_in_time(1, pool, look, clock, operation=second, wait_s=0).drained == ()
+    clock.sleep(2.0)
+    third = LeaseForSoMany(99, continues=second)
+    assert reach_in_time(1, pool, look, clock, operation=third, wait_s=0).drained == ("worker-1",)
+
+
+def test_no_look_is_begun_that_would_end_too_late():
+    clock, pool = Hands(), MemoryPool(2)
+    looks = []
+
+    def look():
+        clock.sleep(4.0)
+        looks.append(clock.now)
+        return replace(pool.look(), workers=None)
+
+    outcome = reach_in_time(3, pool, look, clock, wait_s=10.0)
+    # Each look takes 4 s and the pause 0.5 s; a third one would end after 13 s.
+    assert looks == [1004.0, 1008.5]
+    assert outcome.seconds == 8.5
+
+
+class Mortal(MemoryPool):
+    """Each of its workers ends as soon as another call begins."""
+
+    def die(self):
+        for worker in self.workers():
+            self.stop(worker)
+
+
+def test_workers_that_die_from_call_to_call_are_told_and_replaced_once_a_call():
+    clock, pool = Hands(), Mortal()
+    operation, told = None, []
+    for _ in range(4):
+        operation = LeaseForSoMany(99, clock.now, continues=operation)
+        outcome = reach_in_time(1, pool, pool.look, clock, operation=operation, wait_s=0)
+        assert len(outcome.started) == 1
+        told.append([why.split(" ended")[0] for why in outcome.failed])
+        pool.die()
+        clock.sleep(15.0)
+    # The first one may have died by chance. That its substitute dies as well is a fault.
+    assert told == [[], [], ["worker-1"], ["worker-2"]]
+
+
+def test_a_worker_that_is_told_to_leave_again_by_the_next_call_counts_once():
+    clock, pool = Hands(), MemoryPool(2)
+
+    def busy():
+        seen = pool.look()
+        workers = tuple(replace(worker, cores_used=2) for worker in seen.workers)
+        executors = tuple(builders.executor(number, active_tasks=2) for number in range(2))
+        return replace(
+            seen, workers=workers, applications=(builders.application(executors=executors),)
+        )
+
+    first = LeaseForSoMany(99, clock.now)
+    outcome = reach_in_time(1, pool, busy, clock, operation=first, wait_s=0)
+    assert (outcome.drained, outcome.stopped) == (("worker-1",), ())
+    told = []
+    pool.drain = told.append
+    second = LeaseForSoMany(99, continues=first)
+    again = reach_in_time(1, pool, busy, clock, operation=second, wait_s=0)
+    assert [worker.name for worker in told] == ["worker-1"]
+    assert again.drained == ()
+    assert second.notes == []
 
 
 def test_a_worker_that_hangs_is_ended_and_replaced():
@@ -161,6 +244,27 @@ def test_of_a_worker_that_never_registers_people_get_its_last_words():
         "worker-1 has not registered; its log ends: nothing",
     )
     assert (outcome.started, outcome.drained, outcome.stopped) == ((), (), ())
+
+
+def test_a_started_worker_has_time_to_register_before_its_last_words_are_asked_for():
+    clock, pool = Hands(), MemoryPool(1)
+
+    def look():
+        seen = pool.look()
+        return replace(seen, workers=seen.workers[:1])
+
+    first = LeaseForSoMany(99, clock.now)
+    begun = reach_in_time(2, pool, look, clock, operation=first, wait_s=0)
+    assert begun.started == ("worker-1",)
+    pool.change(pool.workers()[1], started_at=clock.now)
+    clock.sleep(14.0)
+    second = LeaseForSoMany(99, continues=first)
+    waiting = reach_in_time(2, pool, look, clock, operation=second, wait_s=0).waiting
+    assert waiting == ("worker-1 starts",)
+    clock.sleep(1.0)
+    third = LeaseForSoMany(99, continues=second)
+    waiting = reach_in_time(2, pool, look, clock, operation=third, wait_s=0).waiting
+    assert waiting == ("worker-1 starts", "worker-1 has not registered; its log ends: nothing")
 
 
 def test_a_pool_that_cannot_tell_last_words_fails_no_call():

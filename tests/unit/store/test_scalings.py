@@ -7,6 +7,7 @@ import pytest
 from kitwai.errors import LeaseError, LeaseLostError
 from kitwai.store.lease import StoreLease, under_way
 from kitwai.store.store import Store
+from scaling_rows import add_scaling
 
 
 @pytest.fixture
@@ -70,3 +71,71 @@ def test_operation_that_lost_its_lease_stops_and_is_on_record(store):
     assert row.body["seconds"] == 61.0
     assert under_way(store.engine, "test", clock.now) is not None
     assert [newest.id for newest in store.newest_scalings("test", 2)] == [row.id]
+
+
+def scale(store, clock, target, *, settled, seconds=5.0, **kinds):
+    """An operation that did ``kinds`` and ended after ``seconds``."""
+    with store.operation("test", target, clock=clock) as operation:
+        for kind, names in kinds.items():
+            getattr(operation.done, kind).update(dict.fromkeys(names))
+        clock.now += seconds
+        operation.outcome = operation.done.outcome(
+            target, settled=settled, waiting=() if settled else ("…",), seconds=seconds
+        )
+    clock.now += 10.0
+    return operation
+
+
+def test_operation_continues_what_those_before_it_left_unfinished(store):
+    clock = Moments()
+    scale(store, clock, 2, settled=True, started=["worker-0"])
+    scale(store, clock, 3, settled=False, started=["worker-1"])
+    scale(store, clock, 3, settled=False, drained=["worker-2"])
+    with store.operation("test", 3, clock=clock) as operation:
+        assert operation.begun_at == 1015.0
+        assert list(operation.before.started) == ["worker-1"]
+        assert list(operation.before.drained) == ["worker-2"]
+
+
+@pytest.mark.parametrize(("target", "later_s"), [(4, 0.0), (3, 600.0)])
+def test_operation_to_another_target_or_much_later_begins_anew(store, target, later_s):
+    clock = Moments()
+    scale(store, clock, 3, settled=False, started=["worker-1"])
+    clock.now += later_s
+    with store.operation("test", target, clock=clock) as operation:
+        assert operation.begun_at == clock.now
+        assert not operation.before.started
+
+
+def test_a_scaling_of_two_steps_counts_once_and_both_have_reached_its_target(store):
+    clock = Moments()
+    scale(store, clock, 3, settled=False, started=["worker-1", "worker-2"])
+    assert [row.target for row in store.unfinished("test", 3, clock.now)] == [3]
+    scale(store, clock, 3, settled=True)
+    assert store.unfinished("test", 3, clock.now) == []
+    begun, ended = store.scalings("test")
+    assert begun.body["settled"]
+    assert begun.body["waiting"] == []
+    # From its own begin to the end of the other.
+    assert begun.body["seconds"] == 20.0
+    assert begun.body["started"] == ["worker-1", "worker-2"]
+    assert (begun.started, ended.started) == (2, 0)
+    past = store.past("test", 1025.0)
+    # The cooldown counts from the end of the operation that started workers.
+    assert (past.since_scale_out_s, past.changes_1h) == (20.0, 2)
+
+
+def test_a_scaling_that_another_target_replaced_is_not_called_reached(store):
+    clock = Moments()
+    scale(store, clock, 3, settled=False, started=["worker-1"])
+    scale(store, clock, 1, settled=True, drained=["worker-1"])
+    assert [row.body["settled"] for row in store.scalings("test")] == [False, True]
+
+
+def test_a_killed_operation_is_continued_as_well(store):
+    clock = Moments()
+    add_scaling(store, "test", 3, 990.0, started=1)
+    scale(store, clock, 3, settled=True)
+    killed, ended = store.scalings("test")
+    assert killed.body is None
+    assert ended.body["settled"]

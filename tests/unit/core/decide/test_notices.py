@@ -103,8 +103,17 @@ def test_a_worker_that_does_not_register():
 def test_scalings_are_compared_as_the_store_has_them(tmp_path):
     store = Store(f"sqlite:///{tmp_path / 's.db'}")
     assert scaling_notices(store, "prod", 1.0) == []
-    for failed, states in ((["full"], ["begins"]), (["full"], []), ([], ["over"]), ([], [])):
-        add_scaling(store, "prod", 3, 0.5, ended_at=0.9, body={"failed": failed})
+    for failed, settled, states in (
+        (["full"], False, ["begins"]),
+        (["full"], False, []),
+        ([], False, []),  # it goes on in the next step, where the fault may come again
+        (["full"], False, []),
+        ([], True, ["over"]),
+        ([], True, []),
+        ([], False, []),
+    ):
+        body = {"failed": failed, "settled": settled}
+        add_scaling(store, "prod", 3, 0.5, ended_at=0.9, body=body)
         add_scaling(store, "prod", 3, 0.9)  # a killed scaling says nothing
         assert [one.state for one in scaling_notices(store, "prod", 1.0)] == states
 
