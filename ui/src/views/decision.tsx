@@ -145,6 +145,11 @@ function act(word: string, what: string[] | number | undefined): string {
   return `${count(many, "worker")} ${word}${Array.isArray(what) ? ` (${what.join(", ")})` : ""}`;
 }
 
+function nothingDone(scaling: Scaling): string {
+  if (scaling.ended_at === null) return "Not over yet";
+  return scaling.settled ? "Nothing was to be done" : "Nothing more could be done yet";
+}
+
 function carriedOut(scaling: Scaling): JSX.Element {
   const parts: [string, string[] | number | undefined][] = [
     ["started", scaling.started],
@@ -158,8 +163,7 @@ function carriedOut(scaling: Scaling): JSX.Element {
       <Badge tone={scaling.failed?.length ? "bad" : scaling.settled ? "good" : "warn"}>
         {scaling.failed?.length ? "failed" : scaling.settled ? "settled" : "under way"}
       </Badge>{" "}
-      {acts.join(", ") ||
-        (scaling.ended_at === null ? "Not over yet" : "Nothing was to be done")}
+      {acts.join(", ") || nothingDone(scaling)}
       {scaling.seconds !== undefined && `, within ${duration(scaling.seconds)}`}.
       {notes.length > 0 && (
         <details open={Boolean(scaling.failed?.length)}>
