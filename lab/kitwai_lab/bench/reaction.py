@@ -1,4 +1,4 @@
-"""How soon the loop acts, and what it costs, for each schedule of the autoscale DAG.
+"""How soon the loop acts, how long it looks away, and what it costs, for each schedule.
 
 A worker dies while the cluster is to keep two workers. Such a change needs no application, and the
 pool knows of it at once. The reaction ends with the launch of another worker.
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import psutil
 
 from kitwai.errors import KitwaiError
+from kitwai_lab.bench.look_gap import STARTING, LookGap, measure_look_gap
 from kitwai_lab.bench.setup import STEP_DAG, Bench, bench
 from kitwai_lab.local.airflow import session_members
 from kitwai_lab.local.waiting import wait_until
@@ -32,13 +33,15 @@ class Reaction:
     """What was measured under the schedule ``step``.
 
     ``reaction_s``: seconds from each change to the launch; ``cpu_s_per_minute``: Airflow's
-    processor time; ``steps_per_minute``: both are means over the whole measurement.
+    processor time; ``steps_per_minute``: both are means over the changes. ``look_gap``: the gaps
+    between looks while workers start and drain.
     """
 
     step: str
     reaction_s: tuple[float, ...]
     cpu_s_per_minute: float
     steps_per_minute: float
+    look_gap: LookGap
 
     @property
     def median_s(self) -> float:
@@ -49,13 +52,14 @@ class Reaction:
 def measure_reaction(
     step: str, changes: int, progress: Callable[[str, float], None] = lambda *_: None
 ) -> Reaction:
-    """Let ``changes`` workers die, one after another, under the schedule ``step``.
+    """Let ``changes`` workers die, one after another, under the schedule ``step``. Then let others
+    start and drain.
 
-    :raises KitwaiError: no worker was launched in time.
+    :raises KitwaiError: no worker was launched in time, or the cluster did not reach a target.
     """
     extra = {
         "min_workers": _WORKERS,
-        "max_workers": _WORKERS,
+        "max_workers": _WORKERS + STARTING,
         **dict.fromkeys(("quiet", "cooldown_out", "cooldown_in"), 0),
     }
     with bench(step, extra) as where:
@@ -70,11 +74,13 @@ def measure_reaction(
             _wait_for_workers(where)
         minutes = (time.monotonic() - began) / 60
         steps = {run["dag_run_id"] for run in where.airflow.runs(STEP_DAG)} - known
+        cpu_s = _cpu_seconds(where) - cpu_began
         return Reaction(
             step=step,
             reaction_s=tuple(reactions),
-            cpu_s_per_minute=(_cpu_seconds(where) - cpu_began) / minutes,
+            cpu_s_per_minute=cpu_s / minutes,
             steps_per_minute=len(steps) / minutes,
+            look_gap=measure_look_gap(where, _WORKERS),
         )
 
 

@@ -20,15 +20,25 @@ from kitwai_lab.local.cluster import LocalCluster
 
 STEP_DAG = "kitwai_autoscale"
 EMPTY_DAG = "kitwai_bench_empty"
-_CLUSTER = "spark_bench"
+CLUSTER = "spark_bench"
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What runs: Airflow with the autoscale DAG and the empty one, and the cluster's pool."""
+    """What runs: Airflow with the autoscale DAG and the empty one, and the cluster."""
 
     airflow: AirflowStandalone
-    pool: LocalWorkerPool
+    cluster: LocalCluster
+
+    @property
+    def pool(self) -> LocalWorkerPool:
+        """The cluster's pool."""
+        return self.cluster.pool
+
+    @property
+    def store_url(self) -> str:
+        """Database URL of Kitwai's store."""
+        return f"sqlite:///{self.airflow.home / 'kitwai.db'}"
 
 
 @contextmanager
@@ -36,7 +46,7 @@ def bench(
     step: str,
     extra: Mapping[str, Any] | None = None,
     *,
-    clusters: Sequence[str] = (_CLUSTER,),
+    clusters: Sequence[str] = (CLUSTER,),
     env: Mapping[str, str] | None = None,
 ) -> Iterator[Bench]:
     """Start Airflow and a cluster with one worker in a temporary folder, and end all on leaving.
@@ -74,7 +84,7 @@ def bench(
             with airflow:
                 for dag_id in (STEP_DAG, EMPTY_DAG):
                     airflow.unpause(dag_id)
-                yield Bench(airflow, cluster.pool)
+                yield Bench(airflow, cluster)
 
 
 def timed_run(

@@ -47,6 +47,11 @@ def wide(context: SparkContext, size: int) -> None:
     _source(context, size, "wide", 1.5, 4.5).count()
 
 
+def long(context: SparkContext, size: int) -> None:
+    """One stage of ``size`` tasks of 20 to 30 s, which a worker that drains brings to their end."""
+    _source(context, size, "long", 20.0, 30.0).count()
+
+
 def rounds(context: SparkContext, size: int) -> None:
     """Three jobs: a shuffle, a join, and a chain of narrow stages down to a single task.
 
@@ -100,6 +105,7 @@ def shuffles(context: SparkContext, size: int) -> None:
 
 SHAPES: dict[str, Callable[[Any, int], None]] = {
     "wide": wide,
+    "long": long,
     "rounds": rounds,
     "skewed": skewed,
     "steady": steady,

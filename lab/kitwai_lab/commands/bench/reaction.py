@@ -1,4 +1,4 @@
-"""``kitwai bench reaction``: how soon the loop acts, by schedule."""
+"""``kitwai bench reaction``: how soon the loop acts and how long it looks away, by schedule."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from kitwai_lab.commands.bench.options import (
 def add_parser(benchmarks: Benchmarks) -> None:
     """Add the benchmark."""
     parser = benchmarks.add_parser(
-        "reaction", parents=[with_json()], help="time from a change to an action, by schedule"
+        "reaction",
+        parents=[with_json()],
+        help="time from a change to an action, and between looks, by schedule",
     )
     parser.add_argument(
         "--steps",
@@ -36,12 +38,14 @@ def _run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
+    from kitwai_lab.bench.look_gap import DRAINING, STARTING
     from kitwai_lab.bench.reaction import measure_reaction
 
     console = Console(highlight=False)
     table = Table(
         "schedule", "changes", "median s", "fastest s", "slowest s", "CPU s/min", "steps/min"
     )
+    gaps = Table("schedule", "while", "looks", "longest gap s", "until done s")
     figures = {}
     for step in arguments.steps.split(","):
         reaction = measure_reaction(
@@ -49,7 +53,12 @@ def _run(arguments: argparse.Namespace) -> int:
             arguments.changes,
             progress=lambda step, seconds: console.print(f"{step}: {seconds:.1f} s"),
         )
-        figures[reaction.step] = {**asdict(reaction), "median_s": reaction.median_s}
+        look_gap = reaction.look_gap
+        figures[reaction.step] = {
+            **asdict(reaction),
+            "median_s": reaction.median_s,
+            "longest_look_gap_s": look_gap.most_s,
+        }
         table.add_row(
             reaction.step,
             str(len(reaction.reaction_s)),
@@ -57,6 +66,14 @@ def _run(arguments: argparse.Namespace) -> int:
             f"{reaction.cpu_s_per_minute:.1f}",
             f"{reaction.steps_per_minute:.1f}",
         )
+        for what, gaps_s, done_s in (
+            (f"{STARTING} workers start", look_gap.starting_s, look_gap.started_within_s),
+            (f"{DRAINING} workers drain", look_gap.draining_s, look_gap.drained_within_s),
+        ):
+            gaps.add_row(
+                reaction.step, what, str(len(gaps_s) + 1), f"{max(gaps_s):.1f}", f"{done_s:.1f}"
+            )
     console.print(table)
+    console.print(gaps)
     write_figures(arguments.json, figures)
     return 0
