@@ -283,7 +283,7 @@ def test_workers_that_find_no_master_are_reported_with_what_they_say(
     lost = LocalWorkerPool(f"spark://127.0.0.1:{processes.free_port()}", tmp_path / "lost")
     look = partial(observe, "test", spark_master.web_url, lost, Past(), timeout_s=10.0)
     try:
-        outcome = reach(1, lost, look, lease, wait_s=15)
+        outcome = reach(1, lost, look, lease, wait_s=25)
         assert not outcome.settled
         assert any("has not registered; its log ends: " in line for line in outcome.waiting)
     finally:

@@ -114,7 +114,11 @@ def _scaling_table(pool: str, scaling: Scaling) -> Table:
         ("order to leave to end", scaling.drain_s),
     ):
         table.add_row(name, f"{statistics.median(seconds):.1f}", f"{max(seconds):.1f}")
-    for name, total_s in (("out, all", scaling.out_s), ("in, all", scaling.in_s)):
+    for name, total_s in (
+        ("out, all", scaling.out_s),
+        ("in, all", scaling.in_s),
+        ("longest single call", scaling.longest_call_s),
+    ):
         table.add_row(name, f"{total_s:.1f}", "")
     return table
 

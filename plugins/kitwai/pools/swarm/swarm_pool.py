@@ -51,7 +51,7 @@ from kitwai.pools.worker import (
     last_said,
 )
 
-_PLACED_S = 10.0
+_PLACED_S = 3.0
 """Swarm gives a new task its address within a second; after so many it is left to the next look."""
 _STOP_S = 20.0
 """So long `SwarmWorkerPool.stop` waits for a worker with nothing to hand on."""
