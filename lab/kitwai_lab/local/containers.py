@@ -184,6 +184,7 @@ class ContainerSpark(Started):
         """
         properties = {
             **APPLICATION,
+            "spark.driver.extraJavaOptions": QUICK_JVM,
             "spark.executor.cores": str(executor_cores),
             **event_log_conf(f"file://{HOME}/events"),
             **(conf or {}),

@@ -43,11 +43,8 @@ PROCESSES = 4096
 LOG_LINES = 1000
 """A stack trace with its causes can be some hundred lines long; what is asked for is before it."""
 
-_CLASSES = "/opt/kitwai/worker.jsa"
-"""Of the image (``docker/spark/archive-classes``); a JVM that does not find it starts without."""
-
 ENVIRONMENT = {
-    "SPARK_DAEMON_JAVA_OPTS": f"{QUICK_JVM} -XX:SharedArchiveFile={_CLASSES}",
+    "SPARK_DAEMON_JAVA_OPTS": QUICK_JVM,
     "SPARK_DAEMON_MEMORY": "256m",
     "SPARK_WORKER_OPTS": java_options(
         # For applications that use the service; it need remember nothing, a container's files end
