@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
+from pathlib import Path
 
 import pytest
 
+from class_archive import VARIABLE, quick_java
 from kitwai_lab.local.postgres import Postgres, PostgresError
 from left_over import processes_in
 
@@ -24,6 +27,20 @@ def _nothing_left_in_the_end(tmp_path_factory: pytest.TempPathFactory) -> Iterat
     while (left := processes_in(folder)) and time.monotonic() < until:
         time.sleep(0.2)
     assert not left
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_java(repository: Path) -> Iterator[None]:
+    """Every JVM that tests start here starts quickly: their number is what the machine waits for.
+
+    Containers have an archive of their image.
+    """
+    if VARIABLE in os.environ:
+        yield
+        return
+    with quick_java(repository / "run" / "classes") as options, pytest.MonkeyPatch.context() as env:
+        env.setenv(VARIABLE, options)
+        yield
 
 
 @pytest.fixture(scope="session")

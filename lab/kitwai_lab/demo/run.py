@@ -53,7 +53,8 @@ def run_demo(options: Options, workload: Workload | None = None) -> int:
     out = options.out.resolve()
     root = repository()
     with claim(out) as demo_id, LiveView() as view:
-        os.environ["JDK_JAVA_OPTIONS"] = _JAVA_OPTIONS
+        own = os.environ.get("JDK_JAVA_OPTIONS", "")
+        os.environ["JDK_JAVA_OPTIONS"] = f"{own} {_JAVA_OPTIONS}".strip()
         for old in (out / "summary.json", out / "timeline.png"):
             old.unlink(missing_ok=True)
         with PermitService(workload.permit_s) as service:
