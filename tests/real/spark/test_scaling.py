@@ -27,7 +27,6 @@ from shuffle_job import (
     check_nothing_was_lost,
     finished_tasks,
     holders,
-    leave_one_by_one,
     properties,
     task_ends,
 )
@@ -66,10 +65,10 @@ def run_shuffle(spark_master, tmp_path):
 
 
 @pytest.mark.slow
-def test_1_4_2_while_a_job_shuffles_computes_no_map_task_twice(
+def test_1_4_2_1_while_a_job_shuffles_computes_nothing_twice(
     pool, look, lease, run_shuffle, wait_for, tmp_path
 ):
-    maps, reduces = 100, 12
+    maps, reduces = 240, 6
     assert reach(1, pool, look, lease, wait_s=WAIT_S).settled
     job = run_shuffle(maps, reduces, wait_s=2.0)
     wait_for(lambda: finished_tasks(look) >= 2)
@@ -79,30 +78,17 @@ def test_1_4_2_while_a_job_shuffles_computes_no_map_task_twice(
     # Every worker is to hold shuffle blocks before two of them leave, and maps are to be left: a
     # reduce stage that runs already keeps the old addresses, and Spark would run it once more.
     wait_for(lambda: len(holders(look())) == 4)
-    back = reach(2, pool, look, lease, wait_s=WAIT_S)
-    assert back.settled
-    assert len(back.drained) == 2
-    assert set(back.stopped) == set(back.drained)
-    assert finished_tasks(look) < maps, "the scale-in came too late to show anything"
+    for target, leaving in ((2, 2), (1, 1)):
+        back = reach(target, pool, look, lease, wait_s=WAIT_S)
+        assert back.settled
+        assert len(back.drained) == leaving
+        assert set(back.stopped) == set(back.drained)
+    assert finished_tasks(look) < maps, "the scale-ins came too late to show anything"
+    (tmp_path / "counts.json.enough").touch()
     assert job.wait(180) == 0
     check_nothing_was_lost(tmp_path, maps, reduces)
     assert len({end["Task Info"]["Host"] for end in task_ends(tmp_path)}) == 4
-    assert len(living(pool)) == 2
-
-
-@pytest.mark.slow
-def test_three_scale_ins_while_a_job_shuffles_compute_nothing_twice(
-    pool, look, lease, run_shuffle, wait_for, tmp_path
-):
-    maps, reduces, workers = 240, 6, 4
-    assert reach(workers, pool, look, lease, wait_s=WAIT_S).settled
-    job = run_shuffle(maps, reduces, wait_s=1.0)
-    wait_for(lambda: len(holders(look())) == workers)
-    leave_one_by_one(pool, look, lease, WAIT_S, maps)
-    assert reach(workers, pool, look, lease, wait_s=WAIT_S).settled
-    assert job.wait(300) == 0
-    check_nothing_was_lost(tmp_path, maps, reduces)
-    assert len({end["Task Info"]["Host"] for end in task_ends(tmp_path)}) >= workers
+    assert len(living(pool)) == 1
 
 
 @pytest.mark.slow
@@ -120,7 +106,7 @@ def test_workers_come_and_go_under_dynamic_allocation(
     job = run_shuffle(
         maps,
         4,
-        wait_s=1.0,
+        wait_s=2.0,
         **{
             "spark.dynamicAllocation.enabled": "true",
             "spark.dynamicAllocation.shuffleTracking.enabled": "true",
@@ -134,6 +120,7 @@ def test_workers_come_and_go_under_dynamic_allocation(
     wait_for(lambda: len(holders(look())) == 3)
     assert reach(1, pool, look, lease, wait_s=WAIT_S).settled
     assert finished_tasks(look) < maps, "the scale-in came too late to show anything"
+    (tmp_path / "counts.json.enough").touch()
     assert job.wait(180) == 0
     check_nothing_was_lost(tmp_path, maps, 4)
     assert len(living(pool)) == 1
