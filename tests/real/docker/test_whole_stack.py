@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import docker
@@ -20,7 +21,7 @@ from kitwai_lab.local.spark import event_log_conf
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(1500)]
 
-LIMIT_S = 240
+LIMIT_S = 600
 MEMORY_MB = 512
 UP_S = 420.0
 DRIVER = "kitwai-test-driver"
@@ -34,7 +35,6 @@ def stack(engine, repository, tmp_path_factory):
         tmp_path_factory.mktemp("compose"),
         KITWAI_MAX_WORKERS="4",
         KITWAI_TIMEOUT="8s",
-        KITWAI_STEP="10s",
         KITWAI_WORKER_MEMORY_MB=str(MEMORY_MB),
     )
     stack.build()
@@ -189,6 +189,9 @@ def test_an_application_makes_its_limit_on_workers_that_come_and_go(stack, tmp_p
         try:
             while code is None:
                 most = max(most, len(stack.workers()))
+                # The limit leaves a slow machine its time; a quick one need not wait for the end.
+                if len(service.asked) >= 2:
+                    service.hasten()
                 try:
                     code = stack.client.wait(driver, timeout=1)["StatusCode"]
                 except docker.errors.requests.exceptions.RequestException:
@@ -198,8 +201,9 @@ def test_an_application_makes_its_limit_on_workers_that_come_and_go(stack, tmp_p
             run = event_log(stack, driver, tmp_path)
         finally:
             stack.client.remove_container(driver, force=True, v=True)
+    assert len(service.asked) >= 2, "one worker alone would have been late"
     assert run.ended_at - run.started_at < LIMIT_S
-    assert most >= 2, "one worker alone would have been late"
+    assert run.failed_tasks == 0
     wait("it has scaled in again", lambda: len(stack.workers()) == 1, 240)
     assert len(stack.workers(every=True)) >= most
     stack.api.patch(f"/api/v2/dags/{DAG_ID}", json={"is_paused": True}).raise_for_status()
@@ -210,27 +214,31 @@ def test_who_knows_the_clusters_secret_is_let_in_and_nobody_else(stack):
     pi = "/opt/venv/lib/python3.11/site-packages/pyspark/examples/src/main/python/pi.py"
     # A driver without the secret hears nothing from the master, and gives up after a minute.
     submit_pi = [
-        *("timeout", "120", "spark-submit", "--master", "spark://spark-master:7077"),
+        *("timeout", "400", "spark-submit", "--master", "spark://spark-master:7077"),
+        *("--driver-java-options", QUICK_JVM),
+        *("--conf", f"spark.executor.extraJavaOptions={QUICK_JVM}"),
         *("--conf", f"spark.executor.memory={MEMORY_MB}m", pi, "2"),
     ]
     # Which of its networks' addresses the scheduler's own name means first is left to chance: a
     # driver must hear its executors whichever it is.
     networks = stack.services()["airflow-scheduler"]["NetworkSettings"]["Networks"]
-    for address in [one["IPAddress"] for name, one in networks.items() if name != NETWORK]:
-        settings = ["SPARK_CONF_DIR=/tmp/spark-conf", f"SPARK_LOCAL_IP={address}"]
-        code, printed = stack.run("airflow-scheduler", ["env", *settings, *submit_pi])
-        assert code == 0, printed
-        assert "Pi is roughly 3.1" in printed
-    # Training finds what these did.
-    code, printed = stack.run("airflow-scheduler", ["ls", "/var/log/spark-events"])
-    assert printed.count("eventlog_v2_app-") == len(networks) - 1
-    code, printed = stack.run("airflow-scheduler", submit_pi)
+    with ThreadPoolExecutor() as threads:
+        stranger = threads.submit(stack.run, "airflow-scheduler", submit_pi)
+        for address in [one["IPAddress"] for name, one in networks.items() if name != NETWORK]:
+            settings = ["SPARK_CONF_DIR=/tmp/spark-conf", f"SPARK_LOCAL_IP={address}"]
+            code, printed = stack.run("airflow-scheduler", ["env", *settings, *submit_pi])
+            assert code == 0, printed
+            assert "Pi is roughly 3.1" in printed
+        # Training finds what these did.
+        code, printed = stack.run("airflow-scheduler", ["ls", "/var/log/spark-events"])
+        assert printed.count("eventlog_v2_app-") == len(networks) - 1
+        code, printed = stranger.result()
     assert code not in (0, 127), printed
     assert "Pi is roughly" not in printed
 
 
 def submit(stack, service_url: str) -> str:
-    """Submit the demo's application: one worker would need longer than its limit."""
+    """Submit the demo's application: one worker would need 900 s for its first part alone."""
     conf = {
         **DECOMMISSION,
         "spark.app.name": "kitwai-demo",
@@ -238,6 +246,7 @@ def submit(stack, service_url: str) -> str:
         "spark.kitwai.timeLimit": f"{LIMIT_S}s",
         "spark.executor.cores": "2",
         "spark.executor.memory": f"{MEMORY_MB}m",
+        "spark.driver.extraJavaOptions": QUICK_JVM,
         "spark.executor.extraJavaOptions": QUICK_JVM,
         "spark.ui.showConsoleProgress": "false",
         **event_log_conf("file:///var/log/spark-events"),
@@ -249,7 +258,7 @@ def submit(stack, service_url: str) -> str:
         [
             *("org.apache.spark.deploy.SparkSubmit", "--master", "spark://spark-master:7077"),
             *(*options, "/application.py", "--files", "/usr/lib/python3.11"),
-            *("--service", service_url, "--permits", "4", "--tasks", "120"),
+            *("--service", service_url, "--permits", "12", "--tasks", "150"),
             *("--levels", "5", "--partitions", "2"),
         ],
         name=DRIVER,
