@@ -14,7 +14,7 @@ from event_count import count
 from kitwai.event_log.folder import ReadLog, read_logs
 from kitwai.pools.spark_options import QUICK_JVM
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(600)]
 
 APPLICATION = Path(__file__).parent / "applications" / "logged.py"
 
@@ -47,7 +47,7 @@ def logs(tmp_path_factory) -> Path:
     command = [sys.executable, APPLICATION, folder, *(json.dumps(one) for one in WRITTEN)]
     environment = os.environ | {"SPARK_LOCAL_IP": "127.0.0.1"}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stderr[-3_000:]
     return folder
 

@@ -12,6 +12,7 @@ import json
 import random
 import shutil
 import sys
+from base64 import b64encode
 from pathlib import Path
 
 
@@ -36,7 +37,7 @@ def main(folder: Path, applications: list[dict[str, str]]) -> None:
         # So much that a rolling log begins a new file, whatever it is compressed with.
         if properties.get("spark.eventLog.rolling.enabled") == "true":
             for _ in range(2):
-                letters = random.Random(number).randbytes(2_500_000).hex()
+                letters = b64encode(random.Random(number).randbytes(2_500_000)).decode()
                 session.sparkContext.setLocalProperty("spark.job.description", letters)
                 session.range(10).collect()
         shutil.copytree(logs, folder / f"{number}-cut")
