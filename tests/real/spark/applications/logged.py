@@ -36,10 +36,9 @@ def main(folder: Path, applications: list[dict[str, str]]) -> None:
         work(session)
         # So much that a rolling log begins a new file, whatever it is compressed with.
         if properties.get("spark.eventLog.rolling.enabled") == "true":
-            for _ in range(2):
-                letters = b64encode(random.Random(number).randbytes(2_500_000)).decode()
-                session.sparkContext.setLocalProperty("spark.job.description", letters)
-                session.range(10).collect()
+            letters = b64encode(random.Random(number).randbytes(2_500_000)).decode()
+            session.sparkContext.setLocalProperty("spark.job.description", letters)
+            session.range(10).collect()
         shutil.copytree(logs, folder / f"{number}-cut")
         work(session)
         jvm = session.sparkContext._jvm
