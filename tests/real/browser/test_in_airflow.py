@@ -6,16 +6,19 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 from playwright.sync_api import expect
 
 import shuffle_job
 from asked import wait_until_asked
+from kitwai.core.records.observation import Past
+from kitwai.observe.look import observe
 from kitwai.pools.local.local_pool import LocalWorkerPool
 from kitwai.pools.processes import stop_trees
 from kitwai.registry.versions import present_champion, promote, read_manifest, save_version
@@ -261,10 +264,10 @@ def test_a_viewer_may_look_only(visit, place):
 def test_a_person_watches_a_run_change_the_workers(person, place, job, wait_for):
     """Suggest first, then auto; one decision in full; all of it on real Spark."""
     page = person.page
-    wait_for(lambda: "RUNNING" in running_states(place), timeout_s=300)
+    # Before a task has ended there is nothing to predict a finish from, and no chart of it.
+    wait_for(lambda: finished_tasks(place) >= 2, timeout_s=300)
 
     def predicted() -> bool:
-        # Before a task has ended there is nothing to predict a finish from, and no chart of it.
         place.step()
         newest = place.store.decisions(CLUSTER)[-1].decision
         return any(one.predicted_finish_s for one in newest.applications)
@@ -319,6 +322,13 @@ def test_a_person_watches_a_run_change_the_workers(person, place, job, wait_for)
     assert person.faults() == []
 
 
+def finished_tasks(place: Place) -> int:
+    look = partial(observe, CLUSTER, place.master.web_url, place.pool, Past(), timeout_s=10.0)
+    # This thread has an event loop already, Playwright's.
+    with ThreadPoolExecutor() as threads:
+        return threads.submit(shuffle_job.finished_tasks, look).result()
+
+
 def check_what_decided(place: Place, visitor: Visitor, name: str) -> None:
     """A step's decision names what decided in the store, the API, the page and the log."""
     run_id = place.step()
@@ -334,11 +344,6 @@ def check_what_decided(place: Place, visitor: Visitor, name: str) -> None:
     )
     assert answer["decision"]["policy"] == name
     assert answer["decision"]["applications"][0]["policy"] == name
-
-
-def running_states(place: Place) -> str:
-    answer = httpx.get(f"{place.master.web_url}/json/", timeout=5).json()
-    return " ".join(app["state"] for app in answer["activeapps"])
 
 
 def test_pin_and_pause_are_set_and_lifted(person, place, wait_for):
