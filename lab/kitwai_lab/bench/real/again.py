@@ -12,8 +12,8 @@ from kitwai.core.records.decision import Decision
 from kitwai.registry.champion import Champion, load_champion
 from kitwai.registry.history_file import parse_history, read_history
 from kitwai.store.store import Store
-from kitwai_lab.bench.real.judging import decisions_of, forecast_errors, forecasts_of, records_of
-from kitwai_lab.bench.real.record import CLUSTER
+from kitwai_lab.bench.real.judging import decisions_of, forecast_errors, forecasts_of
+from kitwai_lab.bench.real.record import CLUSTER, read_records
 
 
 def forecasts_again(folders: Sequence[Path]) -> list[dict[str, Any]]:
@@ -24,7 +24,7 @@ def forecasts_again(folders: Sequence[Path]) -> list[dict[str, Any]]:
     champion = load_champion()
     rows = []
     for folder in folders:
-        for record in records_of(folder):
+        for record in read_records(folder):
             run = record.run
             if run is None:
                 continue

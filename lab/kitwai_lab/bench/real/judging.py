@@ -13,7 +13,7 @@ from typing import Any
 from kitwai.core.records.decision import Decision
 from kitwai.store.store import Store
 from kitwai_lab.bench.real.planning import KNOWN, UNKNOWN, constant_name
-from kitwai_lab.bench.real.record import CLUSTER, RunRecord, read_record
+from kitwai_lab.bench.real.record import CLUSTER, RunRecord, read_records
 from kitwai_lab.demo.measure import Run
 
 SHARES = (10, 25, 50, 75)
@@ -32,7 +32,7 @@ def row_of(folder: Path) -> dict[str, Any]:
 
     :param folder: of the application, with a folder for each run.
     """
-    records = {record.name: record for record in records_of(folder)}
+    records = {record.name: record for record in read_records(folder)}
     runs = {r.constant: r.run for r in records.values() if r.constant and r.run}
     best = best_constant(runs)
     best_run = runs[best] if best is not None else None
@@ -116,12 +116,6 @@ def forecast_errors(forecasts: Sequence[Forecast], finish_s: float) -> dict[str,
 
 def _ratio(run: Run, best: Run | None) -> float | None:
     return None if best is None else round(run.worker_seconds / best.worker_seconds, 3)
-
-
-def records_of(folder: Path) -> list[RunRecord]:
-    """The records of an application's runs, by their names."""
-    records = (read_record(file.parent) for file in sorted(folder.glob("*/run.json")))
-    return [record for record in records if record is not None]
 
 
 def decisions_of(folder: Path) -> list[Decision]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kitwai.errors import KitwaiError
 from kitwai_lab.bench.real.applications import JudgedApplication
-from kitwai_lab.bench.real.record import RunRecord, read_record
+from kitwai_lab.bench.real.record import RunRecord, read_record, read_records
 from kitwai_lab.bench.real.running import RunPlan, airflow_home, run_application
 from kitwai_lab.demo.claim import claim
 
@@ -117,8 +117,7 @@ def constant_runs(folder: Path) -> list[RunRecord]:
 
     :param folder: of the application.
     """
-    records = (read_record(file.parent) for file in folder.glob("constant-*/run.json"))
-    done = [record for record in records if record is not None and record.run is not None]
+    done = [record for record in read_records(folder) if record.constant and record.run]
     return sorted(done, key=lambda record: record.constant or 0)
 
 

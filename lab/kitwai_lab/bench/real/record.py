@@ -103,17 +103,37 @@ class RunRecord:
             scale_ins=self.scale_ins,
         )
 
+    @property
+    def judged(self) -> tuple[str, tuple[str, ...], float, int]:
+        """What all runs have in common that are judged together."""
+        return self.application, self.arguments, self.limit_s, self.max_workers
+
     def is_of(self, planned: RunRecord) -> bool:
         """Whether it is the record of what is planned, and that succeeded."""
-        same = ("application", "name", "arguments", "limit_s", "max_workers", "step_s", "constant")
-        return self.run is not None and all(
-            getattr(self, name) == getattr(planned, name) for name in same
+        mine, theirs = (
+            (record.judged, record.name, record.step_s, record.constant)
+            for record in (self, planned)
         )
+        return self.run is not None and mine == theirs
 
 
 def write_record(folder: Path, record: RunRecord) -> None:
     """Write the record so that a reader never finds half of it."""
     replace_text(folder / _FILE, json.dumps(asdict(record), indent=2) + "\n")
+
+
+def read_records(folder: Path) -> list[RunRecord]:
+    """The records of an application's runs, by their names.
+
+    Records of other arguments, another limit or another N than the newest record's are left out:
+    an earlier command made them.
+
+    :param folder: of the application, with a folder for each run.
+    """
+    files = sorted(folder.glob(f"*/{_FILE}"), key=lambda file: file.stat().st_mtime)
+    records = [record for file in files if (record := read_record(file.parent)) is not None]
+    like = [record for record in records if record.judged == records[-1].judged]
+    return sorted(like, key=lambda record: record.name)
 
 
 def read_record(folder: Path) -> RunRecord | None:

@@ -140,6 +140,19 @@ def _line(
     )
 
 
+def failures(figures: dict[str, Any]) -> list[str]:
+    """Why runs failed, a sentence each."""
+    return [
+        f"{row['application']}, {name}: {run['error']}"
+        for row in figures["rows"]
+        for name, run in (
+            *((f"{count} workers", run) for count, run in row["constants"].items()),
+            *((regime, row[regime]) for regime in _REGIMES),
+        )
+        if run is not None and "error" in run
+    ]
+
+
 def forecasts_table(rows: Sequence[dict[str, Any]]) -> Table:
     """The forecasts' errors as they were recorded, and as the present code makes them.
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kitwai.cli.output import make_folder
+from kitwai.cli.output import make_folder, result_file
 from kitwai.errors import InvalidInputError
 from kitwai_lab.commands.bench.options import (
     Benchmarks,
@@ -40,8 +41,7 @@ def add_parser(benchmarks: Benchmarks) -> None:
     parser.add_argument(
         "--out",
         type=Path,
-        default=Path("run/real"),
-        help="folder that keeps a folder for each run (default: %(default)s)",
+        help="folder that keeps a folder for each run (default: run/real, or run/real-quick)",
     )
     parser.add_argument(
         "--only", nargs="+", default=(), metavar="NAME", help="only these applications"
@@ -65,7 +65,9 @@ def add_parser(benchmarks: Benchmarks) -> None:
     parser.add_argument(
         "--step", type=float, default=15.0, help="seconds between steps (default: %(default)s)"
     )
-    parser.add_argument("--picture", type=Path, help="draw real and simulated ratios as a PNG")
+    parser.add_argument(
+        "--picture", type=result_file, help="draw real and simulated ratios as a PNG"
+    )
     parser.add_argument(
         "--again",
         action="store_true",
@@ -88,8 +90,9 @@ def add_parser(benchmarks: Benchmarks) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     applications = _applications(arguments)
-    make_folder(arguments.out)
-    out = arguments.out.resolve()
+    out = arguments.out or Path("run/real-quick" if arguments.quick else "run/real")
+    make_folder(out)
+    out = out.resolve()
 
     from rich.console import Console
 
@@ -109,7 +112,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return _again(folders, arguments.json, console)
     run_all(applications, campaign, out, partial(console.print, markup=False))
 
-    from kitwai_lab.bench.real.reporting import figures_of_all, table_of
+    from kitwai_lab.bench.real.reporting import failures, figures_of_all, table_of
 
     figures = figures_of_all(folders, campaign)
     console.print(table_of(figures))
@@ -118,7 +121,10 @@ def _run(arguments: argparse.Namespace) -> int:
         from kitwai_lab.bench.real.drawing import draw_ratios
 
         draw_ratios(arguments.picture, figures["rows"])
-    return 0
+    failed = failures(figures)
+    for failure in failed:
+        print(f"kitwai: {failure}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def _again(folders: list[Path], json: Path | None, console: Console) -> int:

@@ -90,7 +90,7 @@ def test_row_holds_every_run_and_its_ratio_to_the_best_constant(tmp_path):
     add_run(folder, "constant-1", 1, 90.0, 1)
     add_run(folder, "constant-2", 2, 50.0, 2)
     add_run(folder, "unknown", None, 40.0, 3)
-    failed = RunRecord("skew", "known", (), 60.0, 3, 15.0).failed("It broke.")
+    failed = RunRecord("skew", "known", ("shapes.py",), 60.0, 3, 15.0).failed("It broke.")
     (folder / "known").mkdir()
     write_record(folder / "known", failed)
     row = row_of(folder)

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import pytest
 
-from kitwai_lab.bench.real.record import RunRecord, read_record, write_record
+from kitwai_lab.bench.real.record import RunRecord, read_record, read_records, write_record
 from kitwai_lab.demo.measure import Application
 
 PLANNED = RunRecord("skew", "constant-2", ("shapes.py", "skew"), 60.0, 4, 5.0, constant=2)
@@ -51,3 +52,13 @@ def test_record_is_of_the_plan_that_it_was_made_for_alone():
     assert not ended().failed("It broke.").is_of(PLANNED)
     for changed in ({"limit_s": 61.0}, {"arguments": ("shapes.py",)}, {"max_workers": 6}):
         assert not ended().is_of(replace(PLANNED, **changed))
+
+
+def test_records_are_those_of_the_newest_arguments_and_limit(tmp_path):
+    names = ("constant-1", "constant-2", "known")
+    for number, (name, limit_s) in enumerate(zip(names, (60.0, 30.0, 60.0), strict=True)):
+        (tmp_path / name).mkdir()
+        write_record(tmp_path / name, replace(PLANNED, name=name, limit_s=limit_s))
+        os.utime(tmp_path / name / "run.json", (number, number))
+    assert [record.name for record in read_records(tmp_path)] == ["constant-1", "known"]
+    assert read_records(tmp_path / "missing") == []

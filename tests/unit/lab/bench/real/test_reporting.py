@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 
 from kitwai_lab.bench.real.drawing import draw_ratios
-from kitwai_lab.bench.real.reporting import forecasts_table, summary_of, table_of
+from kitwai_lab.bench.real.reporting import failures, forecasts_table, summary_of, table_of
 
 ERRORS = {"10": None, "25": -0.2, "50": 0.1, "75": 0.05}
 
@@ -72,6 +72,10 @@ def test_table_has_the_best_constant_and_both_runs_of_each_application():
     assert cells[7][1] == "failed"
     assert cells[10][3] == "-"
     assert cells[11][1] == "not run"
+
+
+def test_failures_name_the_run_and_the_reason():
+    assert failures({"rows": ROWS}) == ["cached, known: It broke."]
 
 
 def test_table_of_forecasts_shows_them_before_and_now():
