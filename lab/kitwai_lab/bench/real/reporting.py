@@ -41,7 +41,14 @@ def figures_of_all(folders: Sequence[Path], campaign: Campaign) -> dict[str, Any
         "checkpoint": champion.policy.version if champion.policy else None,
         "max_workers": campaign.max_workers,
         "step_s": campaign.step_s,
-        "summary": {regime: summary_of(rows, regime) for regime in _REGIMES},
+        "summary": {
+            **{regime: summary_of(rows, regime) for regime in _REGIMES},
+            "constants": {
+                "forecast_error": _median_errors(
+                    [run for row in rows for run in row["constants"].values()]
+                )
+            },
+        },
         "rows": rows,
     }
 
@@ -53,34 +60,47 @@ def summary_of(rows: Sequence[dict[str, Any]], regime: str) -> dict[str, Any]:
     many runs met the limit; ``mean_ratio``: of those; ``simulated_ratio``: the simulator's mean
     over the same. ``forecast_error``: by percent of the run, the median of the errors' sizes.
     """
-    feasible = [
-        row for row in rows if row["best_constant"] is not None and _ended(row[regime]) is not None
-    ]
+    feasible = [row for row in rows if row["best_constant"] is not None and _ended(row[regime])]
     met = [row for row in feasible if row[regime]["hit"]]
     simulated = [
         row["simulated"][regime]["ratio"]
         for row in met
         if row.get("simulated") and row["simulated"][regime]["ratio"] is not None
     ]
-    errors = {
-        str(share): [
-            abs(error)
-            for row in rows
-            if _ended(row[regime])
-            and (error := row[regime]["forecast_error"][str(share)]) is not None
-        ]
-        for share in SHARES
-    }
     return {
         "feasible": len(feasible),
         "met": len(met),
         "mean_ratio": _mean([row[regime]["ratio"] for row in met]),
         "simulated_ratio": _mean(simulated),
-        "forecast_error": {
-            share: round(statistics.median(sizes), 3) if sizes else None
-            for share, sizes in errors.items()
-        },
+        "forecast_error": _median_errors([row[regime] for row in rows]),
     }
+
+
+def _median_errors(runs: Sequence[dict[str, Any] | None]) -> dict[str, float | None]:
+    """By percent of a run, the median size of the forecast's errors of the runs that ended."""
+    medians: dict[str, float | None] = {}
+    for share in map(str, SHARES):
+        errors = [run["forecast_error"][share] for run in runs if run and "error" not in run]
+        sizes = [abs(error) for error in errors if error is not None]
+        medians[share] = round(statistics.median(sizes), 3) if sizes else None
+    return medians
+
+
+def sentences_of(figures: dict[str, Any]) -> list[str]:
+    """The summary in words."""
+    said = []
+    for regime in _REGIMES:
+        summary = figures["summary"][regime]
+        ratios = (_cell(summary[key], ".2f") for key in ("mean_ratio", "simulated_ratio"))
+        said.append(
+            f"Family {regime}: {summary['met']} limits met of {summary['feasible']} that a "
+            f"constant count meets; mean ratio {', simulated '.join(ratios)}."
+        )
+    shares = ", ".join(map(str, SHARES))
+    for name, summary in figures["summary"].items():
+        errors = ", ".join(_cell(error, ".0%") for error in summary["forecast_error"].values())
+        said.append(f"The forecast's median error at {shares} % of runs, {name}: {errors}.")
+    return said
 
 
 def table_of(figures: dict[str, Any]) -> Table:
@@ -171,8 +191,8 @@ def forecasts_table(rows: Sequence[dict[str, Any]]) -> Table:
     return table
 
 
-def _ended(run: dict[str, Any] | None) -> dict[str, Any] | None:
-    return None if run is None or "error" in run else run
+def _ended(run: dict[str, Any] | None) -> bool:
+    return run is not None and "error" not in run
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -112,10 +112,17 @@ def _run(arguments: argparse.Namespace) -> int:
         return _again(folders, arguments.json, console)
     run_all(applications, campaign, out, partial(console.print, markup=False))
 
-    from kitwai_lab.bench.real.reporting import failures, figures_of_all, table_of
+    from kitwai_lab.bench.real.reporting import (
+        failures,
+        figures_of_all,
+        sentences_of,
+        table_of,
+    )
 
     figures = figures_of_all(folders, campaign)
     console.print(table_of(figures))
+    for sentence in sentences_of(figures):
+        console.print(sentence)
     write_figures(arguments.json, figures)
     if arguments.picture is not None:
         from kitwai_lab.bench.real.drawing import draw_ratios

@@ -5,7 +5,13 @@ import io
 from rich.console import Console
 
 from kitwai_lab.bench.real.drawing import draw_ratios
-from kitwai_lab.bench.real.reporting import failures, forecasts_table, summary_of, table_of
+from kitwai_lab.bench.real.reporting import (
+    failures,
+    forecasts_table,
+    sentences_of,
+    summary_of,
+    table_of,
+)
 
 ERRORS = {"10": None, "25": -0.2, "50": 0.1, "75": 0.05}
 
@@ -56,6 +62,14 @@ def test_summary_counts_applications_that_a_constant_count_can_meet():
     assert unknown["forecast_error"] == {"10": None, "25": 0.2, "50": 0.1, "75": 0.05}
     known = summary_of(ROWS, "known")
     assert (known["feasible"], known["met"], known["mean_ratio"]) == (1, 1, 0.9)
+
+
+def test_summary_is_told_in_sentences():
+    summary = {regime: summary_of(ROWS, regime) for regime in ("unknown", "known")}
+    first, second, *errors = sentences_of({"summary": summary})
+    assert "Family unknown: 1 limits met of 2" in first
+    assert "mean ratio 0.90, simulated 1.10" in second
+    assert errors[0].endswith("of runs, unknown: -, 20%, 10%, 5%.")
 
 
 def test_table_has_the_best_constant_and_both_runs_of_each_application():
