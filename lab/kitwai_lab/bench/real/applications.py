@@ -51,9 +51,9 @@ _SIZES = {
     "cached": _Sizes(14, 100.0, 5, 60.0),
     "skew": _Sizes(240, 155.0, 48, 70.0),
     "shared-service": _Sizes(160, 150.0, 36, 50.0),
-    "driver-waits": _Sizes(36, 140.0, 6, 70.0),
+    "driver-waits": _Sizes(36, 140.0, 6, 85.0),
     "sql-adaptive": _Sizes(100, 130.0, 20, 55.0),
-    "widening": _Sizes(4, 125.0, 3, 60.0),
+    "widening": _Sizes(4, 125.0, 3, 95.0),
 }
 
 _CONF = {"cached": _SMALL_CACHE}
