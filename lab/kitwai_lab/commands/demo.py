@@ -11,6 +11,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "demo",
         help="a real Airflow scales a real Spark cluster so that an application makes its limit",
+        description="Runs an application with a limit on a real Spark cluster that a real Airflow "
+        "scales, makes the run known to Kitwai, and runs the application again. The exit code is 0 "
+        "when both runs made the limit.",
     )
     parser.add_argument(
         "--out",
@@ -27,7 +30,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--compare",
         action="store_true",
-        help="afterwards run the same application with always one and always N workers",
+        help="afterwards run the same application with every constant count of workers, 1 to N",
     )
     parser.add_argument("--keep", action="store_true", help="leave everything up at the end")
     parser.add_argument(

@@ -45,7 +45,8 @@ class Workload:
 class DemoCluster(LocalCluster):
     """A cluster that starts with one worker and has all its files in one folder.
 
-    ``recorder`` keeps what `wait_until` has seen; ``driver`` is the application, None before `run`.
+    ``recorder`` keeps what `wait_until` has seen since the last `record_anew`. ``driver`` is the
+    newest application, None before `run`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -56,14 +57,20 @@ class DemoCluster(LocalCluster):
         super().__init__(folder, cores=2, memory_mb=768, shuffle_service=True)
         self.recorder = Recorder()
         self.driver: LocalApplication | None = None
+        self._runs = 0
 
     def start(self) -> None:
         """Start the master and the first worker; returns before the worker has registered."""
         super().start()
         self.pool.start(1)
 
+    def record_anew(self) -> None:
+        """Forget what has been recorded."""
+        self.recorder = Recorder()
+
     def run(self, workload: Workload, service_url: str, limit_s: float) -> None:
-        """Submit the application with its limit."""
+        """Submit the application with its limit. Its files lie in ``run-1``, ``run-2`` ..."""
+        self._runs += 1
         self.driver = self.submit(
             Path(application.__file__),
             [
@@ -76,12 +83,12 @@ class DemoCluster(LocalCluster):
                 "spark.kitwai.timeLimit": f"{limit_s:.0f}s",
                 "spark.ui.showConsoleProgress": "false",
             },
-            folder=self.folder,
+            folder=self.folder / f"run-{self._runs}",
         )
 
     @property
     def application_ended(self) -> bool:
-        """Whether the application was submitted and has ended."""
+        """Whether the newest application has ended."""
         return self.driver is not None and self.driver.poll() is not None
 
     def wait_until(
@@ -98,14 +105,14 @@ class DemoCluster(LocalCluster):
         wait_until(lambda: done(self._watch()), timeout_s, late, _TICK_S)
 
     def result(self) -> tuple[Application, dict[str, Any]]:
-        """What the ended application's event log says, and the counts it printed.
+        """What the newest application's event log says, and the counts it printed.
 
         :raises DemoError: the application failed.
         :raises InvalidInputError: its event log is not whole.
         """
         code = self.driver.poll() if self.driver else None
         if self.driver is None or code != 0:
-            log = self.folder / "application.log"
+            log = self.driver.log_file if self.driver else self.folder
             raise DemoError(f"The application failed (exit code {code}); see {log}.")
         printed = self.driver.log_file.read_text(encoding="utf-8", errors="replace")
         lines = printed.splitlines()

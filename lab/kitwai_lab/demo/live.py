@@ -58,6 +58,10 @@ class LiveView(Started):
         """Print one line that stays."""
         self.console.print(line, soft_wrap=True, markup=False)
 
+    def say_table(self, table: Table) -> None:
+        """Print a table that stays."""
+        self.console.print(table)
+
     def show(self, frame: Frame) -> None:
         """Show ``frame``: at once in a terminal, else when it tells something new."""
         if self.console.is_terminal:

@@ -1,9 +1,10 @@
-"""The demo's results: `summary.json` and the timeline picture."""
+"""The demo's results: `summary.json`, the timeline picture, and a table for the terminal."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,47 +13,92 @@ from kitwai_lab.demo.measure import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from rich.table import Table
+
+FIRST, SECOND = "first run", "second run"
+"""The names of the runs under Kitwai: one that knows no other, and one that knows the first."""
 
 _INK, _FAINT, _GRID = "#1f2933", "#7b8794", "#e4e7eb"
 _WORKERS, _PAID, _TARGET, _TASKS, _LIMIT = "#3a7d44", "#9ccc9c", "#1f2933", "#2b6cb0", "#c53030"
 
 
-def summarise(run: Run, comparison: Sequence[Run] = ()) -> dict[str, Any]:
-    """The figures of ``run`` under Kitwai, and of the runs in ``comparison`` by their names."""
-    counts = [sample.workers for sample in run.samples if sample.workers is not None]
-    summary = {
-        "limit_s": run.limit_s,
-        **_figures(run),
-        "max_workers": run.max_workers,
-        "peak_workers": max(counts, default=None),
-        "scale_outs": len(run.scale_outs),
-        "scale_ins": len(run.scale_ins),
-        "scale_outs_during_application": run.during(run.scale_outs),
-        "scale_ins_during_application": run.during(run.scale_ins),
-        "checkpoints": list(run.checkpoints),
-    }
-    if comparison:
-        summary["compare"] = {other.name: _figures(other) for other in comparison}
-    return summary
+@dataclass(slots=True)
+class Report:
+    """The runs so far, of at least one under Kitwai.
+
+    ``scaled``: under Kitwai, the first one and the one that knew it. ``constant``: on constant
+    counts of workers.
+    """
+
+    scaled: list[Run]
+    constant: list[Run] = field(default_factory=list)
+
+    @property
+    def newest(self) -> Run:
+        """The run that ended last."""
+        return self.constant[-1] if self.constant else self.scaled[-1]
+
+    def write(self, summary: Path, picture: Path) -> None:
+        """Write summary and picture so that a reader never finds half of the summary."""
+        replace_text(summary, json.dumps(self.summary(), indent=2) + "\n")
+        draw_timeline(picture, self.scaled, self.constant)
+
+    def summary(self) -> dict[str, Any]:
+        """The figures of all runs: the first one's at the top, the others by their names."""
+        first, *second = self.scaled
+        summary = {"limit_s": first.limit_s, "max_workers": first.max_workers, **_scaled(first)}
+        if second:
+            summary["second_run"] = _scaled(second[0])
+        if self.constant:
+            summary["compare"] = {run.name: _figures(run) for run in self.constant}
+        return summary
+
+    def table(self) -> Table:
+        """All runs beside each other, for a terminal."""
+        from rich.table import Table
+
+        first = self.scaled[0]
+        table = Table("run", "finish s", "limit", "worker-seconds", "to the first run")
+        for run in (*self.scaled, *self.constant):
+            change = run.worker_seconds / first.worker_seconds - 1.0
+            table.add_row(
+                run.name,
+                f"{run.finish_s:.0f}",
+                "met" if run.hit else "missed",
+                f"{run.worker_seconds:.0f}",
+                "" if run is first else f"{change:+.0%}",
+            )
+        return table
 
 
-def write_summary(path: Path, summary: dict[str, Any]) -> None:
-    """Write ``summary`` so that a reader never finds half of it."""
-    replace_text(path, json.dumps(summary, indent=2) + "\n")
+def draw_timeline(path: Path, scaled: Sequence[Run], constant: Sequence[Run] = ()) -> None:
+    """Write a PNG with a column for each run of ``scaled``.
 
-
-def draw_timeline(path: Path, run: Run, comparison: Sequence[Run] = ()) -> None:
-    """Write a PNG: workers and target above, finished tasks below, the limit through both."""
+    Workers and target stand above, finished tasks below, the limit goes through both.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 6.6), dpi=120, facecolor="white")
+    columns = len(scaled)
+    figure = Figure(figsize=(3 + 8 * columns, 6.6), dpi=120, facecolor="white")
     FigureCanvasAgg(figure)
     grid = figure.add_gridspec(
-        2, 1, height_ratios=(3, 2), hspace=0.1, left=0.07, right=0.97, top=0.83, bottom=0.09
-    )
-    above = figure.add_subplot(grid[0])
-    below = figure.add_subplot(grid[1], sharex=above)
+        *(2, columns), height_ratios=(3, 2), hspace=0.1, wspace=0.12,
+        left=0.1 / columns**0.5, right=0.97, top=0.78, bottom=0.09,
+    )  # fmt: skip
+    for column, run in enumerate(scaled):
+        above = figure.add_subplot(grid[0, column])
+        below = figure.add_subplot(grid[1, column], sharex=above)
+        _draw_run(above, below, run)
+        place = above.get_position()
+        figure.text(place.x0, 0.845, _title(run), fontsize=13, fontweight="bold", color=_INK)
+    figure.text(0.05, 0.94, _headline(scaled), fontsize=15, fontweight="bold", color=_INK)
+    if constant:
+        figure.text(0.05, 0.9, _subtitle(constant), fontsize=10, color=_FAINT)
+    figure.savefig(path, format="png")
+
+
+def _draw_run(above: Axes, below: Axes, run: Run) -> None:
     end = max(run.limit_s, run.finish_s, _seconds(run, run.samples[-1].at) if run.samples else 0.0)
     above.set_xlim(0, end * 1.04)
     _draw_workers(above, run)
@@ -65,13 +111,19 @@ def draw_timeline(path: Path, run: Run, comparison: Sequence[Run] = ()) -> None:
         axes.tick_params(colors=_INK, labelsize=9)
     above.tick_params(labelbottom=False)
     below.set_xlabel("seconds since the application's start", color=_INK)
-    verdict = "met its limit" if run.hit else "missed its limit"
-    figure.text(
-        0.07, 0.94, f"The application {verdict}: {run.finish_s:.0f} s of {run.limit_s:.0f} s",
-        fontsize=15, fontweight="bold", color=_INK,
-    )  # fmt: skip
-    figure.text(0.07, 0.895, _subtitle(run, comparison), fontsize=10.5, color=_FAINT)
-    figure.savefig(path, format="png")
+
+
+def _scaled(run: Run) -> dict[str, Any]:
+    counts = [sample.workers for sample in run.samples if sample.workers is not None]
+    return {
+        **_figures(run),
+        "peak_workers": max(counts, default=None),
+        "scale_outs": len(run.scale_outs),
+        "scale_ins": len(run.scale_ins),
+        "scale_outs_during_application": run.during(run.scale_outs),
+        "scale_ins_during_application": run.during(run.scale_ins),
+        "checkpoints": list(run.checkpoints),
+    }
 
 
 def _figures(run: Run) -> dict[str, Any]:
@@ -83,14 +135,30 @@ def _figures(run: Run) -> dict[str, Any]:
     }
 
 
-def _subtitle(run: Run, comparison: Sequence[Run]) -> str:
-    said = [f"{run.name}: {run.worker_seconds:.0f} worker-seconds"]
-    said += [
-        f"{other.name}: {other.worker_seconds:.0f} in {other.finish_s:.0f} s"
-        + ("" if other.hit else " (late)")
-        for other in comparison
-    ]
-    return "   ·   ".join(said)
+def _headline(scaled: Sequence[Run]) -> str:
+    if len(scaled) == 1:
+        return "The application on a cluster that Kitwai scales"
+    first, second = (run.worker_seconds for run in scaled[:2])
+    return (
+        "The same application twice: the second time Kitwai knows the first run "
+        f"({second / first - 1.0:+.0%} worker-seconds)"
+    )
+
+
+def _title(run: Run) -> str:
+    verdict = "in time" if run.hit else "late"
+    return (
+        f"{run.name}: {run.worker_seconds:.0f} worker-seconds, "
+        f"{run.finish_s:.0f} s of {run.limit_s:.0f} s, {verdict}"
+    )
+
+
+def _subtitle(constant: Sequence[Run]) -> str:
+    return "   ·   ".join(
+        f"{run.name}: {run.worker_seconds:.0f} in {run.finish_s:.0f} s"
+        + ("" if run.hit else " (late)")
+        for run in constant
+    )
 
 
 def _draw_workers(axes: Axes, run: Run) -> None:

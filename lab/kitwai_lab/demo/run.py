@@ -1,7 +1,8 @@
 """The demo from beginning to end.
 
-Airflow scales a Spark cluster so that an application makes its limit. The result is measured, drawn
-and compared with constant counts of workers.
+Airflow scales a Spark cluster so that an application makes its limit. Then the first run is made
+known, and the same application runs again. Both runs are measured, drawn and compared, with
+constant counts of workers too.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import shutil
 import time
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from kitwai.core.records.decision import Decision
@@ -17,9 +19,10 @@ from kitwai.core.records.observation import Observation
 from kitwai.store.store import Store
 from kitwai_lab.demo.claim import DemoError, claim, end_all, keep
 from kitwai_lab.demo.cluster import CLUSTER, DemoCluster, Workload
+from kitwai_lab.demo.history import forget_all, learn
 from kitwai_lab.demo.live import Frame, LiveView
 from kitwai_lab.demo.measure import Application, Run, Target, sample_of
-from kitwai_lab.demo.report import draw_timeline, summarise, write_summary
+from kitwai_lab.demo.report import FIRST, SECOND, Report
 from kitwai_lab.demo.service import PermitService
 from kitwai_lab.local.airflow import AirflowStandalone
 from kitwai_lab.local.checkout import repository
@@ -45,13 +48,12 @@ class Options:
 
 
 def run_demo(options: Options, workload: Workload | None = None) -> int:
-    """Run the demo; returns 0 when the application met its limit, else 1.
+    """Run the demo; returns 0 when both runs under Kitwai met the limit, else 1.
 
     :raises KitwaiError: a part that the demo needs did not work; nothing is left running.
     """
-    workload = workload or Workload()
     out = options.out.resolve()
-    root = repository()
+    workload = workload or Workload()
     with claim(out) as demo_id, LiveView() as view:
         own = os.environ.get("JDK_JAVA_OPTIONS", "")
         os.environ["JDK_JAVA_OPTIONS"] = f"{own} {_JAVA_OPTIONS}".strip()
@@ -59,23 +61,28 @@ def run_demo(options: Options, workload: Workload | None = None) -> int:
             old.unlink(missing_ok=True)
         with PermitService(workload.permit_s) as service:
             demo = _Demo(options, workload, service, view, out)
-            run, airflow = demo.scaled(root)
-            runs = [run]
-            _report(out, runs, view)
+            scaled = _start(demo, repository())
+            report = Report([scaled.run(FIRST)])
+            demo.tell(report)
+            scaled.learn()
+            report.scaled.append(scaled.run(SECOND))
+            demo.tell(report)
             if options.keep:
                 keep(out)
             if options.compare:
                 if not options.keep:
                     end_all(demo_id)
-                for count in (1, options.max_workers):
-                    runs.append(demo.constant(count))
-                    _report(out, runs, view)
+                for count in range(1, options.max_workers + 1):
+                    report.constant.append(demo.constant(count))
+                    demo.tell(report)
+        view.say_table(report.table())
+        view.say(f"Summary: {out / 'summary.json'}; picture: {out / 'timeline.png'}")
         if options.keep:
-            view.say(f"Still up: {_login(airflow)}.")
+            view.say(f"Still up: {_login(scaled.airflow)}.")
             view.say(f"End it with `kitwai demo --stop --out {out}`.")
         else:
-            view.say(f"Airflow was at {airflow.url}; --keep leaves it up.")
-    return 0 if run.hit else 1
+            view.say(f"Airflow was at {scaled.airflow.url}; --keep leaves it up.")
+    return 0 if all(run.hit for run in report.scaled) else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,54 +95,6 @@ class _Demo:
     view: LiveView
     out: Path
 
-    def scaled(self, root: Path) -> tuple[Run, AirflowStandalone]:
-        """The run on a cluster that Airflow scales, until the cluster has scaled in again.
-
-        :param root: Kitwai's repository.
-        :returns: the run, and the Airflow, which is still up.
-        """
-        since = time.time()
-        options, view = self.options, self.view
-        view.say("Starting a Spark master with one worker ...")
-        cluster = DemoCluster(self.out / "cluster")
-        cluster.start()
-        view.say("Starting Airflow ...")
-        home = self.out / "airflow"
-        shutil.rmtree(home, ignore_errors=True)
-        store_url = f"sqlite:///{home / 'kitwai.db'}"
-        store = Store(store_url)
-        connection = cluster.connection(
-            max_workers=options.max_workers, limit=options.limit_s, quiet="10s"
-        )
-        airflow = AirflowStandalone(
-            home,
-            root / "dags",
-            root / "plugins",
-            {CLUSTER: connection},
-            {"AIRFLOW__KITWAI__CLUSTERS": CLUSTER, "AIRFLOW__KITWAI__STORE": store_url},
-            dag_ids=[DAG_ID],
-        )
-        airflow.start()
-        view.say(f"{_login(airflow)}.")
-        airflow.unpause(DAG_ID)
-        shown = _Shown(options, view, store, airflow, since)
-
-        def ready(observation: Observation) -> bool:
-            shown.show("waiting for the first decision", observation)
-            _check_steps(airflow)
-            return shown.decision is not None and bool(observation.serving)
-
-        cluster.wait_until("the autoscale DAG had decided for the first time", ready)
-        view.say(f"Submitting the application; its limit is {options.limit_s:.0f} s.")
-        self._run_application(cluster, shown)
-
-        def scaled_in(observation: Observation) -> bool:
-            shown.show("the application has ended, its workers go", observation)
-            return sum(worker.alive for worker in observation.pool or ()) == 1
-
-        cluster.wait_until("the cluster had scaled in", scaled_in, _SCALE_IN_TIMEOUT_S)
-        return self._scaled_result(cluster, store, since), airflow
-
     def constant(self, count: int) -> Run:
         """The run on a cluster that gets ``count`` workers when the application starts."""
         name = f"always-{count}"
@@ -143,11 +102,11 @@ class _Demo:
         with DemoCluster(self.out / name) as cluster:
             cluster.wait_until("the first worker had registered", lambda seen: bool(seen.serving))
             shown = _Shown(self.options, self.view, target=count, phase=name)
-            self._run_application(cluster, shown, count)
+            self.run_application(cluster, shown, count)
             application, _ = cluster.result()
-            return self._run(name, cluster, application)
+            return self.run_of(name, cluster, application)
 
-    def _run_application(
+    def run_application(
         self, cluster: DemoCluster, shown: _Shown, constant: int | None = None
     ) -> None:
         """Submit the application and watch it to its end.
@@ -168,21 +127,8 @@ class _Demo:
 
         cluster.wait_until("the application had ended", ended, _PATIENCE * limit_s)
 
-    def _scaled_result(self, cluster: DemoCluster, store: Store, since: float) -> Run:
-        application, counts = cluster.result()
-        words, files = counts["words"], counts["files"]
-        self.view.say(f"The application counted {words:,} words in {files:,} files.")
-        decisions = [stored.decision for stored in store.decisions(CLUSTER, since)]
-        scalings = store.scalings(CLUSTER, since)
-        return replace(
-            self._run("Kitwai", cluster, application),
-            targets=tuple(Target(d.at, d.target) for d in decisions if d.target is not None),
-            scale_outs=tuple(scaling.started_at for scaling in scalings if scaling.started),
-            scale_ins=tuple(scaling.started_at for scaling in scalings if scaling.removed),
-            checkpoints=tuple(sorted({d.checkpoint for d in decisions if d.checkpoint})),
-        )
-
-    def _run(self, name: str, cluster: DemoCluster, application: Application) -> Run:
+    def run_of(self, name: str, cluster: DemoCluster, application: Application) -> Run:
+        """The record of the newest run on ``cluster``."""
         return Run(
             name=name,
             limit_s=self.options.limit_s,
@@ -191,6 +137,104 @@ class _Demo:
             lifetimes=cluster.recorder.lifetimes,
             samples=tuple(cluster.recorder.samples),
         )
+
+    def tell(self, report: Report) -> None:
+        """Write summary and picture, and say the newest run's figures."""
+        report.write(self.out / "summary.json", self.out / "timeline.png")
+        run = report.newest
+        verdict = "met" if run.hit else "missed"
+        self.view.say(
+            f"{run.name}: {run.finish_s:.0f} s, limit of {run.limit_s:.0f} s {verdict}, "
+            f"{run.worker_seconds:.0f} worker-seconds, "
+            f"{run.application.failed_tasks} failed tasks."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Scaled:
+    """The cluster that Airflow scales, with its Airflow, its store, and its file of past runs."""
+
+    demo: _Demo
+    cluster: DemoCluster
+    airflow: AirflowStandalone
+    store: Store
+    history: Path
+
+    def run(self, name: str) -> Run:
+        """One run of the application, until the cluster has scaled in again."""
+        options, view, since = self.demo.options, self.demo.view, time.time()
+        self.cluster.record_anew()
+        shown = _Shown(options, view, self.store, self.airflow, since, phase=name)
+
+        def ready(observation: Observation) -> bool:
+            shown.show("waiting for a decision", observation)
+            _check_steps(self.airflow, since)
+            return shown.decision is not None and bool(observation.serving)
+
+        self.cluster.wait_until("the autoscale DAG had decided", ready)
+        view.say(f"{name}: submitting the application; its limit is {options.limit_s:.0f} s.")
+        self.demo.run_application(self.cluster, shown)
+
+        def scaled_in(observation: Observation) -> bool:
+            shown.show("the application has ended, its workers go", observation)
+            return sum(worker.alive for worker in observation.pool or ()) == 1
+
+        self.cluster.wait_until("the cluster had scaled in", scaled_in, _SCALE_IN_TIMEOUT_S)
+        return self._result(name, since)
+
+    def learn(self) -> None:
+        """Make the newest run known to decisions."""
+        driver = self.cluster.driver
+        if driver is None:
+            raise DemoError("No application has run.")
+        self.demo.view.say("Making the run known, as you would:")
+        learn(driver.events, self.demo.out / "profiles", self.history, self.demo.view.say)
+
+    def _result(self, name: str, since: float) -> Run:
+        application, counts = self.cluster.result()
+        words, files = counts["words"], counts["files"]
+        self.demo.view.say(f"The application counted {words:,} words in {files:,} files.")
+        decisions = [stored.decision for stored in self.store.decisions(CLUSTER, since)]
+        scalings = self.store.scalings(CLUSTER, since)
+        return replace(
+            self.demo.run_of(name, self.cluster, application),
+            targets=tuple(Target(d.at, d.target) for d in decisions if d.target is not None),
+            scale_outs=tuple(scaling.started_at for scaling in scalings if scaling.started),
+            scale_ins=tuple(scaling.started_at for scaling in scalings if scaling.removed),
+            checkpoints=tuple(sorted({d.checkpoint for d in decisions if d.checkpoint})),
+        )
+
+
+def _start(demo: _Demo, root: Path) -> _Scaled:
+    """Start a cluster with one worker, and an Airflow that knows no past run.
+
+    :param root: Kitwai's repository.
+    """
+    options, view = demo.options, demo.view
+    view.say("Starting a Spark master with one worker ...")
+    cluster = DemoCluster(demo.out / "cluster")
+    cluster.start()
+    view.say("Starting Airflow ...")
+    home, history = demo.out / "airflow", demo.out / "history.json"
+    shutil.rmtree(home, ignore_errors=True)
+    forget_all(history)
+    store_url = f"sqlite:///{home / 'kitwai.db'}"
+    store = Store(store_url)
+    connection = cluster.connection(
+        max_workers=options.max_workers, limit=options.limit_s, quiet="10s", history=str(history)
+    )
+    airflow = AirflowStandalone(
+        home,
+        root / "dags",
+        root / "plugins",
+        {CLUSTER: connection},
+        {"AIRFLOW__KITWAI__CLUSTERS": CLUSTER, "AIRFLOW__KITWAI__STORE": store_url},
+        dag_ids=[DAG_ID],
+    )
+    airflow.start()
+    view.say(f"{_login(airflow)}.")
+    airflow.unpause(DAG_ID)
+    return _Scaled(demo, cluster, airflow, store, history)
 
 
 @dataclass(slots=True)
@@ -233,24 +277,11 @@ class _Shown:
         )
 
 
-def _report(out: Path, runs: list[Run], view: LiveView) -> None:
-    """Write summary and picture of ``runs`` (Kitwai's first), and say the last run's figures."""
-    last = runs[-1]
-    write_summary(out / "summary.json", summarise(runs[0], runs[1:]))
-    draw_timeline(out / "timeline.png", runs[0], runs[1:])
-    verdict = "met" if last.hit else "missed"
-    view.say(
-        f"{last.name}: {last.finish_s:.0f} s, limit of {last.limit_s:.0f} s {verdict}, "
-        f"{last.worker_seconds:.0f} worker-seconds, {last.application.failed_tasks} failed tasks."
-    )
-    if last is runs[0]:
-        view.say(f"Summary: {out / 'summary.json'}; picture: {out / 'timeline.png'}")
-
-
-def _check_steps(airflow: AirflowStandalone) -> None:
-    """:raises DemoError: a step failed (with the text of its log)."""
+def _check_steps(airflow: AirflowStandalone, since: float) -> None:
+    """:raises DemoError: a step that was due since then failed (with the text of its log)."""
     for run in airflow.runs(DAG_ID):
-        if run["state"] != "failed":
+        due_at = datetime.fromisoformat(run["run_after"]).timestamp()
+        if run["state"] != "failed" or due_at < since:
             continue
         for task in airflow.task_instances(DAG_ID, run["dag_run_id"]):
             if task["state"] == "failed":
