@@ -149,6 +149,10 @@ def view(
         ended_s=floats(*(one.ended_s for one in stages)),
         cell_n=cell_n,
         cell_s=cell_s,
+        first_n=np.zeros_like(cell_n),
+        first_s=np.zeros_like(cell_s),
+        age_s=np.full((1, len(stages)), np.nan),
+        active_first=np.zeros((1, len(stages))),
     )
 
 
@@ -163,6 +167,8 @@ def planned(level=0.0, *, tasks=(100.0, 100.0), gap_s=(0.0, 0.0)) -> Prior:
         spread=np.array([0.1]),
         tasks=np.array([tasks]),
         gap_s=np.array([gap_s]),
+        warm_up_s=np.zeros(1),
+        warm_up_weight=np.full(1, 2.0),
         informed=np.ones(1, dtype=bool),
     )
 

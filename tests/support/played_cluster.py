@@ -7,6 +7,7 @@ import json
 import re
 
 import http_server
+import task_lists
 from kitwai.core.records.observation import HostMetrics, Past, PoolWorker
 from kitwai.observe.look import Sources, observe
 from kitwai.observe.metrics.source import Node
@@ -32,8 +33,10 @@ class Cluster:
         self.faulty = faulty or {}
         self.master = json.loads(recorded("master.json"))
         self.environment = json.loads(recorded("environment.json"))
+        self.tasks = task_lists.lists_of(json.loads(recorded("stages.json")))
         self.ended_after_list: set[str] = set()
         self.lists = 0
+        self.lists_asked: list[str] = []
 
     async def __call__(self, path: str, writer: asyncio.StreamWriter) -> None:
         for prefix, handler in self.faulty.items():
@@ -61,12 +64,27 @@ class Cluster:
                 for one in self.ids
             ]
             return page.replace(row, "".join(rows)).encode()
-        match = re.fullmatch(r"/driver/([^/]+)/api/v1/applications/([^/]+)(/\w+)?", path)
+        match = re.fullmatch(r"/driver/([^/]+)/api/v1/applications/([^/]+)((?:/\w+)*)(\?.*)?", path)
         if not match or match[1] != match[2]:
             return None
-        if match[3] == "/environment":
+        what, query = match[3], (match[4] or "")[1:]
+        if what == "/environment":
             return json.dumps(self.environment).encode()
-        return recorded(f"{(match[3] or '/application')[1:]}.json")
+        stage = re.fullmatch(r"/stages/(\d+)/(\d+)/(taskList|taskSummary)", what)
+        if stage:
+            return self._of_tasks(int(stage[1]), int(stage[2]), stage[3], query)
+        return recorded(f"{(what or '/application')[1:]}.json")
+
+    def _of_tasks(self, stage: int, attempt: int, what: str, query: str) -> bytes | None:
+        if what == "taskList":
+            self.lists_asked.append(f"/stages/{stage}/{attempt}/taskList?{query}")
+        tasks = self.tasks.get((stage, attempt))
+        if tasks is None:
+            return None
+        if what == "taskList":
+            return json.dumps(task_lists.page(tasks, query)).encode()
+        summary = task_lists.summary(tasks, query)
+        return None if summary is None else json.dumps(summary).encode()
 
 
 class Pool:

@@ -6,19 +6,20 @@ are as long as real answers.
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 import time
-from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
+from kitwai_lab.bench.task_lists import quantiles, spark_json, spark_time, task
 from kitwai_lab.local.started import Started
 
 WORKERS = 2
 LIMIT_S = 600.0
 _CORES = 2
+_SLOTS = WORKERS * _CORES
 _TASKS = 400
 _TASK_MS = 5000
 
@@ -72,6 +73,8 @@ class _Server(ThreadingHTTPServer):
                 f'<td><a href="http://127.0.0.1:{self.server_port}">sums</a></td></tr>'
             )
             return "text/html", page.encode()
+        if path.startswith(f"/api/v1/applications/{app}/stages/0/0/"):
+            return "application/json", self._of_tasks(urlsplit(path).path, urlsplit(path).query)
         answers = {
             "/json/": self._master,
             f"/api/v1/applications/{app}": self._application,
@@ -81,7 +84,7 @@ class _Server(ThreadingHTTPServer):
             f"/api/v1/applications/{app}/environment": self._environment,
         }
         make = answers.get(path)
-        return "application/json", b"" if make is None else json.dumps(make(app)).encode()
+        return "application/json", b"" if make is None else spark_json(make(app))
 
     def _elapsed_ms(self) -> int:
         return round((time.time() - self.started_at) * 1000)
@@ -102,14 +105,14 @@ class _Server(ThreadingHTTPServer):
         active = {
             "id": app,
             "name": "sums",
-            "cores": WORKERS * _CORES,
+            "cores": _SLOTS,
             "duration": self._elapsed_ms(),
         }
         return {"status": "ALIVE", "workers": workers, "activeapps": [active]}
 
     def _application(self, app: str) -> dict[str, Any]:
         attempt = {
-            "startTime": _spark_time(self.started_at),
+            "startTime": spark_time(self.started_at),
             "startTimeEpoch": round(self.started_at * 1000),
             "duration": self._elapsed_ms(),
         }
@@ -119,14 +122,14 @@ class _Server(ThreadingHTTPServer):
         return [{"jobId": 0, "status": "RUNNING", "stageIds": [0]}]
 
     def _stages(self, app: str) -> list[dict[str, Any]]:
-        done = min(_TASKS - 4, self._elapsed_ms() * WORKERS * _CORES // _TASK_MS)
+        done = self._done()
         return [
             {
                 "stageId": 0,
                 "attemptId": 0,
                 "status": "ACTIVE",
                 "numTasks": _TASKS,
-                "numActiveTasks": WORKERS * _CORES,
+                "numActiveTasks": _SLOTS,
                 "numCompleteTasks": done,
                 "numFailedTasks": 0,
                 "numCompletedIndices": done,
@@ -135,9 +138,29 @@ class _Server(ThreadingHTTPServer):
                 "inputBytes": 0,
                 "shuffleReadBytes": 0,
                 "shuffleWriteBytes": 0,
-                "firstTaskLaunchedTime": _spark_time(self.started_at + 1.0),
+                "firstTaskLaunchedTime": spark_time(self.started_at + 1.0),
             }
         ]
+
+    def _done(self) -> int:
+        return min(_TASKS - _SLOTS, self._elapsed_ms() * _SLOTS // _TASK_MS)
+
+    def _of_tasks(self, path: str, query: str) -> bytes:
+        """A page of the list of tasks, or the quantiles of their times."""
+        done, asked = self._done(), parse_qs(query)
+
+        def made(number: int) -> dict[str, Any]:
+            launched_at = self.started_at + number // _SLOTS * _TASK_MS / 1000.0
+            status = "SUCCESS" if number < done else "RUNNING"
+            return task(number, str(number % WORKERS), launched_at, _TASK_MS, status)
+
+        if path.endswith("/taskList"):
+            begin, length = int(asked["offset"][0]), int(asked["length"][0])
+            end = min(begin + length, done + _SLOTS)
+            return spark_json([made(number) for number in range(begin, end)])
+        shares = [float(share) for share in asked["quantiles"][0].split(",")]
+        told = quantiles(shares, [made(number) for number in range(done)])
+        return b"" if told is None else spark_json(told)
 
     def _executors(self, app: str) -> list[dict[str, Any]]:
         return [
@@ -157,11 +180,6 @@ class _Server(ThreadingHTTPServer):
 
     def _environment(self, app: str) -> dict[str, Any]:
         return {"sparkProperties": [["spark.kitwai.timeLimit", f"{LIMIT_S:.0f}s"]]}
-
-
-def _spark_time(moment: float) -> str:
-    text = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
-    return text.removesuffix("+00:00") + "GMT"
 
 
 class _Handler(BaseHTTPRequestHandler):

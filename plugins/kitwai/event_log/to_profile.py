@@ -34,6 +34,7 @@ from kitwai.event_log.warmup import (
     first_tasks,
     slots_of_an_executor,
     stage_beginnings,
+    warm_up_ms,
 )
 
 INPUT_PREFIX = "spark.kitwai.inputs."
@@ -62,6 +63,7 @@ def profile_of(log: EventLog, *, source: str) -> ApplicationProfile:
             for stage in sorted(log.ran, key=lambda stage: stage.id)
         ),
         source=source,
+        warm_up_ms=warm_up_ms(log),
     )
     gaps = _gaps_ms(log, profile)
     stages = tuple(replace(stage, gap_ms=gaps[stage.id]) for stage in profile.stages)

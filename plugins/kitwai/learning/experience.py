@@ -17,7 +17,7 @@ from kitwai.core.forecast.prior import Prior
 from kitwai.core.policy.policy import Policy
 from kitwai.core.policy.state import TARGETS, State, build_state, encode
 from kitwai.learning.network import share_of_allowed
-from kitwai.sim.episodes import LIMIT_GRID_S, WORKER_GRID, Episodes, calm, disturbed
+from kitwai.sim.episodes import LIMIT_GRID_S, WORKER_GRID, Episodes, calm, disturbed, messy
 from kitwai.sim.library import Library
 from kitwai.sim.past_runs import prior_for, priors_of
 from kitwai.sim.simulator import Realisation, Simulator, SimulatorConfig
@@ -48,7 +48,8 @@ class Pool:
         constraints: Sequence[tuple[int, float]] = GRID,
         profiles: Floats | None = None,
     ) -> Pool:
-        """Draw ``size`` episodes: half of them disturbed, a third of all uninformed.
+        """Draw ``size`` episodes: half of them messy, a quarter disturbed, a third of all
+        uninformed.
 
         :param constraints: pairs of N and T in seconds, drawn evenly.
         :param profiles: [P] the probability of each profile; None: all alike.
@@ -56,10 +57,10 @@ class Pool:
         pair = rng.integers(len(constraints), size=size)
         max_workers = np.array([n for n, _ in constraints], dtype=np.int64)[pair]
         limit_s = np.array([t for _, t in constraints], dtype=np.float64)[pair]
-        rough, quiet = disturbed(size, limit_s, rng), calm(size, rng)
-        is_rough = rng.random(size) < 0.5
+        kinds = messy(size, limit_s, rng), disturbed(size, limit_s, rng), calm(size, rng)
+        kind = rng.choice(len(kinds), size=size, p=(0.5, 0.25, 0.25))
         mixed = {
-            name: np.where(is_rough, getattr(rough, name), getattr(quiet, name))
+            name: np.choose(kind, [getattr(one, name) for one in kinds])
             for name in Realisation.__slots__
         }
         episodes = Episodes(
@@ -70,7 +71,9 @@ class Pool:
             informed=rng.random(size) >= 1.0 / 3.0,
             realisation=Realisation(**mixed),
         )
-        prior = prior_for(library, priors_of(library), episodes.profile, episodes.informed)
+        known = priors_of(library)
+        warm_up_s = episodes.realisation.warm_up
+        prior = prior_for(library, known, episodes.profile, episodes.informed, warm_up_s)
         return cls(episodes, prior)
 
 

@@ -45,6 +45,8 @@ log = logging.getLogger(__name__)
 _DRIVERS_SHARE = 0.7
 _SOURCES_SHARE = 0.85
 
+_MOST_SAID = 3
+
 T = TypeVar("T")
 
 
@@ -81,8 +83,9 @@ def observe(
     """Look at ``cluster`` once. Call it where no event loop runs.
 
     Parts of the observation: ``master``, ``applications``, ``pool``, ``host`` (the metrics),
-    ``driver addresses``, for each application ``driver <id>``, ``log <id>`` if logs are read, and
-    ``application <id> limit`` if its own limit is unreadable. ``master's network`` is there if the
+    ``driver addresses``, for each application ``driver <id>``, ``log <id>`` if logs are read,
+    ``tasks <id>`` if lists of its tasks could not be used, and ``application <id> limit`` if its
+    own limit is unreadable. ``master's network`` is there if the
     metrics do not name the master's node.
 
     :param master_url: the master's web address, ``http://host:8080``; credentials in it are used
@@ -213,7 +216,9 @@ class _Look:
         if read is None:
             error = self._errors[part]
             return Application(active.id, active.name, active.cores, active.elapsed_s, error=error)
-        application, faults = read
+        application, faults, unread = read
+        if unread:
+            self._errors[f"tasks {active.id}"] = " ".join(unread[:_MOST_SAID])
         if faults:
             self._errors[f"application {active.id} limit"] = " ".join(faults)
         return application
@@ -223,8 +228,8 @@ class _Look:
         location = self._sources.driver_log
         if location is None:
             return None
-        applications = self._previous.applications if self._previous is not None else None
-        before = next((app.log for app in applications or () if app.id == app_id), None)
+        known = self._before(app_id)
+        before = known.log if known is not None else None
 
         def read() -> DriverLog:
             return driver_log.read_on(
@@ -238,12 +243,17 @@ class _Look:
         log = await self._read(_log_part(app_id), source)
         return replace(before, complete=False) if log is None and before is not None else log
 
+    def _before(self, app_id: str) -> Application | None:
+        """The application as the look before saw it."""
+        applications = self._previous.applications if self._previous is not None else None
+        return next((app for app in applications or () if app.id == app_id), None)
+
     async def _ask_driver(
         self,
         client: httpx.AsyncClient,
         active: ActiveApplication,
         addresses: Awaitable[dict[str, str] | None],
-    ) -> tuple[Application, tuple[str, ...]]:
+    ) -> tuple[Application, tuple[str, ...], tuple[str, ...]]:
         driver_urls = await addresses
         if driver_urls is None:
             raise SourceError(self._errors["driver addresses"])
@@ -256,6 +266,7 @@ class _Look:
             client,
             active,
             driver_urls[active.id],
+            before=self._before(active.id),
             timeout_s=_left(self._drivers_deadline),
             now=self._now,
         )

@@ -20,6 +20,7 @@ from kitwai.observe.http import Answer, decode, get
 from kitwai.observe.spark_conf import parse_properties
 from kitwai.observe.spark_json import Count, MaybeMoment, Moment, SparkModel
 from kitwai.observe.spark_master import ActiveApplication
+from kitwai.observe.spark_tasks import Reader
 
 _LEAST_S = 0.05
 """No request to a driver begins with less time left. Its failure would be blamed on the driver."""
@@ -77,6 +78,7 @@ class _Executor(SparkModel):
     max_memory: Count | None = None
     disk_used: Count
     total_shuffle_write: Count
+    add_time: MaybeMoment = None  # since Spark 2.2
 
 
 _APPLICATION = TypeAdapter(_Application)
@@ -90,12 +92,15 @@ async def read_application(
     active: ActiveApplication,
     driver_url: str,
     *,
+    before: Application | None = None,
     timeout_s: float,
     now: Callable[[], float],
-) -> tuple[Application, tuple[str, ...]]:
+) -> tuple[Application, tuple[str, ...], tuple[str, ...]]:
     """Read everything that a driver tells of its application, with one request after another.
 
-    :returns: the application, and a sentence for each fault of its own limits.
+    :param before: the application as the look before saw it. Lists of tasks are read on from there.
+    :returns: the application, a sentence for each fault of its own limits, and one for each list of
+        tasks that could not be used.
     :raises SourceError: a request failed. A part of the answers is not used: without the
         environment, for example, the application's own limit would be ignored in silence.
     """
@@ -118,26 +123,26 @@ async def read_application(
     stages = parse_stages(answers["/stages"])
     properties = parse_properties(answers["/environment"])
     elapsed_s = elapsed_seconds(attempt, now(), answers[""].server_time)
-    return (
-        Application(
-            id=active.id,
-            name=active.name,
-            cores=active.cores,
-            elapsed_s=elapsed_s,
-            limit_s=properties.limit_s,
-            max_workers=properties.max_workers,
-            endless=properties.limit_s is None and (properties.endless or is_stream(jobs)),
-            idle_s=idle_seconds(attempt, jobs, elapsed_s),
-            executors=parse_executors(answers["/executors"]),
-            stages=submitted_stages(stages, jobs, attempt.start_time),
-            inputs=properties.inputs,
-            cpu_s=cpu_seconds(stages),
-            shuffle_service=properties.shuffle_service,
-            max_cores=properties.max_cores,
-            jobs=len(jobs),
-        ),
-        properties.faults,
+    application = Application(
+        id=active.id,
+        name=active.name,
+        cores=active.cores,
+        elapsed_s=elapsed_s,
+        limit_s=properties.limit_s,
+        max_workers=properties.max_workers,
+        endless=properties.limit_s is None and (properties.endless or is_stream(jobs)),
+        idle_s=idle_seconds(attempt, jobs, elapsed_s),
+        executors=parse_executors(answers["/executors"]),
+        stages=submitted_stages(stages, jobs, attempt.start_time),
+        inputs=properties.inputs,
+        cpu_s=cpu_seconds(stages),
+        shuffle_service=properties.shuffle_service,
+        max_cores=properties.max_cores,
+        jobs=len(jobs),
     )
+    reader = Reader(client, base, attempt.start_time, deadline)
+    application, unread = await reader.read(application, before)
+    return application, properties.faults, unread
 
 
 def parse_attempt(answer: Answer) -> Attempt:
@@ -201,6 +206,7 @@ def parse_executors(answer: Answer) -> tuple[Executor, ...]:
             shuffle_write_bytes=executor.total_shuffle_write,
             memory_bytes=executor.memory_used,
             max_memory_bytes=executor.max_memory,
+            added_at=executor.add_time,
         )
         for executor in decode(_EXECUTORS, answer)
         if executor.is_active and executor.id not in ("driver", "<driver>")
@@ -286,4 +292,5 @@ def _stage(
         shuffle_write_bytes=stage.shuffle_write_bytes,
         began_s=since_start(stage.first_task_launched_time),
         ended_s=since_start(stage.completion_time),
+        attempt=stage.attempt_id,
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kitwai.core.forecast.arrays import Floats, Ints
+from kitwai.core.forecast.arrays import Bools, Floats, Ints
 from kitwai.core.records.profile import ApplicationProfile
 from kitwai.errors import InvalidInputError
 from kitwai.sim.library import Library
@@ -19,9 +19,14 @@ WORKER_GRID: tuple[int, ...] = tuple(range(1, 11))
 LIMIT_GRID_S: tuple[float, ...] = tuple(60.0 * minutes for minutes in range(5, 11))
 """The T, limits in seconds, of the constraints."""
 
-REGIMES = ("recurring", "new", "disturbed")
+CALM_REGIMES = ("recurring", "new", "disturbed")
 """Recurring: calm runs of known families. New: calm runs of which nothing is known. Disturbed: runs
 of known families with hidden factors, stragglers and lost workers."""
+
+MESSY_REGIMES = ("messy", "messy-new")
+"""Runs as real clusters have them (`messy`): of known families, and of which nothing is known."""
+
+REGIMES = (*CALM_REGIMES, *MESSY_REGIMES)
 
 DEFAULT_MISS = 0.01
 """The miss probability of a constraint that does not state one."""
@@ -99,22 +104,32 @@ def grid_episodes(
     count = len(profile)
     limit_s = np.asarray(limits_s, dtype=np.float64)[limit]
     rng = np.random.default_rng(seed)
-    realisation = disturbed(count, limit_s, rng) if regime == "disturbed" else calm(count, rng)
+    realisation = realisations(regime, limit_s, rng)
     return Episodes(
         profile=profile,
         max_workers=np.asarray(workers, dtype=np.int64)[worker],
         limit_s=limit_s,
         miss=np.full(count, miss),
-        informed=np.full(count, regime != "new"),
+        informed=np.full(count, not regime.endswith("new")),
         realisation=realisation,
     )
 
 
+def realisations(regime: str, limit_s: Floats, rng: np.random.Generator) -> Realisation:
+    """What chance does to the episodes of a regime.
+
+    :param limit_s: [E] T of the episodes.
+    """
+    if regime in MESSY_REGIMES:
+        return messy(len(limit_s), limit_s, rng)
+    if regime == "disturbed":
+        return disturbed(len(limit_s), limit_s, rng)
+    return calm(len(limit_s), rng)
+
+
 def calm(count: int, rng: np.random.Generator) -> Realisation:
     """Realisations in which every task takes the time of its profile."""
-    zero = np.zeros(count)
-    never = np.full(count, np.inf)
-    return Realisation(_seeds(count, rng), np.ones(count), zero, zero, zero, never)
+    return Realisation.calm(count, _seeds(count, rng))
 
 
 def disturbed(count: int, limit_s: Floats, rng: np.random.Generator) -> Realisation:
@@ -126,13 +141,48 @@ def disturbed(count: int, limit_s: Floats, rng: np.random.Generator) -> Realisat
 
     :param limit_s: [E] T of the episodes.
     """
-    return Realisation(
-        seed=_seeds(count, rng),
+    return replace(
+        Realisation.calm(count, _seeds(count, rng)),
         factor=rng.lognormal(0.0, 0.3, size=count),
         noise=np.full(count, 0.15),
         stragglers=np.full(count, 0.02),
         start_noise=np.full(count, 0.3),
         death_s=np.where(rng.random(count) < 0.3, rng.uniform(0.0, limit_s), np.inf),
+    )
+
+
+def messy(count: int, limit_s: Floats, rng: np.random.Generator) -> Realisation:
+    """Realisations with all that real clusters do to a run, each drawn over a broad range.
+
+    Slots warm up, workers that start slow the others, starts vary, tasks straggle, machines are
+    slow for a while, drivers pause, data differ, and some workers are lost.
+
+    :param limit_s: [E] T of the episodes.
+    """
+
+    def often(share: float) -> Bools:
+        return np.asarray(rng.random(count) < share)
+
+    def between(low: float, high: float) -> Floats:
+        return rng.uniform(low, high, size=count)
+
+    warm_up = np.clip(rng.lognormal(np.log(3.0), 0.7, size=count), 0.3, 12.0)
+    return Realisation(
+        seed=_seeds(count, rng),
+        factor=rng.lognormal(0.0, np.where(often(0.5), 0.1, 0.3)),
+        noise=between(0.03, 0.3),
+        stragglers=np.where(often(0.6), between(0.0, 0.05), 0.0),
+        worst=between(4.0, 10.0),
+        start_factor=np.clip(rng.lognormal(0.0, 0.4, size=count), 0.4, 3.0),
+        start_noise=between(0.1, 0.5),
+        warm_up=np.where(often(0.85), warm_up, 0.0),
+        warm_up_noise=between(0.1, 0.5),
+        contention=np.where(often(0.5), between(1.0, 3.0), 1.0),
+        slow_share=np.where(often(0.5), between(0.05, 0.3), 0.0),
+        slow_factor=between(1.2, 2.5),
+        gap_noise=between(0.0, 0.8),
+        gap_more_s=np.where(often(0.5), between(0.1, 2.0), 0.0),
+        death_s=np.where(often(0.1), rng.uniform(0.0, limit_s), np.inf),
     )
 
 

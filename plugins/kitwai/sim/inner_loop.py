@@ -1,8 +1,6 @@
 """The simulator's compiled inner loop: one application on its own workers, event by event.
 
-Every function works on one row of `Rows`. A random number is a hash of the row's seed and of its
-task or launch; it does not come from a stream. So the same task is slow and the same worker is
-late whatever a policy does, and policies are compared in the same realisation.
+Every function works on one row of `Rows`. What chance does to it stands in `kitwai.sim.chance`.
 """
 
 from __future__ import annotations
@@ -13,10 +11,11 @@ import numpy as np
 from numba import njit, prange
 
 from kitwai.core.forecast.arrays import Floats
+from kitwai.sim import chance
+from kitwai.sim.chance import factor_of, gap_of, lognormal, uniform, warm_up_of
 from kitwai.sim.library import NONE, Ints
 
 IDLE = -1
-_TASK, _STRAGGLER, _STRAGGLE_BY, _START, _VICTIM = 1, 2, 3, 4, 5
 
 
 class Rows(NamedTuple):
@@ -30,9 +29,18 @@ class Rows(NamedTuple):
     seed: Any  # [B] uint64, of this realisation
     factor: Floats  # [B] hidden factor on all task times
     noise: Floats  # [B] sigma of the log of a task's own factor
-    stragglers: Floats  # [B] share of tasks that take 3..8 times as long
+    stragglers: Floats  # [B] share of tasks that take 3..``worst`` times as long
+    worst: Floats  # [B] most times that a straggler takes as long
     start_noise: Floats  # [B] sigma of the log of a start-up time
-    death: Floats  # [B] when a worker is lost, inf for never
+    start_factor: Floats  # [B] factor on all start-up times
+    warm_up: Floats  # [B] seconds that a slot's first task takes longer
+    warm_up_noise: Floats  # [B] sigma of the log of each slot's warm-up
+    contention: Floats  # [B] factor on tasks launched while two workers or more start
+    slow_share: Floats  # [B] share of the time in which all tasks are slow
+    slow_factor: Floats  # [B] factor on tasks launched then
+    gap_noise: Floats  # [B] sigma of the log of a driver's gap
+    gap_more_s: Floats  # [B] mean seconds added to a driver's gap
+    death_s: Floats  # [B] when a worker is lost, inf for never
     launches: Ints  # [B] workers launched so far
     operations: Ints  # [B] scaling operations so far
     busy: Floats  # [B] slot-seconds in use during the last step
@@ -45,6 +53,7 @@ class Rows(NamedTuple):
     slot_stage: Ints  # [B, L] its stage, or IDLE
     slot_count: Ints  # [B, L] workers serving when it was launched
     slot_last: Ints  # [B, L] stage of the last task it was given, or IDLE before the first
+    slot_first: Ints  # [B, L] 1 where the task under way is the slot's first, else 0
     next_task: Ints  # [B, S] first task not launched yet, counted in the stage
     redo: Ints  # [B, S] tasks to run again because their worker was lost
     active: Ints  # [B, S] tasks under way
@@ -56,6 +65,8 @@ class Rows(NamedTuple):
     submitted: Floats  # [B, S] when Spark shows the stage
     cell_n: Floats  # [B, S, W] finished tasks by the workers serving at their launch
     cell_s: Floats  # [B, S, W] their run time
+    first_n: Floats  # [B, S, W] how many of them were their slot's first task
+    first_s: Floats  # [B, S, W] the run time of these
     held: Ints  # [B, P, S] finished tasks whose output lies on a worker
 
 
@@ -87,28 +98,6 @@ class Constants(NamedTuple):
 
 
 @njit(cache=True)
-def _hash(seed: Any, kind: Any, number: Any) -> Any:
-    """A uniform number in (0, 1) from three whole numbers (splitmix64's finaliser)."""
-    x = np.uint64(seed) + np.uint64(kind) * np.uint64(0x9E3779B97F4A7C15)
-    x += np.uint64(number) * np.uint64(0xD1B54A32D192ED03)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    x ^= x >> np.uint64(31)
-    return (float(x >> np.uint64(11)) + 0.5) / 9007199254740992.0
-
-
-@njit(cache=True)
-def _lognormal(seed: Any, kind: Any, number: Any, sigma: Any) -> Any:
-    """A lognormal number with mean 1, from three whole numbers."""
-    if sigma == 0.0:
-        return 1.0
-    first = _hash(seed, kind, 2 * number)
-    second = _hash(seed, kind, 2 * number + 1)
-    normal = np.sqrt(-2.0 * np.log(first)) * np.cos(2.0 * np.pi * second)
-    return np.exp(sigma * normal - 0.5 * sigma * sigma)
-
-
-@njit(cache=True)
 def enter(b: Any, lib: Any, rows: Any) -> None:
     """Note which stages may start after others have ended, and when Spark shows them."""
     p = rows.profile[b]
@@ -125,7 +114,7 @@ def enter(b: Any, lib: Any, rows: Any) -> None:
                 break
             ended = max(ended, rows.end_s[b, w])
         if free:
-            rows.ready_at[b, s] = ended + lib.gap_s[p, s]
+            rows.ready_at[b, s] = ended + gap_of(b, s, lib.gap_s[p, s], rows)
             if rows.submitted[b, s] == np.inf:
                 for other in range(lib.stages[p]):
                     if lib.job[p, other] == lib.job[p, s]:
@@ -159,7 +148,8 @@ def scale(b: Any, target: Any, warm: Any, lib: Any, rows: Any, constants: Any) -
             delay = 0.0
         else:
             delay = constants.start_delay + constants.start_stagger * (started - warm)
-            delay *= _lognormal(rows.seed[b], _START, rows.launches[b], rows.start_noise[b])
+            delay *= lognormal(rows.seed[b], chance.START, rows.launches[b], rows.start_noise[b])
+            delay *= rows.start_factor[b]
         rows.launches[b] += 1
         rows.launch[b, w] = now
         rows.ready[b, w] = now + delay
@@ -207,7 +197,7 @@ def _lose_worker(b: Any, now: Any, lib: Any, rows: Any, constants: Any) -> None:
         serving += rows.launch[b, w] < np.inf and rows.leave[b, w] == np.inf
     if serving == 0:
         return
-    nth = int(_hash(rows.seed[b], _VICTIM, 0) * serving)
+    nth = int(uniform(rows.seed[b], chance.VICTIM, 0) * serving)
     victim = -1
     for w in range(places):
         if rows.launch[b, w] < np.inf and rows.leave[b, w] == np.inf:
@@ -264,10 +254,11 @@ def run(b: Any, until: Any, lib: Any, rows: Any, constants: Any) -> None:
         if first == stages:
             break
         # Hand out tasks: the earliest stage that may start first, to any idle slot.
-        serving = 0
+        serving, starting = 0, 0
         event = until
         for w in range(places):
             if rows.launch[b, w] < np.inf and rows.leave[b, w] == np.inf:
+                starting += rows.ready[b, w] + chance.CONTENTION_S > now
                 if rows.ready[b, w] <= now:
                     serving += 1
                 elif rows.ready[b, w] < event:
@@ -298,13 +289,13 @@ def run(b: Any, until: Any, lib: Any, rows: Any, constants: Any) -> None:
                             rows.next_task[b, s] += 1
                             rows.began[b, s] = min(rows.began[b, s], now)
                         time = lib.task_s[task] * lib.slowdown[p, slots] * rows.factor[b]
-                        seed = rows.seed[b]
-                        time *= _lognormal(seed, _TASK, task, rows.noise[b])
-                        if _hash(seed, _STRAGGLER, task) < rows.stragglers[b]:
-                            time *= 3.0 + 5.0 * _hash(seed, _STRAGGLE_BY, task)
+                        time *= factor_of(b, task, now, starting, rows)
                         time += constants.task_overhead
+                        rows.slot_first[b, slot] = rows.slot_last[b, slot] == IDLE
                         if rows.slot_last[b, slot] == IDLE:
-                            time += max(constants.first_task, lib.stage_first_s[p, s])
+                            warm_up = warm_up_of(b, task, starting, rows)
+                            warm_up = max(warm_up, constants.first_task)
+                            time += max(warm_up, lib.stage_first_s[p, s])
                         elif rows.slot_last[b, slot] != s:
                             time += lib.stage_first_s[p, s]
                         rows.slot_last[b, slot] = s
@@ -319,16 +310,16 @@ def run(b: Any, until: Any, lib: Any, rows: Any, constants: Any) -> None:
         for s in range(first, stages):
             if now < rows.ready_at[b, s] < event:
                 event = rows.ready_at[b, s]
-        if now < rows.death[b] < event:
-            event = rows.death[b]
+        if now < rows.death_s[b] < event:
+            event = rows.death_s[b]
         rows.busy[b] += running * (event - now)
         rows.offered[b] += serving * cores * (event - now)
         if event >= until:
             now = until
             break
         now = event
-        if now == rows.death[b]:
-            rows.death[b] = np.inf
+        if now == rows.death_s[b]:
+            rows.death_s[b] = np.inf
             _lose_worker(b, now, lib, rows, constants)
             first = 0
         ended = False
@@ -345,6 +336,9 @@ def run(b: Any, until: Any, lib: Any, rows: Any, constants: Any) -> None:
                     rows.run_s[b, s] += rows.slot_run[b, slot]
                     rows.cell_n[b, s, rows.slot_count[b, slot]] += 1.0
                     rows.cell_s[b, s, rows.slot_count[b, slot]] += rows.slot_run[b, slot]
+                    if rows.slot_first[b, slot]:
+                        rows.first_n[b, s, rows.slot_count[b, slot]] += 1.0
+                        rows.first_s[b, s, rows.slot_count[b, slot]] += rows.slot_run[b, slot]
                     rows.held[b, w, s] += 1
                     if rows.complete[b, s] == lib.tasks[p, s]:
                         rows.end_s[b, s] = now + constants.stage_overhead
@@ -395,5 +389,7 @@ def start(which: Ints, workers: Ints, lib: Any, rows: Any) -> None:
         rows.submitted[b] = np.inf
         rows.cell_n[b] = 0.0
         rows.cell_s[b] = 0.0
+        rows.first_n[b] = 0.0
+        rows.first_s[b] = 0.0
         rows.held[b] = 0
         enter(b, lib, rows)

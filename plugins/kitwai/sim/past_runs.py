@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from kitwai.core.forecast.arrays import Bools
-from kitwai.core.forecast.past_runs import Record, comparable, prior_of
+from kitwai.core.forecast.arrays import Bools, Floats
+from kitwai.core.forecast.past_runs import KNOWN_WEIGHT, Record, comparable, prior_of
 from kitwai.core.forecast.prior import Prior, unknown
 from kitwai.core.forecast.stage_times import makespan
 from kitwai.sim.library import Library
@@ -61,6 +61,7 @@ def records_of(library: Library) -> tuple[Record, ...]:
                 loss=np.clip(loss, -1.0, 1.0),
                 cores=int(library.cores[row]),
                 app=profile.app,
+                warm_up_s=None if profile.warm_up_ms is None else profile.warm_up_ms / 1000.0,
             )
         )
     return tuple(records)
@@ -100,10 +101,13 @@ def history_of(library: Library) -> dict[str, list[Record]]:
     return history
 
 
-def prior_for(library: Library, known: Prior, profile: np.ndarray, informed: Bools) -> Prior:
+def prior_for(
+    library: Library, known: Prior, profile: np.ndarray, informed: Bools, warm_up_s: Floats
+) -> Prior:
     """[B] priors of episodes: the profile's where informed, else the unknown prior.
 
-    :param known: [P] `priors_of` the library; ``profile``: [B] positions; ``informed``: [B].
+    :param known: [P] `priors_of` the library; ``profile``: [B] positions; ``informed``: [B];
+        ``warm_up_s``: [B] of the episodes' cluster, which past runs have shown.
     """
     nothing = unknown(len(profile), known.level.shape[1], known.share.shape[1])
     own = known.take(profile)
@@ -111,4 +115,6 @@ def prior_for(library: Library, known: Prior, profile: np.ndarray, informed: Boo
     for name in Prior.__slots__:
         a, b = getattr(own, name), getattr(nothing, name)
         fields[name] = np.where(informed.reshape(-1, *[1] * (a.ndim - 1)), a, b)
+    fields["warm_up_s"] = np.where(informed, warm_up_s, nothing.warm_up_s)
+    fields["warm_up_weight"] = np.where(informed, KNOWN_WEIGHT, nothing.warm_up_weight)
     return Prior(**fields)

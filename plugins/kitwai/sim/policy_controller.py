@@ -47,7 +47,13 @@ class PolicyController:
         """Gather what is known of each episode's family, and forget what was done."""
         if self._known is None or self._known[0] is not library:
             self._known = library, priors_of(library, self._history)
-        self._prior = prior_for(library, self._known[1], episodes.profile, episodes.informed)
+        self._prior = prior_for(
+            library,
+            self._known[1],
+            episodes.profile,
+            episodes.informed,
+            episodes.realisation.warm_up,
+        )
         self._miss = episodes.miss
         self._settings = ClusterSettings(
             "simulated",

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kitwai.core.forecast.arrays import Bools, Floats, View
+from kitwai.core.forecast.stage_times import sums
 from kitwai.sim import inner_loop
 from kitwai.sim.library import NONE, Ints, Library
 
@@ -57,23 +58,38 @@ class Realisation:
 
     ``seed`` (uint64): seed of everything drawn within the run; ``factor``: hidden factor on all
     task times; ``noise``: sigma of the log of each task's own factor; ``stragglers``: share of
-    tasks that take 3 to 8 times as long; ``start_noise``: sigma of the log of start-up times;
-    ``death_s``: when a worker is lost, inf for never.
+    tasks that take 3 to ``worst`` times as long; ``start_factor``, ``start_noise``: factor on all
+    start-up times, and sigma of the log of each; ``warm_up``, ``warm_up_noise``: seconds that a
+    slot's first task takes longer, and sigma of their log; ``contention``: factor on tasks that are
+    launched while workers start; ``slow_share``, ``slow_factor``: share of the time in which all
+    tasks are slow, and by how much; ``gap_noise``, ``gap_more_s``: sigma of the log of the driver's
+    gaps, and mean seconds added to them; ``death_s``: when a worker is lost, inf for never.
     """
 
     seed: NDArray[np.uint64]
     factor: Floats
     noise: Floats
     stragglers: Floats
+    worst: Floats
+    start_factor: Floats
     start_noise: Floats
+    warm_up: Floats
+    warm_up_noise: Floats
+    contention: Floats
+    slow_share: Floats
+    slow_factor: Floats
+    gap_noise: Floats
+    gap_more_s: Floats
     death_s: Floats
 
     @classmethod
-    def calm(cls, rows: int) -> Realisation:
+    def calm(cls, rows: int, seed: NDArray[np.uint64] | None = None) -> Realisation:
         """Every task takes what its profile says."""
-        zero = np.zeros(rows)
-        never = np.full(rows, np.inf)
-        return cls(np.zeros(rows, dtype=np.uint64), np.ones(rows), zero, zero, zero, never)
+        usual = {"factor": 1.0, "worst": 8.0, "start_factor": 1.0, "contention": 1.0}
+        usual |= {"slow_factor": 1.0, "death_s": np.inf}
+        names = [name for name in cls.__slots__ if name != "seed"]
+        arrays = {name: np.full(rows, usual.get(name, 0.0)) for name in names}
+        return cls(np.zeros(rows, dtype=np.uint64) if seed is None else seed, **arrays)
 
     def take(self, rows: Ints | slice) -> Realisation:
         """The realisations of some rows."""
@@ -137,9 +153,8 @@ class Simulator:
         self.max_workers[rows] = max_workers
         self.limit_s[rows] = limit_s
         self.worker_seconds[rows] = 0.0
-        for name in ("seed", "factor", "noise", "stragglers", "start_noise"):
+        for name in Realisation.__slots__:
             getattr(state, name)[rows] = getattr(chance, name)
-        state.death[rows] = chance.death_s
         if start_workers is None:
             start_workers = np.minimum(self.config.start_workers, np.asarray(max_workers))
         inner_loop.start(rows, np.asarray(start_workers, dtype=np.int64), self._shapes, state)
@@ -207,6 +222,7 @@ class Simulator:
         state = self._rows
         visible = state.submitted <= state.now[:, None]
         ended = state.complete == self.library.tasks[state.profile]
+        launched = state.slot_end - state.slot_run
         return View(
             now=state.now.copy(),
             max_workers=self.max_workers.copy(),
@@ -231,12 +247,22 @@ class Simulator:
             ended_s=np.where(visible & ended, state.end_s, np.inf),
             cell_n=state.cell_n.copy(),
             cell_s=state.cell_s.copy(),
+            first_n=state.first_n.copy(),
+            first_s=state.first_s.copy(),
+            age_s=self._of_active(np.maximum(state.now[:, None] - launched, 0.0)),
+            active_first=self._of_active(state.slot_first.astype(np.float64)),
         )
+
+    def _of_active(self, values: Floats) -> Floats:
+        """[B, S] the sum of ``values`` [B, L] over the tasks under way."""
+        row, slot = np.nonzero(self._rows.slot_stage != NONE)
+        stage = self._rows.slot_stage[row, slot]
+        return sums((row, stage), values[row, slot], self._rows.active.shape)
 
     @property
     def undisturbed(self) -> bool:
         """Whether no running application will lose a worker any more."""
-        return bool((np.isinf(self._rows.death) | self.done).all())
+        return bool((np.isinf(self._rows.death_s) | self.done).all())
 
     def step(
         self,
@@ -289,8 +315,17 @@ def _empty_rows(library: Library, rows: int) -> inner_loop.Rows:
         factor=floats(fill=1.0),
         noise=floats(),
         stragglers=floats(),
+        worst=floats(fill=8.0),
         start_noise=floats(),
-        death=floats(fill=never),
+        start_factor=floats(fill=1.0),
+        warm_up=floats(),
+        warm_up_noise=floats(),
+        contention=floats(fill=1.0),
+        slow_share=floats(),
+        slow_factor=floats(fill=1.0),
+        gap_noise=floats(),
+        gap_more_s=floats(),
+        death_s=floats(fill=never),
         launches=ints(),
         operations=ints(),
         busy=floats(),
@@ -302,7 +337,8 @@ def _empty_rows(library: Library, rows: int) -> inner_loop.Rows:
         slot_run=floats(slots),
         slot_stage=ints(slots) + NONE,
         slot_count=ints(slots),
-        slot_last=np.zeros((rows, slots), dtype=np.int64),
+        slot_last=ints(slots) + NONE,
+        slot_first=ints(slots),
         next_task=ints(stages),
         redo=ints(stages),
         active=ints(stages),
@@ -314,5 +350,7 @@ def _empty_rows(library: Library, rows: int) -> inner_loop.Rows:
         submitted=floats(stages, fill=never),
         cell_n=floats(stages, library.max_workers + 1),
         cell_s=floats(stages, library.max_workers + 1),
+        first_n=floats(stages, library.max_workers + 1),
+        first_s=floats(stages, library.max_workers + 1),
         held=ints(places, stages),
     )

@@ -14,7 +14,7 @@ import pytest
 from event_writer import executor, job, submitted, task, write
 from kitwai.event_log.reader import read_event_log
 from kitwai.event_log.to_profile import profile_of
-from kitwai.event_log.warmup import first_task_cost_ms
+from kitwai.event_log.warmup import first_task_cost_ms, warm_up_ms
 from kitwai.sim.library import Library
 from kitwai.sim.simulator import Simulator, SimulatorConfig
 
@@ -75,6 +75,26 @@ def test_a_run_on_three_workers_tells_what_others_take(slot_ms, stage_ms, tmp_pa
     for workers in (1, 2, 6, 10):
         _, end_ms = run(workers, stages, slot_ms=slot_ms, stage_ms=stage_ms)
         assert simulated_ms(profile, workers, first_ms / 1_000) == pytest.approx(end_ms, rel=0.01)
+
+
+def test_the_warm_up_of_a_profile_counts_the_whole_time_on_the_slot(tmp_path):
+    events, _ = run(3, [[500] * 60, [200] * 90], slot_ms=2_000, stage_ms=0)
+    longer = []
+    for one in events:
+        if one["Event"].endswith("TaskEnd"):
+            # The executor's own times leave out that a class is loaded before the run.
+            one = one | {"Task Metrics": one["Task Metrics"] | {"Executor Run Time": 100}}
+        longer.append(one)
+    log = read_event_log(write(tmp_path / "log", *longer))
+    assert first_task_cost_ms(log) == 0.0
+    assert warm_up_ms(log) == profile_of(log, source="test").warm_up_ms == 2_000.0
+
+
+def test_a_log_without_both_kinds_of_tasks_tells_no_warm_up(tmp_path):
+    events, _ = run(3, [[500] * 6], slot_ms=2_000, stage_ms=0)
+    log = read_event_log(write(tmp_path / "log", *events))
+    assert warm_up_ms(log) is None
+    assert profile_of(log, source="test").warm_up_ms is None
 
 
 def test_what_the_tasks_show_is_told_apart_from_chance(tmp_path):

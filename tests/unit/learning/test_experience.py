@@ -15,14 +15,16 @@ from kitwai.sim.past_runs import prior_for, priors_of
 from kitwai.sim.simulator import SimulatorConfig
 
 
-def test_a_pool_is_half_disturbed_a_third_uninformed_and_covers_the_grid(library):
+def test_a_pool_is_half_messy_a_quarter_calm_a_third_uninformed_and_covers_the_grid(library):
     drawn = Pool.draw(library, 3000, np.random.default_rng(0)).episodes
     assert set(drawn.max_workers.tolist()) == set(WORKER_GRID)
     assert set(drawn.limit_s.tolist()) == set(LIMIT_GRID_S)
     assert set(drawn.profile.tolist()) == set(range(30))
-    assert (drawn.realisation.noise > 0).mean() == pytest.approx(0.5, abs=0.05)
+    chance = drawn.realisation
+    assert (chance.start_factor != 1.0).mean() == pytest.approx(0.5, abs=0.05)
+    assert (chance.noise == 0).mean() == pytest.approx(0.25, abs=0.05)
     assert (~drawn.informed).mean() == pytest.approx(1 / 3, abs=0.05)
-    assert ((drawn.realisation.factor != 1.0) == (drawn.realisation.noise > 0)).all()
+    assert ((chance.factor != 1.0) == (chance.noise > 0)).all()
 
 
 def forty_tasks_of_30_s(number: int) -> ApplicationProfile:
@@ -44,7 +46,8 @@ def collector() -> Collector:
         informed=np.ones(count, dtype=np.bool_),
         realisation=calm(count, rng),
     )
-    prior = prior_for(library, priors_of(library), episodes.profile, episodes.informed)
+    known, warm_up_s = priors_of(library), episodes.realisation.warm_up
+    prior = prior_for(library, known, episodes.profile, episodes.informed, warm_up_s)
     return Collector(library, Pool(episodes, prior), 20, rng, SimulatorConfig())
 
 

@@ -11,7 +11,7 @@ import pytest
 import builders
 import http_server
 from kitwai.core.decide.cluster import decide
-from kitwai.core.records.observation import HostMetrics
+from kitwai.core.records.observation import HostMetrics, Told
 from kitwai.errors import PoolError, SourceError
 from kitwai.observe.look import Sources, observe
 from kitwai.observe.metrics.source import Node
@@ -122,6 +122,65 @@ def test_drivers_logs_are_read_on_from_the_look_before(tmp_path):
     assert "No such file" in errors(third)["log app-1"]
     assert "Is a directory" in errors(first)["log app-2"]
     assert "cannot be part of a log's name" in errors(first)["log ../app-1"]
+
+
+def test_tasks_are_read_on_from_the_look_before():
+    cluster = Cluster(["a"])
+    with http_server.serve(cluster) as url:
+        first = look(url)
+        asked = len(cluster.lists_asked)
+        second = look(url, previous=first)
+    (one,), (two,) = first.applications, second.applications
+    assert {stage.told for stage in one.stages if stage.complete} == {Told.TASKS}
+    # Only the running stage is asked about again.
+    assert (asked, len(cluster.lists_asked)) == (6, 7)
+    assert "/stages/8/0/taskList?offset=0" in cluster.lists_asked[-1]
+    assert [stage.ran for stage in two.stages] == [stage.ran for stage in one.stages]
+    assert all(sum(ran.tasks for ran in stage.ran) == stage.complete for stage in two.stages)
+    (running,) = (stage for stage in two.stages if stage.active)
+    assert running.running_s > 0.0
+    assert set(two.warm_s) == {"0", "1"}
+    assert two.served[-1] == (36.958, 2)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        http_server.answers(b"no", "404 Not Found"),
+        http_server.answers(b'[{"taskId": -1}]'),
+        http_server.answers(b"[" * 100_000),
+        http_server.streams_for_ever,
+        http_server.resets,
+    ],
+)
+def test_lists_of_tasks_that_give_no_sense_are_named_and_the_rest_is_kept(bad):
+    prefix = "/driver/a/api/v1/applications/a/stages/"
+    with http_server.serve(Cluster(["a"], {prefix: bad})) as url:
+        observation = look(url)
+    with http_server.serve(Cluster(["a"])) as url:
+        sound = look(url)
+    assert set(errors(observation)) == {"tasks a"}
+    assert errors(observation)["tasks a"].count(f"{prefix}8/0/taskList") == 1
+    assert len(errors(observation)["tasks a"]) < 1000
+    (one,), (other,) = observation.applications, sound.applications
+    assert {stage.told for stage in one.stages} == {Told.SUM}
+    assert [(stage.id, stage.complete, stage.run_ms) for stage in one.stages] == [
+        (stage.id, stage.complete, stage.run_ms) for stage in other.stages
+    ]
+    assert (one.executors, one.limit_s, one.error) == (other.executors, other.limit_s, None)
+    assert decide(observation, builders.settings()).applications[0].predicted_finish_s
+
+
+def test_a_driver_that_hangs_over_a_list_of_tasks_is_read_in_time():
+    bad = {"/driver/a/api/v1/applications/a/stages/": http_server.hangs}
+    with http_server.serve(Cluster(["a"], bad)) as url:
+        started = time.monotonic()
+        observation = look(url, timeout_s=4.0)
+        took_s = time.monotonic() - started
+    assert took_s < ENOUGH_S
+    assert set(errors(observation)) == {"tasks a"}
+    assert "no complete answer" in errors(observation)["tasks a"]
+    assert len(observation.applications[0].stages) == 6
 
 
 def test_the_metrics_of_a_cluster_of_nodes():
@@ -285,7 +344,7 @@ def breaks():
 )
 def test_a_pool_that_fails_or_hangs(pool, expected):
     with http_server.serve(Cluster(["a"])) as url:
-        observation = look(url, pool, timeout_s=1.0)
+        observation = look(url, pool, timeout_s=4.0)
     assert observation.pool is None
     assert expected in errors(observation)["pool"]
     assert set(errors(observation)) == {"pool"}

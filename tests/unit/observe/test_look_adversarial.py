@@ -62,6 +62,10 @@ def check(seen: Observation) -> None:
     for one in seen.applications or ():
         assert (one.stages is None) == (one.error is not None) == (f"driver {one.id}" in faults)
         assert one.elapsed_s >= 0
+        assert one.stages is not None or f"tasks {one.id}" not in faults
+        for stage in one.stages or ():
+            assert stage.running_s is None or stage.running_s >= 0
+            assert all(ran.tasks > 0 and ran.run_ms >= 0 for ran in stage.ran)
     if seen.host is not None:
         assert seen.host.cpu_user is None or 0.0 <= seen.host.cpu_user <= 1.0
         assert seen.host.cpu_system is None
@@ -87,7 +91,17 @@ def test_whatever_the_sources_answer(tmp_path):
         @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
         @given(
             st.sampled_from(
-                ["", "/json/", "/jobs", "/stages", "/executors", "/environment", "query"]
+                [
+                    "",
+                    "/json/",
+                    "/jobs",
+                    "/stages",
+                    "/executors",
+                    "/environment",
+                    "taskList",
+                    "taskSummary",
+                    "query",
+                ]
             ),
             st.sampled_from(sorted(kinds)),
             DAMAGE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,9 @@ def test_a_history_comes_back_and_gives_the_same_text():
         {"level": [float("nan")] * 10},
         {"inputs": {"size": float("inf")}},
         {"cores": "many"},
+        {"warm_up_s": -1.0},
+        {"warm_up_s": float("nan")},
+        {"warm_up_s": "long"},
     ],
 )
 def test_a_run_that_does_not_fit_together_is_refused(changes):
@@ -45,6 +49,14 @@ def test_a_run_that_does_not_fit_together_is_refused(changes):
     run |= changes
     with pytest.raises(InvalidInputError, match=r"runs\.json is not a history"):
         parse_history(json.dumps(data).encode(), PATH)
+
+
+def test_the_warm_up_comes_back_where_a_run_tells_it():
+    (name, (first, *others)), *_ = HISTORY.items()
+    runs = {name: [replace(first, warm_up_s=3.25), *(replace(run) for run in others)]}
+    read = parse_history(history_text(runs).encode(), PATH)[name]
+    assert [run.warm_up_s for run in read] == [3.25, *([None] * len(others))]
+    assert "warm_up_s" not in history_text({name: [first]})
 
 
 def test_a_missing_file_is_named(tmp_path):

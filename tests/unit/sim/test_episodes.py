@@ -7,8 +7,18 @@ import pytest
 
 from kitwai.core.records.profile import ApplicationProfile, StageProfile
 from kitwai.errors import InvalidInputError
-from kitwai.sim.episodes import disturbed, grid_episodes, history_of
+from kitwai.sim.episodes import (
+    CALM_REGIMES,
+    MESSY_REGIMES,
+    REGIMES,
+    calm,
+    disturbed,
+    grid_episodes,
+    history_of,
+    messy,
+)
 from kitwai.sim.library import Library
+from kitwai.sim.simulator import Realisation
 from kitwai.sim.synthetic import synthetic_profiles
 
 
@@ -47,6 +57,62 @@ def test_disturbances_are_those_that_are_stated():
     again = disturbed(20_000, limit, np.random.default_rng(2))
     assert (again.seed == chance.seed).all()
     assert (again.factor == chance.factor).all()
+
+
+def test_calm_runs_and_disturbed_runs_have_none_of_what_messy_runs_have():
+    limit, rng = np.full(50, 300.0), np.random.default_rng(2)
+    usual = Realisation.calm(1)
+    drawn = {"seed", "factor", "noise", "stragglers", "start_noise", "death_s"}
+    for name in Realisation.__slots__:
+        if name != "seed":
+            assert (getattr(calm(50, rng), name) == getattr(usual, name)).all(), name
+        if name not in drawn:
+            assert (getattr(disturbed(50, limit, rng), name) == getattr(usual, name)).all(), name
+    assert (usual.warm_up, usual.contention, usual.death_s) == (0.0, 1.0, np.inf)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_messy_runs_lie_in_ranges_that_clusters_have(seed):
+    limit = np.full(20_000, 300.0)
+    chance = messy(20_000, limit, np.random.default_rng(seed))
+    ranges = {
+        "factor": (0.1, 10.0),
+        "noise": (0.0, 0.5),
+        "stragglers": (0.0, 0.1),
+        "worst": (3.0, 10.0),
+        "start_factor": (0.3, 4.0),
+        "start_noise": (0.0, 1.0),
+        "warm_up": (0.0, 15.0),
+        "warm_up_noise": (0.0, 1.0),
+        "contention": (1.0, 3.0),
+        "slow_share": (0.0, 0.5),
+        "slow_factor": (1.0, 3.0),
+        "gap_noise": (0.0, 1.0),
+        "gap_more_s": (0.0, 3.0),
+    }
+    assert ranges.keys() == set(Realisation.__slots__) - {"seed", "death_s"}
+    for name, (low, high) in ranges.items():
+        values = getattr(chance, name)
+        assert values.shape == (20_000,), name
+        assert ((values >= low) & (values <= high)).all(), name
+        assert values.std() > 0.0, name
+    lost = np.isfinite(chance.death_s)
+    assert 0.0 < lost.mean() < 0.3
+    assert ((chance.death_s[lost] >= 0.0) & (chance.death_s[lost] <= 300.0)).all()
+    assert len(np.unique(chance.seed)) == 20_000
+
+
+def test_messy_runs_come_back_with_their_seed():
+    made, again = (messy(9, np.full(9, 300.0), np.random.default_rng(5)) for _ in range(2))
+    assert all((getattr(made, name) == getattr(again, name)).all() for name in made.__slots__)
+
+
+@pytest.mark.parametrize("regime", REGIMES)
+def test_a_regime_says_what_is_known_and_what_chance_does(regime):
+    made = grid_episodes(Library(synthetic_profiles(3, seed=1)), regime, seed=1)
+    assert made.informed.all() == (regime not in ("new", "messy-new"))
+    assert (made.realisation.warm_up > 0.0).any() == (regime in MESSY_REGIMES)
+    assert set(REGIMES) == {*CALM_REGIMES, *MESSY_REGIMES}
 
 
 def test_history_is_the_family_at_other_inputs():

@@ -10,7 +10,7 @@ import pytest
 
 from kitwai.sim.episodes import calm
 from kitwai.sim.library import Library
-from kitwai.sim.simulator import Simulator, SimulatorConfig
+from kitwai.sim.simulator import Realisation, Simulator, SimulatorConfig
 from kitwai.sim.synthetic import synthetic_profiles
 from simulated import profile, run, simulator, stage
 
@@ -62,6 +62,62 @@ def test_a_worker_told_to_leave_while_starting_costs_until_then_alone():
     made.step(np.array([2]))
     assert made.worker_seconds[0] == pytest.approx(2 * 30.0 + 2 * 15.0)
     assert made.workers[0] == 2
+
+
+def in_chance(one, workers, **changes) -> Simulator:
+    """A run of which chance has drawn these numbers, and is calm otherwise."""
+    made = Simulator(Library([one]), 1)
+    calm_row = Realisation.calm(1, np.array([3], dtype=np.uint64))
+    drawn = {name: np.array([value]) for name, value in changes.items()}
+    realisation = dataclasses.replace(calm_row, **drawn)
+    most, limit_s = np.full(1, workers), np.full(1, 300.0)
+    made.reset(np.zeros(1, int), most, limit_s, realisation=realisation)
+    return made
+
+
+def test_each_slot_warms_up_once_and_the_view_tells_its_first_tasks_apart():
+    one = profile(stage(0, [], 8, 10.0), stage(1, [0], 8, 5.0))
+    made = in_chance(one, 2, warm_up=3.0)
+    made.step(np.array([2]))  # to 15 s: the first wave has ended at 13 s
+    view = made.view()
+    assert (view.cell_n[0, 0, 2], view.first_n[0, 0, 2]) == (4.0, 4.0)
+    assert view.first_s[0, 0, 2] == pytest.approx(4 * 13.0)
+    assert view.age_s[0].tolist() == [pytest.approx(4 * 2.0), 0.0]
+    assert view.active_first[0].tolist() == [0.0, 0.0]
+    run(made, [2])
+    view = made.view()
+    assert made.finish_s[0] == pytest.approx(30.0 + 3.0)
+    assert view.first_n.sum() == 4.0
+    assert view.cell_n.sum() == 16.0
+
+
+def test_tasks_under_way_say_whether_they_are_their_slots_first():
+    made = in_chance(profile(stage(0, [], 8, 20.0)), 2, warm_up=3.0)
+    made.step(np.array([2]))
+    assert made.view().active_first[0, 0] == 4.0
+    assert made.view().age_s[0, 0] == pytest.approx(4 * 15.0)
+
+
+def test_a_worker_that_comes_later_warms_up_too():
+    one = profile(stage(0, [], 100, 10.0))
+    plain, warming = simulator(one, 4), in_chance(one, 4, warm_up=3.0)
+    for made in (plain, warming):
+        run(made, [4])
+    assert warming.view().first_n.sum() == 8.0
+    assert warming.finish_s[0] > plain.finish_s[0]
+    assert warming.view().cell_s.sum() == pytest.approx(plain.view().cell_s.sum() + 8 * 3.0)
+
+
+def test_start_ups_and_gaps_are_as_long_as_chance_says():
+    one = profile(stage(0, [], 40, 10.0))
+    late = in_chance(one, 4, start_factor=2.0)
+    run(late, [4])
+    # Two more workers serve after 30 s. 4 slots have done 12 tasks then, and 8 slots do the rest.
+    assert late.finish_s[0] == pytest.approx(70.0)
+    two = profile(stage(0, [], 4, 10.0), stage(1, [0], 4, 5.0, gap_s=1.0))
+    longer = in_chance(two, 2, gap_more_s=2.0)
+    run(longer, [2])
+    assert longer.finish_s[0] > 16.0
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from kitwai.core.forecast.past_runs import KNOWN_WEIGHT
 from kitwai.core.forecast.prior import unknown
 from kitwai.sim.library import Library
 from kitwai.sim.past_runs import history_of, prior_for, priors_of, records_of
@@ -75,8 +76,10 @@ def test_runs_on_workers_of_another_size_tell_an_episode_nothing_as_they_tell_a_
 def test_an_episode_of_the_new_regime_knows_nothing():
     library = Library(synthetic_profiles(10, seed=3))
     known = priors_of(library)
-    mixed = prior_for(library, known, np.array([4, 4]), np.array([True, False]))
+    warm_up_s = np.array([7.0, 7.0])  # of the cluster, which only past runs show
+    mixed = prior_for(library, known, np.array([4, 4]), np.array([True, False]), warm_up_s)
     assert (mixed.level[0] == known.level[4]).all()
+    assert (mixed.warm_up_s[0], mixed.warm_up_weight[0]) == (7.0, KNOWN_WEIGHT)
     nothing = unknown(1, COUNTS, known.tasks.shape[1])
     assert all(
         (getattr(mixed, name)[1] == getattr(nothing, name)[0]).all() for name in mixed.__slots__

@@ -3,12 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from kitwai.core.forecast.arrays import View
 from kitwai.core.forecast.from_observation import view_of
 from kitwai.core.forecast.prior import unknown
 from kitwai.core.policy.policy import ForecastPolicy
 from kitwai.core.policy.state import build_state, encode
 from kitwai.core.records.constraint import Constraint
-from kitwai.core.records.observation import Application, Ran, Stage
+from kitwai.core.records.observation import Application, Ran, Stage, Told
 from kitwai.sim.episodes import LIMIT_GRID_S, disturbed, grid_episodes
 from kitwai.sim.judging import Judge
 from kitwai.sim.library import Library
@@ -51,6 +52,17 @@ def test_a_target_far_beyond_the_places_left_by_draining_workers_is_bounded():
         assert 1 <= made.workers[0] <= 10
 
 
+def ran_of(view: View, row: int, n: int) -> tuple[Ran, ...]:
+    """The finished tasks of a stage, with the first tasks of their slots apart."""
+    first, first_s = view.first_n[row, n], view.first_s[row, n]
+    rest, rest_s = view.cell_n[row, n] - first, view.cell_s[row, n] - first_s
+    return tuple(
+        Ran(workers, int(tasks[workers]), float(run_s[workers]) * 1000.0, first=is_first)
+        for is_first, tasks, run_s in ((False, rest, rest_s), (True, first, first_s))
+        for workers in np.flatnonzero(tasks)
+    )
+
+
 def application_of(made: Simulator, row: int) -> Application:
     """What Spark's REST API would show of a row."""
     view = made.view()
@@ -68,11 +80,10 @@ def application_of(made: Simulator, row: int) -> Application:
             shuffle_write_bytes=0,
             began_s=float(view.began_s[row, n]) if np.isfinite(view.began_s[row, n]) else None,
             ended_s=float(view.ended_s[row, n]) if view.ended[row, n] else None,
-            ran=tuple(
-                Ran(w, int(count), float(view.cell_s[row, n, w]) * 1000.0)
-                for w, count in enumerate(view.cell_n[row, n])
-                if count
-            ),
+            ran=ran_of(view, row, n),
+            told=Told.TASKS,
+            running_s=float(view.age_s[row, n]),
+            running_first=int(view.active_first[row, n]),
         )
         for n in range(view.tasks.shape[1])
         if view.tasks[row, n]

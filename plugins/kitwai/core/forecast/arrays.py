@@ -42,6 +42,10 @@ class View:
     ended_s    [B, S]     when its last task ended; inf before
     cell_n     [B, S, W]  finished tasks by the workers that served when they were launched
     cell_s     [B, S, W]  run time of these tasks in seconds
+    first_n    [B, S, W]  how many of these tasks were the first on their slot of an executor
+    first_s    [B, S, W]  run time of these first tasks in seconds
+    age_s      [B, S]     seconds for which the tasks under way have run, summed; NaN if unknown
+    active_first [B, S]   tasks under way that are the first on their slot
     ========== =========  =========================================================
     """
 
@@ -63,6 +67,10 @@ class View:
     ended_s: Floats
     cell_n: Floats
     cell_s: Floats
+    first_n: Floats
+    first_s: Floats
+    age_s: Floats
+    active_first: Floats
 
     def take(self, rows: Ints) -> View:
         """The view of some rows."""

@@ -21,9 +21,10 @@ import numpy as np
 
 from kitwai.core.forecast.arrays import Bools, Floats, Ints, View
 from kitwai.core.forecast.prior import Prior
-from kitwai.core.forecast.stage_times import cells, gaps, gaps_left, makespan
+from kitwai.core.forecast.stage_times import cells, gaps, gaps_left, makespan, makespan_of
 from kitwai.core.forecast.stragglers import learn_tails, tails_left
 from kitwai.core.forecast.task_times import learn_levels
+from kitwai.core.forecast.warm_up import learn_warm_up, warmed, without_first
 
 FORECAST_SIGMA = 0.005
 """Sigma of the log of the time left when all rates and tails are known."""
@@ -32,6 +33,9 @@ TROUBLED = 0.1
 """Extra sigma of the log of the time left of a run with stragglers.
 
 Such runs have other troubles too, such as hosts that fail."""
+
+MOST_DONE = 0.9
+"""Most of a task under way that counts as done, however long it has run."""
 
 SHUFFLE_PARTITIONS = 200
 """Spark's default of spark.sql.shuffle.partitions."""
@@ -72,6 +76,7 @@ class Forecast:
     surprise     [B]       how far the run has moved l at the present count
     stages_ended [B]       number of ended stages
     known        [B]       whether there is work to forecast
+    warm_up_s    [B]       seconds that a slot's first task takes longer
     told         [B]       whether a finished task or a past run tells of the application; else
                            the forecast says what applications in general need
     ============ ========= ================================================================
@@ -92,6 +97,7 @@ class Forecast:
     stages_ended: Ints
     known: Bools
     told: Bools
+    warm_up_s: Floats
 
 
 def forecast(view: View, prior: Prior, start_delay_s: float) -> Forecast:
@@ -119,10 +125,14 @@ def forecast(view: View, prior: Prior, start_delay_s: float) -> Forecast:
     weight_var = np.where(more, MORE_STAGES[1] ** 2, weight_var)
 
     finished = cells(view, counts)
-    level, cov, own, own_var, gain, spread = learn_levels(view, prior, finished, weight, weight_var)
-
-    left = np.maximum(tasks - view.complete - 0.5 * view.active, 0.0)
-    left = np.where(view.ended, 0.0, left)
+    warm_up_s = learn_warm_up(finished, prior, tasks.shape)
+    level, cov, own, own_var, gain, spread = learn_levels(
+        warmed(view, warm_up_s),
+        prior,
+        without_first(finished, warm_up_s, tasks.shape),
+        weight,
+        weight_var,
+    )
     task_s = np.exp(weight + own + 0.5 * np.minimum(own_var, 1.0))
 
     slots: Floats = np.arange(1.0, counts + 1.0) * view.cores[:, None].astype(np.float64)
@@ -130,8 +140,12 @@ def forecast(view: View, prior: Prior, start_delay_s: float) -> Forecast:
     present = np.clip(view.serving, 1, counts)[:, None] - 1
     scale = np.exp(np.take_along_axis(level, present, 1)[:, 0])
     gap_s, here_s = gaps(view), task_s * scale[:, None]
+    done = _done(view, here_s, warm_up_s)
+    left = np.maximum(tasks - view.complete - done * view.active, 0.0)
+    left = np.where(view.ended, 0.0, left)
     tails = learn_tails(view, finished, gap_s, slots, loss, here_s, prior.informed)
     waves = makespan(left, slots)
+    waves = _last_tasks(waves, view, tasks, done)
     # Stages that overlap fill each other's last waves, so tails may lie below zero. They save no
     # more than the slots' idle time.
     late, late_var = tails_left(tails, left, slots, task_s)
@@ -142,7 +156,7 @@ def forecast(view: View, prior: Prior, start_delay_s: float) -> Forecast:
     at = at * rate + gaps_left(view, gap_s, _fit(prior.gap_s, stages), left)[:, None]
     job_s, job_share = _job_to_come(view, prior, task_s, slots, rate, gap_s)
     at += MORE_JOBS[0] * job_s
-    left_s = _with_start_up(at, view, start_delay_s)
+    left_s = _with_start_up(at, view, start_delay_s, warm_up_s)
     work = left * task_s
     total = work.sum(axis=1)
     share = np.divide(work, total[:, None], out=np.zeros_like(work), where=total[:, None] > 0)
@@ -153,13 +167,14 @@ def forecast(view: View, prior: Prior, start_delay_s: float) -> Forecast:
     of_level = _of_level(cov, present[:, 0], (share * gain).sum(axis=1))
     sigma = of_level + of_stages[:, None] + of_tails
     sigma = np.sqrt(np.minimum(sigma, 4.0) + FORECAST_SIGMA**2)
-    done = (np.where(view.ended, tasks, tasks - left) * task_s).sum(axis=1)
-    whole = (done + total) * (1.0 + MORE_JOBS[0] * job_share)
+    worked = np.where(view.ended, tasks, np.maximum(tasks - left, 0.0))
+    worked = (worked * task_s).sum(axis=1)
+    whole = (worked + total) * (1.0 + MORE_JOBS[0] * job_share)
     count = left.sum(axis=1)
     return Forecast(
         left_s=left_s,
         sigma=sigma,
-        progress=np.divide(done, whole, out=np.zeros_like(done), where=whole > 0),
+        progress=np.divide(worked, whole, out=np.zeros_like(worked), where=whole > 0),
         tasks_left=count,
         task_s=np.divide(total, count, out=np.zeros_like(total), where=count > 0) * scale,
         level=level,
@@ -172,7 +187,32 @@ def forecast(view: View, prior: Prior, start_delay_s: float) -> Forecast:
         stages_ended=view.ended.sum(axis=1),
         known=count > 0,
         told=(view.complete.sum(axis=1) > 0) | prior.informed,
+        warm_up_s=warm_up_s,
     )
+
+
+def _done(view: View, here_s: Floats, warm_up_s: Floats) -> Floats:
+    """[B, S] how much of a task under way is done, on average, by how long the tasks have run.
+
+    It is below 0 while first tasks warm up. Half is done where no age is known.
+
+    :param here_s: [B, S] mean task times in seconds at the present count.
+    """
+    worked_s = view.age_s - warm_up_s[:, None] * view.active_first
+    task_s = np.maximum(view.active * here_s, 1e-6)
+    return np.where(np.isnan(view.age_s), 0.5, np.clip(worked_s / task_s, -4.0, MOST_DONE))
+
+
+def _last_tasks(waves: Floats, view: View, tasks: Floats, done: Floats) -> Floats:
+    """``waves`` [B, S, W], corrected for stages whose tasks are all under way.
+
+    No worker shortens such a stage, and a worker that leaves ends its tasks first.
+    """
+    last = (view.active > 0) & (view.complete + view.active >= tasks) & ~np.isnan(view.age_s)
+    if not last.any():
+        return waves
+    longest = makespan_of(np.maximum(view.active, 1.0), np.maximum(view.active, 1.0))
+    return np.where(last[:, :, None], ((1.0 - done) * longest)[:, :, None], waves)
 
 
 def _job_to_come(
@@ -205,12 +245,16 @@ def _of_level(cov: Floats, present: Ints, learnt: Floats) -> Floats:
     return np.asarray(np.maximum(variance + (learnt**2 * there)[:, None], 0.0))
 
 
-def _with_start_up(at: Floats, view: View, start_delay_s: float) -> Floats:
-    """[B, W] seconds left at every target, with the start-up of workers that do not serve yet."""
+def _with_start_up(at: Floats, view: View, start_delay_s: float, warm_up_s: Floats) -> Floats:
+    """[B, W] seconds left at every target, with the start-up of workers that do not serve yet.
+
+    Their slots warm up after it.
+    """
     counts = at.shape[1]
     targets = np.arange(1, counts + 1)[None, :]
     serving = view.serving[:, None]
     delay = np.where(targets > view.workers[:, None], 1.0, 0.5) * start_delay_s
+    delay += warm_up_s[:, None]
     now = np.take_along_axis(at, np.clip(serving, 1, counts) - 1, 1)
     now = np.where(serving > 0, now, np.inf)
     with np.errstate(invalid="ignore"):

@@ -9,7 +9,7 @@ import numpy as np
 
 from kitwai.core.forecast.arrays import View
 from kitwai.core.records.constraint import Constraint
-from kitwai.core.records.observation import Application, Observation, Ran, Stage
+from kitwai.core.records.observation import Application, Observation, Ran, Stage, Told
 
 _OVER = ("COMPLETE", "FAILED")
 
@@ -58,7 +58,9 @@ def _served(observation: Observation, application: Application) -> int | None:
 
 
 def _counted(stage: Stage, previous: Stage | None, before: int | None, now: int | None) -> Stage:
-    ran = previous.ran if previous is not None else ()
+    ran = previous.ran if previous is not None and previous.told is Told.SUM else ()
+    if stage.told is not Told.SUM:
+        return stage
     tasks = stage.complete - sum(part.tasks for part in ran)
     run_ms = stage.run_ms - sum(part.run_ms for part in ran)
     # Spark counts in whole milliseconds, so a smaller difference is a rounding error of the sum.
@@ -94,13 +96,15 @@ def view_of(
     shown = sorted(application.stages or (), key=lambda stage: stage.id)
     now = application.elapsed_s
     width = max(1, stages, len(shown))
-    cell_n = np.zeros((1, width, counts + 1))
-    cell_s = np.zeros((1, width, counts + 1))
+    cell_n, cell_s, first_n, first_s = np.zeros((4, 1, width, counts + 1))
     for position, stage in enumerate(shown):
         for ran in stage.ran or (Ran(max(serving, 1), stage.complete, stage.run_ms),):
             at = min(ran.workers, counts)
             cell_n[0, position, at] += ran.tasks
             cell_s[0, position, at] += ran.run_ms / 1000.0
+            if ran.first:
+                first_n[0, position, at] += ran.tasks
+                first_s[0, position, at] += ran.run_ms / 1000.0
 
     def ints(values: Sequence[int]) -> np.ndarray:
         return np.array([[*values, *[0] * (width - len(values))]], dtype=np.int64)
@@ -134,4 +138,8 @@ def view_of(
         ),
         cell_n=cell_n,
         cell_s=cell_s,
+        first_n=first_n,
+        first_s=first_s,
+        age_s=floats([np.nan if s.running_s is None else s.running_s for s in shown], np.nan),
+        active_first=floats([float(s.running_first) for s in shown], 0.0),
     )

@@ -18,10 +18,13 @@ from itertools import product
 import numpy as np
 
 from kitwai.core.forecast.arrays import Floats
-from kitwai.core.forecast.prior import Prior, unknown
+from kitwai.core.forecast.prior import WARM_UP_S, WARM_UP_WEIGHT, Prior, unknown
 
 RUN_SIGMA = 0.07
 """Sigma of a hidden factor on all work of a run: data differ, and machines are shared."""
+
+KNOWN_WEIGHT = 10.0
+"""How sure the warm-up is that past runs have shown, in first tasks seen."""
 
 _FARTHEST = 30.0
 """An input that lies more standard deviations from the past runs counts as if it lay so far."""
@@ -44,7 +47,8 @@ class Record:
     ``stage_tasks`` [S]: its tasks; ``gap_s`` [S]: driver time before it in seconds; ``level`` [W]:
     log of the total task time at each worker count; ``loss`` [W]: log of the run's time at that
     count over the time that the rates alone give (`kitwai.core.forecast.prior.Prior`); ``cores``:
-    task slots a worker; ``app``: the run's application id.
+    task slots a worker; ``app``: the run's application id; ``warm_up_s``: seconds that the first
+    task on a slot took longer, None if the run does not tell.
     """
 
     inputs: Mapping[str, float]
@@ -55,6 +59,7 @@ class Record:
     loss: Floats
     cores: int = 2
     app: str = ""
+    warm_up_s: float | None = None
 
 
 def comparable(records: Sequence[Record], counts: int, cores: int) -> list[Record]:
@@ -99,6 +104,7 @@ def prior_of(
     spread = np.sqrt(
         ((share_error**2 * weights).sum(axis=1) / weights.sum()).mean() + _STAGE_SIGMA**2
     )
+    warm_ups = [run.warm_up_s for run in records if run.warm_up_s is not None]
     return Prior(
         level=level[None],
         cov=(cov + RUN_SIGMA**2)[None],
@@ -107,6 +113,8 @@ def prior_of(
         spread=np.array([min(spread, 1.0)]),
         tasks=np.maximum(np.rint(np.exp(task)), 1.0)[None],
         gap_s=gap_s[None],
+        warm_up_s=np.array([WARM_UP_S if not warm_ups else float(np.median(warm_ups))]),
+        warm_up_weight=np.array([KNOWN_WEIGHT if warm_ups else WARM_UP_WEIGHT]),
         informed=np.ones(1, dtype=np.bool_),
     )
 

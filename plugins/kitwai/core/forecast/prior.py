@@ -31,6 +31,13 @@ CURVE_REST = 0.06
 """Sigma of the part of the curve that the principal components leave out."""
 
 
+WARM_UP_S = 2.5
+"""Seconds of warm-up that are expected where nothing is known."""
+
+WARM_UP_WEIGHT = 2.0
+"""How sure that is, in first tasks seen."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prior:
     """What is known of B applications before they run.
@@ -45,6 +52,8 @@ class Prior:
     spread       [B]       sigma of e, the stages' own deviation
     tasks        [B, S]    tasks of stages that Spark has not shown yet, 0 where unknown
     gap_s        [B, S]    driver time before a stage
+    warm_up_s    [B]       seconds that a slot's first task takes longer
+    warm_up_weight [B]     how sure that is, in first tasks seen
     informed     [B]       whether the family is known
     ============ ========= ================================================================
     """
@@ -56,6 +65,8 @@ class Prior:
     spread: Floats
     tasks: Floats
     gap_s: Floats
+    warm_up_s: Floats
+    warm_up_weight: Floats
     informed: Bools
 
     def take(self, rows: Ints) -> Prior:
@@ -94,5 +105,7 @@ def unknown(rows: int, counts: int, stages: int) -> Prior:
         spread=np.full(rows, _UNKNOWN_STAGES),
         tasks=np.zeros((rows, stages)),
         gap_s=np.zeros((rows, stages)),
+        warm_up_s=np.full(rows, WARM_UP_S),
+        warm_up_weight=np.full(rows, WARM_UP_WEIGHT),
         informed=np.zeros(rows, dtype=np.bool_),
     )

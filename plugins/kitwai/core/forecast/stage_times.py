@@ -92,7 +92,9 @@ class Cells:
     """The C cells of a view that hold finished tasks: one cell a stage and worker count. All [C].
 
     ``row``, ``stage``: position of the application and of its stage in the view; ``count``: workers
-    that served, less one; ``tasks``: finished tasks; ``run_s``: sum of their run times in seconds.
+    that served, less one; ``tasks``: finished tasks; ``run_s``: sum of their run times in seconds;
+    ``first``, ``first_s``: the part of both that is of tasks that were the first on their slot;
+    ``doubt``: extra sigma of the log of their mean time.
     """
 
     row: Ints
@@ -100,6 +102,13 @@ class Cells:
     count: Ints
     tasks: Floats
     run_s: Floats
+    first: Floats
+    first_s: Floats
+    doubt: Floats
+
+    def take(self, which: Ints) -> Cells:
+        """Some of the cells."""
+        return Cells(*(getattr(self, name)[which] for name in self.__slots__))
 
 
 def cells(view: View, counts: int) -> Cells:
@@ -111,8 +120,16 @@ def cells(view: View, counts: int) -> Cells:
     row, stage, count = np.unravel_index(at, view.cell_n.shape)
     inside = (count >= 1) & (count <= counts)
     row, stage, count = row[inside], stage[inside], count[inside]
+    at_cells = (row, stage, count)
     return Cells(
-        row, stage, count - 1, view.cell_n[row, stage, count], view.cell_s[row, stage, count]
+        row,
+        stage,
+        count - 1,
+        tasks=view.cell_n[at_cells],
+        run_s=view.cell_s[at_cells],
+        first=view.first_n[at_cells],
+        first_s=view.first_s[at_cells],
+        doubt=np.zeros(len(row)),
     )
 
 

@@ -52,7 +52,7 @@ def learn_levels(
     active, complete = view.active[row, stage], view.complete[row, stage]
     # Tasks of a lost worker run again, so fewer tasks may be complete than have finished.
     running = active / np.maximum(active + complete, 1)
-    noise = TASK_SIGMA**2 / tasks + (CENSORED * running) ** 2
+    noise = TASK_SIGMA**2 / tasks + (CENSORED * running) ** 2 + finished.doubt**2
     # Only ended stages tell how stages differ: the first tasks that finish are the short tasks.
     whole = np.where(view.ended[row, stage], tasks, 0.0)
     beyond = y - prior.level[row, finished.count]

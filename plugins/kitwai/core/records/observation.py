@@ -53,7 +53,8 @@ class PoolWorker:
 class Executor:
     """One executor as its driver lists it; the driver's own entry is left out.
 
-    ``memory_bytes``: memory that holds its blocks, at most ``max_memory_bytes``.
+    ``memory_bytes``: memory that holds its blocks, at most ``max_memory_bytes``; ``added_at``: when
+    it registered, in epoch seconds, None if Spark does not tell.
     """
 
     id: str
@@ -64,15 +65,46 @@ class Executor:
     shuffle_write_bytes: int
     memory_bytes: int | None = None
     max_memory_bytes: int | None = None
+    added_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """Tasks that finished while ``workers`` served, and the sum of their run times."""
+    """Finished tasks of one kind: those that were launched while ``workers`` served.
+
+    ``run_ms``: sum of their times; ``first``: they were the first tasks on their slots;
+    ``log_sum``, ``log_squares``: sums of the logs of their times in ms, and of the squares of these
+    logs, None if only the sum of the times is known.
+    """
 
     workers: int
     tasks: int
     run_ms: float
+    first: bool = False
+    log_sum: float | None = None
+    log_squares: float | None = None
+
+
+class Told(StrEnum):
+    """How Spark told the times of a stage's tasks: task by task, by quantiles, or as one sum."""
+
+    TASKS = "tasks"
+    QUANTILES = "quantiles"
+    SUM = "sum"
+
+
+@dataclass(frozen=True, slots=True)
+class TasksRead:
+    """The place up to which a stage's list of tasks was read: the next look goes on there.
+
+    ``settled``: tasks at the list's begin that have all ended; ``last_id``: id of the last of them;
+    ``ran``: what they tell. ``attempt``: of the stage.
+    """
+
+    attempt: int
+    settled: int
+    last_id: int
+    ran: tuple[Ran, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +113,9 @@ class Stage:
 
     ``run_ms``: sum of the run times of its finished tasks; ``began_s``: launch of its first task,
     and ``ended_s``: its end, in seconds since the application's start. They are None before, or if
-    Spark does not tell. ``ran``: the finished tasks by how many workers served
-    (`kitwai.core.forecast.from_observation.with_counts`), empty if that is not known.
+    Spark does not tell. ``ran``: the finished tasks by how many workers served, empty if that is
+    not known; ``told``: where they come from. Read from tasks, ``running_s`` is the sum of the ages
+    of the tasks under way, and ``running_first`` counts those that are the first on their slots.
     """
 
     id: int
@@ -98,6 +131,11 @@ class Stage:
     began_s: float | None = None
     ended_s: float | None = None
     ran: tuple[Ran, ...] = ()
+    told: Told = Told.SUM
+    running_s: float | None = None
+    running_first: int = 0
+    read: TasksRead | None = None
+    attempt: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +177,9 @@ class Application:
     ``jobs``: number of submitted jobs, None if unknown.
     ``shuffle_service``: its executors leave their shuffle files to Spark's external service.
     ``max_cores``: the most cores that it takes, None if it takes all or that is unknown.
+    ``served``: workers with an executor of it, as pairs of seconds since its start and the count
+    from then on; ``warm_s``: by executor, from when on its tasks were not the first on their slots,
+    in seconds since the start.
     ``error``: why the driver could not be read; then executors and stages are None.
     """
 
@@ -159,6 +200,8 @@ class Application:
     shuffle_service: bool = False
     jobs: int | None = None
     max_cores: int | None = None
+    served: tuple[tuple[float, int], ...] = ()
+    warm_s: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

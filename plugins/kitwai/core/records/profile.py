@@ -60,7 +60,8 @@ class ApplicationProfile:
 
     ``family``: name of the recurring application; ``inputs``: numbers by which its runs differ;
     ``slowdown``: by number of task slots, the total task time over that of the reference (linear
-    between, flat beyond); ``source``: where the profile is from.
+    between, flat beyond); ``source``: where the profile is from; ``warm_up_ms``: how much longer
+    the first task on a slot of an executor took, in ms, None if the run does not tell.
 
     :raises InvalidInputError: the profile has a fault; the message names it.
     """
@@ -72,8 +73,13 @@ class ApplicationProfile:
     stages: tuple[StageProfile, ...]
     source: str
     slowdown: Mapping[int, float] = field(default_factory=dict)
+    warm_up_ms: float | None = None
 
     def __post_init__(self) -> None:
+        if self.warm_up_ms is not None and not 0 <= self.warm_up_ms <= MAX_TIME_MS:
+            raise InvalidInputError(
+                f"warm_up_ms is {self.warm_up_ms}, which is not in 0 ms..7 days"
+            )
         if not 1 <= self.cores_per_worker <= MAX_CORES:
             raise InvalidInputError(
                 f"cores_per_worker must lie in 1..{MAX_CORES}, not be {self.cores_per_worker}"
@@ -119,6 +125,7 @@ class ApplicationProfile:
                 stages=tuple(_stage(stage) for stage in data["stages"]),
                 source=str(data["source"]),
                 slowdown={int(k): _number(v) for k, v in data.get("slowdown", {}).items()},
+                warm_up_ms=None if data.get("warm_up_ms") is None else _number(data["warm_up_ms"]),
             )
         except KeyError as error:
             raise InvalidInputError(f"the key {error} is missing") from error

@@ -12,12 +12,18 @@ from hypothesis import strategies as st
 from builders import COUNTS, Seen, planned, sigmas, view
 from kitwai.core.forecast.forecast import MORE_JOBS, forecast
 from kitwai.core.forecast.past_runs import Record, prior_of
-from kitwai.core.forecast.prior import Prior, unknown
+from kitwai.core.forecast.prior import WARM_UP_S, Prior, unknown
 from kitwai.core.forecast.stage_times import gaps, gaps_left
 from kitwai.sim.library import Library
 from kitwai.sim.past_runs import priors_of, records_of
 from kitwai.sim.simulator import Simulator
 from kitwai.sim.synthetic import synthetic_profiles
+
+
+def without_warm_up() -> Prior:
+    """Nothing is known, but slots need no warm-up."""
+    return replace(unknown(1, COUNTS, 1), warm_up_s=np.zeros(1))
+
 
 # --- the prior
 
@@ -128,17 +134,19 @@ def test_stages_that_overlap_spare_no_more_than_idle_slots():
     assert (believed.left_s[0] > 0.95 * work).all()
 
 
-def test_workers_that_are_not_there_help_after_their_start_up():
+def test_workers_that_are_not_there_help_after_their_start_up_and_warm_up():
     stage = Seen(1000, {2: (500, 1000.0)}, began_s=0.0)
-    now = forecast(view(stage), unknown(1, COUNTS, 1), 0.0).left_s[0]
+    there = forecast(view(stage), without_warm_up(), 0.0).left_s[0]
     later = forecast(view(stage), unknown(1, COUNTS, 1), 30.0).left_s[0]
-    assert later[:2] == pytest.approx(now[:2])
-    share = 1.0 - 30.0 / now[1]
-    assert later[2:] == pytest.approx(30.0 + share * now[2:])
-    # Those that are starting already have half of it behind them.
+    assert later[:2] == pytest.approx(there[:2])
+    delay = 30.0 + WARM_UP_S
+    share = 1.0 - delay / there[1]
+    assert later[2:] == pytest.approx(delay + share * there[2:])
+    # Workers that are starting already have half of their start-up behind them.
     half = forecast(view(stage, workers=5), unknown(1, COUNTS, 1), 30.0).left_s[0]
-    share = 1.0 - 15.0 / now[1]
-    assert half[2:5] == pytest.approx(15.0 + share * now[2:5])
+    delay = 15.0 + WARM_UP_S
+    share = 1.0 - delay / there[1]
+    assert half[2:5] == pytest.approx(delay + share * there[2:5])
     assert half[5:] == pytest.approx(later[5:])
 
 
@@ -150,9 +158,49 @@ def test_what_ends_before_new_workers_come_ends_as_it_would():
 
 def test_without_a_worker_everything_waits_for_the_first():
     stage = Seen(1000, {2: (500, 1000.0)}, began_s=0.0)
-    there = forecast(view(stage), unknown(1, COUNTS, 1), 0.0).left_s[0]
+    there = forecast(view(stage), without_warm_up(), 0.0).left_s[0]
     none = forecast(view(stage, serving=0), unknown(1, COUNTS, 1), 30.0).left_s[0]
-    assert none == pytest.approx(there + 30.0)
+    assert none == pytest.approx(there + 30.0 + WARM_UP_S)
+
+
+# --- tasks under way
+
+
+def under_way(ages_s: float, first: float = 0.0, complete: int = 96):
+    """A stage of 100 tasks of 10 s on four slots, of which four run and have run for so long."""
+    seen = view(Seen(100, {2: (complete, 10.0 * complete)}, active=4, began_s=0.0))
+    return replace(seen, age_s=np.array([[ages_s]]), active_first=np.array([[first]]))
+
+
+def test_the_last_wave_ends_the_sooner_the_longer_its_tasks_have_run():
+    left = [
+        forecast(under_way(4 * age_s), without_warm_up(), 0.0).left_s[0, 1]
+        for age_s in (0.0, 2.0, 5.0, 8.0)
+    ]
+    assert (np.diff(left) < 0.0).all()
+    assert left[0] - left[2] == pytest.approx(5.0, rel=0.3)
+    # However long a task has run, some of it is left.
+    assert forecast(under_way(4000.0), without_warm_up(), 0.0).left_s[0, 1] > 0.5
+
+
+def test_no_worker_shortens_the_last_wave():
+    alike = planned(np.log(1000.0), tasks=(100.0,), gap_s=(0.0,))  # at every count
+    left = forecast(under_way(4.0), alike, 0.0).left_s[0]
+    assert left == pytest.approx(np.full(COUNTS, left[1]), rel=0.01)
+
+
+def test_tasks_that_warm_up_have_done_less():
+    prior = replace(unknown(1, COUNTS, 1), warm_up_s=np.full(1, 4.0))
+    warm, cold = (forecast(under_way(16.0, first), prior, 0.0) for first in (0.0, 4.0))
+    assert cold.left_s[0, 1] - warm.left_s[0, 1] == pytest.approx(4.0, rel=0.3)
+
+
+def test_where_no_age_is_known_half_of_a_task_is_done():
+    middle = under_way(4 * 5.0, complete=50)
+    unknown_age = replace(middle, age_s=np.full((1, 1), np.nan))
+    known, blind = (forecast(one, without_warm_up(), 0.0) for one in (middle, unknown_age))
+    assert blind.tasks_left[0] == 48.0
+    assert blind.tasks_left == pytest.approx(known.tasks_left, abs=0.2)
 
 
 @given(data=st.data())
@@ -172,6 +220,15 @@ def test_whatever_is_seen_gives_numbers(data):
         ended = data.draw(st.sampled_from([60.0, 200.0, np.inf])) if done == tasks else np.inf
         stages.append(Seen(tasks, ran, data.draw(st.integers(0, tasks - done)), began, ended))
     one = view(*stages, serving=data.draw(st.integers(0, 10)), cores=data.draw(st.integers(1, 64)))
+    share = data.draw(st.sampled_from([0.0, 0.3, 1.0]))
+    ages = [data.draw(st.sampled_from([np.nan, 0.0, 1e6])) for _ in stages]
+    one = replace(
+        one,
+        first_n=np.floor(share * one.cell_n),
+        first_s=share * one.cell_s,
+        age_s=np.array([ages]),
+        active_first=np.floor(share * one.active),
+    )
     for prior in (unknown(1, COUNTS, 2), planned(3.0)):
         seen = forecast(one, prior, 15.0)
         for name in seen.__slots__:
