@@ -19,7 +19,10 @@ _RESAMPLES = 2000
 FEWEST = 5
 """Fewest families for which the interval says something: with a single family it has no width."""
 
-_REGIMES_OF = {"informed": ("recurring", "disturbed"), "uninformed": ("new",)}
+_REGIMES_OF = {
+    "informed": ("recurring", "disturbed", "messy"),
+    "uninformed": ("new", "messy-new"),
+}
 
 
 @dataclass(frozen=True, slots=True)

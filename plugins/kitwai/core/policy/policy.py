@@ -17,7 +17,7 @@ from kitwai.core.forecast.arrays import Bools, Floats, Ints
 from kitwai.core.policy.replanning import LOGISTIC, with_replanning
 from kitwai.core.policy.state import GLOBAL_FEATURES, TARGET_FEATURES, TARGETS, State, encode
 
-PRIOR = {"prediction": "belief-7", "logistic": LOGISTIC}
+PRIOR = {"prediction": "belief-8", "logistic": LOGISTIC}
 """The forecast that a network corrects. A network that corrects another forecast is refused."""
 
 KNOWLEDGE = ("informed", "uninformed")
@@ -25,13 +25,11 @@ KNOWLEDGE = ("informed", "uninformed")
 
 TRUSTED = {"informed": True, "uninformed": True}
 
-UNINFORMED = (0.5, 0.2)
-"""Discounts on the price of a missed limit where nothing is known of the family.
+UNINFORMED = 0.5
+"""Discount on the price of a missed limit where the run's own tasks alone tell of the family.
 
-The price counts by the first number, and before a task has ended at most the second. The forecast
-is so wide then that every target seems likely to miss. Most of that can be mended after the first
-tasks. The full price hardly saves a limit and costs half as much again. Both numbers come from the
-misses of measured and of synthetic applications."""
+The forecast is wide then, and most of what seems likely to miss is mended by later looks. Before
+the first task has ended the price counts in full: what is lost then is seldom mended."""
 
 FOR_GOOD = 3.0
 """Factor on the charge for a miss where a target is judged as if it were held to the end.
@@ -107,11 +105,9 @@ def price_of(miss: float, prices: Mapping[float, float]) -> float:
 
 
 def _price(state: State) -> Floats:
-    """[B] the price of a missed limit, discounted where nothing is known of the family."""
-    share, untold = UNINFORMED
-    told = share * state.price
-    blind = np.where(state.forecast.told, told, np.minimum(told, untold))
-    return np.where(state.informed, state.price, blind)
+    """[B] the price of a missed limit, discounted where only the run's own tasks tell of it."""
+    alone = state.forecast.told & ~state.informed
+    return np.where(alone, UNINFORMED * state.price, state.price)
 
 
 def _held(miss: Floats, state: State) -> Values:

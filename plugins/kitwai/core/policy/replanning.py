@@ -64,8 +64,10 @@ def with_replanning(state: State, price: Floats) -> Floats:
     doubt = np.sqrt(np.maximum(sigma**2 - shift**2, 1e-6))
     rest = 1.0 - first_s / left
     first_left_s, then_s = rest * left, rest * left.T[:, :, None]
-    # Added workers serve after their start-up. Until then the first target's workers work alone.
-    begun = np.minimum(state.start_delay_s / first_left_s, 1.0)
+    # Added workers serve after start-up and warm-up. Until then the first target's workers work
+    # alone.
+    start_s = (state.start_delay_s + believed.warm_up_s).astype(np.float32)[:, None]
+    begun = np.minimum(start_s / first_left_s, 1.0)
     added = then_targets > targets
     later_s = begun * first_left_s + (1.0 - begun) * then_s
     log_then = np.log(np.where(added, later_s, then_s))
@@ -78,6 +80,7 @@ def with_replanning(state: State, price: Floats) -> Floats:
     limit_s = then_targets * np.exp(log_until) / run
     log_over = log_then - log_until
     then = np.zeros_like(left)
+    scale = _scales(state, sigma)
     for at in range(0, len(left), _ROWS):
         rows = slice(at, at + _ROWS)
         over = _OUTCOMES * shift[:, None, rows] + log_over[:, None, rows]
@@ -88,9 +91,26 @@ def with_replanning(state: State, price: Floats) -> Floats:
         missed += np.minimum(np.maximum(ratio - 1.0, 0.0), 3.0)
         missed *= charged[rows]
         ratio *= limit_s[:, None, rows]
+        ratio /= scale[:, rows]
         missed += ratio
         missed += change[:, None, rows]
         then[rows] = missed.min(axis=0).mean(axis=0)
     leaving_s = state.drain_s * np.maximum(state.workers[:, None] - targets, 0.0)
-    now = (targets * first_s + leaving_s) / state.best_s[:, None]
+    now = (targets * first_s + leaving_s) / state.best_s[:, None] * (1.0 / scale).mean(axis=0)
     return np.asarray(now + then, dtype=np.float64)
+
+
+def _scales(state: State, sigma: np.ndarray) -> np.ndarray:
+    """[O, B, 1] cost of the whole run on the best static cluster in each of O outcomes, over the
+    cost that is believed now.
+
+    What workers cost counts in the cost of the run that they were for. So workers that a short run
+    did not need weigh more than those that a long run lacked.
+
+    :param sigma: [W, B, 1] of the log of the time left.
+    """
+    present = np.clip(state.workers, 1, len(sigma)) - 1
+    here = sigma[present, np.arange(len(present)), 0][:, None]
+    left = (1.0 - state.forecast.progress).astype(np.float32)[:, None]
+    settled = np.exp(_OUTCOMES * np.float32(np.sqrt(LEARNT)) * here)
+    return np.asarray(1.0 - left + left * settled)

@@ -49,16 +49,18 @@ def test_a_miss_has_its_price_where_the_family_is_known():
         assert (dear < cheap).all()
 
 
-def test_where_nothing_is_known_a_miss_costs_half_and_before_a_task_has_ended_little():
+def test_where_nothing_is_known_a_miss_costs_half_once_a_task_has_ended():
     new = unknown(1, COUNTS, 1)
-    assert q(new, BEGUN, 0.4) == pytest.approx(q(new, BEGUN, 40.0))
-    assert (q(new, BEGUN, 0.2) > q(new, BEGUN, 0.4)).all()
+    assert (q(new, BEGUN, 1.0) > q(new, BEGUN, 3.0)).all()
     assert (q(new, TOLD, 1.0) > q(new, TOLD, 3.0)).all()
     # Half of the price: as one whose family is known, and who sees the same, would be charged.
     state = asked(new, TOLD, 2.0)
     informed = replace(state, informed=np.ones(1, dtype=np.bool_), price=np.array([1.0]))
     policy = ForecastPolicy()
     assert policy.values(state).q == pytest.approx(policy.values(informed).q)
+    begun = asked(new, BEGUN, 2.0)
+    as_known = replace(begun, informed=np.ones(1, dtype=np.bool_))
+    assert policy.values(begun).q == pytest.approx(policy.values(as_known).q)
 
 
 @pytest.mark.parametrize(
