@@ -36,6 +36,7 @@ from kitwai.observe.metrics.host import read_nodes as read_this_host
 from kitwai.observe.metrics.source import MetricSource, Node, over_cluster
 from kitwai.observe.metrics.spark import spark_metrics
 from kitwai.observe.spark_master import ActiveApplication
+from kitwai.observe.spark_tasks import MOST_TASKS, TASKS_OF_A_LOOK
 from kitwai.pools.base import WorkerPool
 
 log = logging.getLogger(__name__)
@@ -195,7 +196,9 @@ class _Look:
             await addresses
             return workers, None
         applications, logs, _ = await asyncio.gather(
-            asyncio.gather(*(self._read_application(client, app, addresses) for app in active)),
+            asyncio.gather(
+                *(self._read_application(client, app, addresses, len(active)) for app in active)
+            ),
             asyncio.gather(*(self._read_log(app.id, len(active)) for app in active)),
             addresses,
         )
@@ -210,9 +213,11 @@ class _Look:
         client: httpx.AsyncClient,
         active: ActiveApplication,
         addresses: Awaitable[dict[str, str] | None],
+        count: int,
     ) -> Application:
+        """One of ``count`` applications, without what cannot be read of it."""
         part = _driver_part(active.id)
-        read = await self._read(part, self._ask_driver(client, active, addresses))
+        read = await self._read(part, self._ask_driver(client, active, addresses, count))
         if read is None:
             error = self._errors[part]
             return Application(active.id, active.name, active.cores, active.elapsed_s, error=error)
@@ -253,6 +258,7 @@ class _Look:
         client: httpx.AsyncClient,
         active: ActiveApplication,
         addresses: Awaitable[dict[str, str] | None],
+        count: int,
     ) -> tuple[Application, tuple[str, ...], tuple[str, ...]]:
         driver_urls = await addresses
         if driver_urls is None:
@@ -267,6 +273,7 @@ class _Look:
             active,
             driver_urls[active.id],
             before=self._before(active.id),
+            most_tasks=min(MOST_TASKS, TASKS_OF_A_LOOK // count),
             timeout_s=_left(self._drivers_deadline),
             now=self._now,
         )

@@ -20,7 +20,7 @@ from kitwai.observe.http import Answer, decode, get
 from kitwai.observe.spark_conf import parse_properties
 from kitwai.observe.spark_json import Count, MaybeMoment, Moment, SparkModel
 from kitwai.observe.spark_master import ActiveApplication
-from kitwai.observe.spark_tasks import Reader
+from kitwai.observe.spark_tasks import MOST_TASKS, Reader
 
 _LEAST_S = 0.05
 """No request to a driver begins with less time left. Its failure would be blamed on the driver."""
@@ -93,12 +93,14 @@ async def read_application(
     driver_url: str,
     *,
     before: Application | None = None,
+    most_tasks: int = MOST_TASKS,
     timeout_s: float,
     now: Callable[[], float],
 ) -> tuple[Application, tuple[str, ...], tuple[str, ...]]:
     """Read everything that a driver tells of its application, with one request after another.
 
     :param before: the application as the look before saw it. Lists of tasks are read on from there.
+    :param most_tasks: that are read of it.
     :returns: the application, a sentence for each fault of its own limits, and one for each list of
         tasks that could not be used.
     :raises SourceError: a request failed. A part of the answers is not used: without the
@@ -140,7 +142,7 @@ async def read_application(
         max_cores=properties.max_cores,
         jobs=len(jobs),
     )
-    reader = Reader(client, base, attempt.start_time, deadline)
+    reader = Reader(client, base, attempt.start_time, deadline, most_tasks)
     application, unread = await reader.read(application, before)
     return application, properties.faults, unread
 

@@ -6,11 +6,14 @@ refuses the answer, so that nothing unknown is ever taken for zero.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+
+_USUAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+0000", re.ASCII)
 
 
 class SparkModel(BaseModel):
@@ -22,8 +25,10 @@ class SparkModel(BaseModel):
 def _epoch_seconds(text: object) -> float | None:
     if text is None:
         return None
+    written = str(text)[:40].replace("GMT", "+0000")
     try:
-        written = str(text)[:40].replace("GMT", "+0000")
+        if _USUAL.fullmatch(written):
+            return datetime.fromisoformat(written).timestamp()  # far faster than strptime
         return datetime.strptime(written, "%Y-%m-%dT%H:%M:%S.%f%z").timestamp()
     except ValueError:
         raise ValueError("no time as Spark writes it") from None

@@ -27,11 +27,15 @@ from kitwai.observe.http import Answer, decode, get
 from kitwai.observe.spark_json import Count, Moment, SparkModel
 from kitwai.observe.task_list import Task, of_tasks, served_since, warm_since
 
-MOST_TASKS = 1_200
+MOST_TASKS = 800
 """Most tasks that one look reads of an application."""
 
-MOST_BYTES = 2 * 1024 * 1024
-"""Most bytes of one list of tasks. A task takes 1 to 1.5 KB with its metrics."""
+TASKS_OF_A_LOOK = 8_000
+"""Most tasks that one look reads of all applications: each application has an equal share."""
+
+TASK_BYTES = 2_500
+"""So many bytes of lists are read for each task that may be read. Spark writes 1.8 to 2.2 KB for a
+finished task, and a failed task has its error besides."""
 
 MOST_REQUESTS = 12
 """Most lists, and most quantiles, that one look reads of an application: of running stages first,
@@ -42,6 +46,7 @@ _MORE_TASKS = 16
 that were launched since."""
 
 _QUANTILES = (0.25, 0.5, 0.75)
+_SUMMARY_BYTES = 64 * 1024
 _LEAST_S = 0.05
 _LONGEST_MS = 10 * 365 * 86_400_000
 
@@ -79,13 +84,14 @@ class Reader:
     """Reads tasks of one application.
 
     ``base``: its address; ``start``: its start in epoch seconds; ``deadline``: when no further
-    request begins, by ``time.monotonic``.
+    request begins, by ``time.monotonic``; ``most_tasks``: that are read in this look.
     """
 
     client: httpx.AsyncClient
     base: str
     start: float
     deadline: float
+    most_tasks: int = MOST_TASKS
 
     async def read(
         self, application: Application, before: Application | None
@@ -132,7 +138,8 @@ class Reader:
         """By stage, its tasks that were not settled at the look before, in the order of launch."""
         lists: dict[int, list[Task]] = {}
         faults: list[str] = []
-        left, requests = MOST_TASKS, MOST_REQUESTS
+        left, requests = self.most_tasks, MOST_REQUESTS
+        left_bytes = TASK_BYTES * left
         for stage in _by_interest(stages):
             read = _earlier(stage, known).read
             launched = stage.complete + stage.active + stage.failed
@@ -145,20 +152,28 @@ class Reader:
                 continue
             requests -= 1
             try:
-                tasks = await self._list(stage, read, wanted)
+                answer = await self._list(stage, read, wanted, left_bytes)
+                tasks = self._tasks(answer, read)
             except SourceError as error:
                 faults.append(str(error))
                 continue
-            left -= len(tasks)
+            left, left_bytes = left - len(tasks), left_bytes - len(answer.body)
             lists[stage.id] = tasks
         return lists, faults
 
-    async def _list(self, stage: Stage, read: TasksRead | None, length: int) -> list[Task]:
-        """:raises SourceError: there is no answer, or the driver has dropped old tasks since."""
-        overlap = 1 if read and read.settled else 0
+    async def _list(
+        self, stage: Stage, read: TasksRead | None, length: int, max_bytes: int
+    ) -> Answer:
+        """The list from the last settled task on."""
+        overlap = _overlap(read)
         offset = read.settled - overlap if read else 0
         query = f"?offset={offset}&length={length + overlap}"
-        answer = await self._get(f"/stages/{stage.id}/{stage.attempt}/taskList{query}")
+        path = f"/stages/{stage.id}/{stage.attempt}/taskList{query}"
+        return await self._get(path, max_bytes)
+
+    def _tasks(self, answer: Answer, read: TasksRead | None) -> list[Task]:
+        """:raises SourceError: it is no list of tasks, or the driver has dropped old tasks."""
+        overlap = _overlap(read)
         tasks = sorted(parse_tasks(answer, self.start), key=lambda task: task.id)
         if read and overlap and (not tasks or tasks[0].id != read.last_id):
             raise SourceError(
@@ -177,7 +192,7 @@ class Reader:
             return stage
         path = f"/stages/{stage.id}/{stage.attempt}/taskSummary?quantiles={shares}"
         try:
-            distribution = decode(_DISTRIBUTION, await self._get(path))
+            distribution = decode(_DISTRIBUTION, await self._get(path, _SUMMARY_BYTES))
         except SourceError:
             return stage  # the stage says that only its sum is known
         times_ms = distribution.duration or distribution.executor_run_time
@@ -190,9 +205,9 @@ class Reader:
             ran = (*ran, Ran(max(1, workers), others, others * mean_ms))
         return replace(stage, ran=ran, told=Told.QUANTILES)
 
-    async def _get(self, path: str) -> Answer:
+    async def _get(self, path: str, max_bytes: int) -> Answer:
         left_s = self.deadline - time.monotonic()
-        return await get(self.client, self.base + path, timeout_s=left_s, max_bytes=MOST_BYTES)
+        return await get(self.client, self.base + path, timeout_s=left_s, max_bytes=max_bytes)
 
 
 def parse_tasks(answer: Answer, start: float) -> list[Task]:
@@ -219,6 +234,11 @@ def _task(task: _Task, start: float) -> Task:
 
 
 _NOTHING = Stage(0, "PENDING", 0, 0, 0, 0, 0.0, 0, 0, 0, attempt=-1)
+
+
+def _overlap(read: TasksRead | None) -> int:
+    """1 where the last settled task is read again, to see that the list still begins as it did."""
+    return 1 if read and read.settled else 0
 
 
 def _earlier(stage: Stage, known: Mapping[int, Stage]) -> Stage:

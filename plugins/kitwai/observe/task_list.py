@@ -121,40 +121,55 @@ def of_tasks(
     :param tasks: in the order of their launch, all after the settled tasks of ``before``.
     :param warm: `warm_since`. A task that was launched before is the first on its slot.
     """
-    settled: dict[tuple[int, bool], Ran] = {}
-    for ran in before.ran if before else ():
-        settled[ran.workers, ran.first] = ran
+    sums = {(ran.workers, ran.first): _Sums.of(ran) for ran in (before.ran if before else ())}
     count, last_id = (before.settled, before.last_id) if before else (0, -1)
-    finished, running = dict(settled), []
-    unbroken = True
+    settled: tuple[Ran, ...] | None = None
+    running = []
     for task in tasks:
         first = task.launched_s < warm.get(task.executor, math.inf)
-        key = workers_at(served, task.launched_s), first
-        unbroken = unbroken and task.duration_s is not None
         if task.duration_s is None:
+            settled = _ran(sums) if settled is None else settled
             running.append((max(0.0, now_s - task.launched_s), first))
         elif not task.failed:
-            finished[key] = _added(finished.get(key, Ran(key[0], 0, 0.0, first)), task)
-        if unbroken:
-            settled, count, last_id = dict(finished), count + 1, task.id
+            key = workers_at(served, task.launched_s), first
+            sums.setdefault(key, _Sums()).add(task.duration_s)
+        if settled is None:
+            count, last_id = count + 1, task.id
+    ran = _ran(sums)
     return replace(
         stage,
-        ran=tuple(finished[key] for key in sorted(finished)),
+        ran=ran,
         told=Told.TASKS,
         running_s=math.fsum(age for age, _ in running),
         running_first=sum(first for _, first in running),
-        read=TasksRead(
-            stage.attempt, count, last_id, tuple(settled[key] for key in sorted(settled))
-        ),
+        read=TasksRead(stage.attempt, count, last_id, ran if settled is None else settled),
     )
 
 
-def _added(ran: Ran, task: Task) -> Ran:
-    ms = max(_LEAST_MS, 1000.0 * (task.duration_s or 0.0))
-    return replace(
-        ran,
-        tasks=ran.tasks + 1,
-        run_ms=ran.run_ms + ms,
-        log_sum=(ran.log_sum or 0.0) + math.log(ms),
-        log_squares=(ran.log_squares or 0.0) + math.log(ms) ** 2,
+@dataclass(slots=True)
+class _Sums:
+    """A `Ran` in the making."""
+
+    tasks: int = 0
+    run_ms: float = 0.0
+    log_sum: float = 0.0
+    log_squares: float = 0.0
+
+    @classmethod
+    def of(cls, ran: Ran) -> _Sums:
+        return cls(ran.tasks, ran.run_ms, ran.log_sum or 0.0, ran.log_squares or 0.0)
+
+    def add(self, duration_s: float) -> None:
+        ms = max(_LEAST_MS, 1000.0 * duration_s)
+        log = math.log(ms)
+        self.tasks += 1
+        self.run_ms += ms
+        self.log_sum += log
+        self.log_squares += log**2
+
+
+def _ran(sums: Mapping[tuple[int, bool], _Sums]) -> tuple[Ran, ...]:
+    return tuple(
+        Ran(workers, of.tasks, of.run_ms, first, of.log_sum, of.log_squares)
+        for (workers, first), of in sorted(sums.items(), key=lambda item: item[0])
     )

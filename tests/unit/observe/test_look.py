@@ -15,6 +15,8 @@ from kitwai.core.records.observation import HostMetrics, Told
 from kitwai.errors import PoolError, SourceError
 from kitwai.observe.look import Sources, observe
 from kitwai.observe.metrics.source import Node
+from kitwai.observe.spark_tasks import TASKS_OF_A_LOOK
+from kitwai_lab.bench.masters import Load, SimulatedMasters
 from played_cluster import (
     ENOUGH_S,
     PAST,
@@ -181,6 +183,21 @@ def test_a_driver_that_hangs_over_a_list_of_tasks_is_read_in_time():
     assert set(errors(observation)) == {"tasks a"}
     assert "no complete answer" in errors(observation)["tasks a"]
     assert len(observation.applications[0].stages) == 6
+
+
+def test_applications_share_the_tasks_that_a_look_reads():
+    done = [0]
+    load = Load(applications=40, tasks=9_000, done=lambda: done[0])
+    share = TASKS_OF_A_LOOK // 40
+    with SimulatedMasters(1, load) as masters:
+        (port,) = masters.ports
+        seen, told = None, []
+        for new in (share // 2, share // 2, share + 1):
+            done[0] += new
+            seen = look(f"http://127.0.0.1:{port}", previous=seen)
+            told.append({one.stages[0].told for one in seen.applications})
+            assert "tasks" not in str(errors(seen))
+    assert told == [{Told.TASKS}, {Told.TASKS}, {Told.QUANTILES}]
 
 
 def test_the_metrics_of_a_cluster_of_nodes():

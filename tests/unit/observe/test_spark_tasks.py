@@ -16,9 +16,9 @@ from kitwai.core.records.observation import Executor, Told
 from kitwai.errors import SourceError
 from kitwai.observe.http import Answer
 from kitwai.observe.spark_tasks import (
-    MOST_BYTES,
     MOST_REQUESTS,
     MOST_TASKS,
+    TASK_BYTES,
     Reader,
     parse_tasks,
 )
@@ -246,5 +246,5 @@ def test_tasks_and_bytes_of_a_look_are_bounded():
     seen, _ = look(driver, stages)
     read = [stage for stage in seen.stages if stage.told is Told.TASKS]
     assert 0 < sum(stage.read.settled for stage in read) <= MOST_TASKS
-    assert driver.bytes <= MOST_BYTES
+    assert driver.bytes <= TASK_BYTES * MOST_TASKS
     assert {stage.told for stage in seen.stages} == {Told.TASKS, Told.QUANTILES}

@@ -12,7 +12,7 @@ import http_server
 from builders import application
 from kitwai.core.records.observation import Told
 from kitwai.observe.http import open_client
-from kitwai.observe.spark_tasks import MOST_BYTES, MOST_TASKS, Reader
+from kitwai.observe.spark_tasks import MOST_TASKS, TASK_BYTES, Reader
 from played_driver import HERE, START, URL, Driver, listed, look, stage_of, tasks_told
 
 SOUND = listed("SUCCESS", "RUNNING")
@@ -63,7 +63,7 @@ def test_a_hostile_list_is_a_fault_and_the_rest_stays(body):
         b'{"executorRunTime": [], "duration": [1.0, 2.0, 3.0, 4.0]}',
         b'{"duration": [1.0, 2.0, 3.0]}',
         b"[]",
-        b" " * (MOST_BYTES + 1),
+        b" " * (TASK_BYTES * MOST_TASKS + 1),
     ],
     ids=lambda body: body[:60].decode(),
 )
