@@ -1,4 +1,4 @@
-"""Many simulated Spark masters that answer over HTTP as Spark does, each with one application.
+"""Many simulated Spark masters that answer over HTTP as Spark does.
 
 They stand for clusters that are elsewhere. A step asks them over real sockets, and their answers
 are as long as real answers.
@@ -9,27 +9,41 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from kitwai_lab.bench.task_lists import quantiles, spark_json, spark_time, task
+from kitwai_lab.bench.task_lists import spark_json, spark_time, task
 from kitwai_lab.local.started import Started
 
 WORKERS = 2
 LIMIT_S = 600.0
 _CORES = 2
 _SLOTS = WORKERS * _CORES
-_TASKS = 400
-_TASK_MS = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What each master runs: applications that have one stage each, at the same place.
+
+    ``done``: how many tasks of the stage are complete. None: as many as the time allows.
+    """
+
+    applications: int = 1
+    tasks: int = 400
+    task_ms: int = 5000
+    done: Callable[[], int] | None = None
 
 
 class SimulatedMasters(Started):
-    """Masters on free ports of 127.0.0.1; each serves its driver's REST API too."""
+    """Masters on free ports of 127.0.0.1; each serves its drivers' REST APIs too."""
 
-    def __init__(self, count: int) -> None:
-        """:param count: how many masters there are."""
-        self._servers = [_Server(("127.0.0.1", 0), _Handler) for _ in range(count)]
+    def __init__(self, count: int, load: Load | None = None) -> None:
+        """:param count: how many masters there are; ``load``: None for one application each."""
+        self._servers = [_Server(load or Load()) for _ in range(count)]
         self._threads = [
             threading.Thread(target=server.serve_forever, daemon=True) for server in self._servers
         ]
@@ -38,6 +52,11 @@ class SimulatedMasters(Started):
     def ports(self) -> list[int]:
         """The masters' web ports."""
         return [server.server_port for server in self._servers]
+
+    @property
+    def sent(self) -> int:
+        """Bytes that all masters and drivers have answered so far, without headers."""
+        return sum(server.sent for server in self._servers)
 
     def start(self) -> None:
         """Serve from now on."""
@@ -55,9 +74,12 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
+    def __init__(self, load: Load) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.load = load
+        self.sent = 0
         self.started_at = time.time()
+        self._task = cache(self._make_task)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing where a client has closed a connection that it kept alive."""
@@ -66,30 +88,43 @@ class _Server(ThreadingHTTPServer):
 
     def answer(self, path: str) -> tuple[str, bytes]:
         """Content type and body of Spark's answer to ``path``; the body is empty for a 404."""
-        app = f"app-20261124000000-{self.server_port:05}"
         if path == "/":
-            page = (
-                f'<tr><td><a href="app/?appId={app}">{app}</a></td>'
-                f'<td><a href="http://127.0.0.1:{self.server_port}">sums</a></td></tr>'
-            )
-            return "text/html", page.encode()
-        if path.startswith(f"/api/v1/applications/{app}/stages/0/0/"):
-            return "application/json", self._of_tasks(urlsplit(path).path, urlsplit(path).query)
+            return "text/html", "".join(self._row(app) for app in self._apps()).encode()
+        if path == "/json/":
+            return "application/json", spark_json(self._master())
+        _, _, below = path.partition("/api/v1/applications/")
+        app, _, rest = below.partition("/")
+        if app not in self._apps():
+            return "application/json", b""
+        if rest.startswith("stages/0/0/"):
+            return "application/json", self._of_tasks(urlsplit(rest).path, urlsplit(rest).query)
         answers = {
-            "/json/": self._master,
-            f"/api/v1/applications/{app}": self._application,
-            f"/api/v1/applications/{app}/jobs": self._jobs,
-            f"/api/v1/applications/{app}/stages": self._stages,
-            f"/api/v1/applications/{app}/executors": self._executors,
-            f"/api/v1/applications/{app}/environment": self._environment,
+            "": self._application,
+            "jobs": self._jobs,
+            "stages": self._stages,
+            "executors": self._executors,
+            "environment": self._environment,
         }
-        make = answers.get(path)
+        make = answers.get(rest)
         return "application/json", b"" if make is None else spark_json(make(app))
+
+    def _apps(self) -> list[str]:
+        first = 20261124000000
+        return [
+            f"app-{first + number}-{self.server_port:05}"
+            for number in range(self.load.applications)
+        ]
+
+    def _row(self, app: str) -> str:
+        return (
+            f'<tr><td><a href="app/?appId={app}">{app}</a></td>'
+            f'<td><a href="http://127.0.0.1:{self.server_port}">sums</a></td></tr>'
+        )
 
     def _elapsed_ms(self) -> int:
         return round((time.time() - self.started_at) * 1000)
 
-    def _master(self, app: str) -> dict[str, Any]:
+    def _master(self) -> dict[str, Any]:
         workers = [
             {
                 "id": f"worker-{number}",
@@ -102,13 +137,11 @@ class _Server(ThreadingHTTPServer):
             }
             for number in range(WORKERS)
         ]
-        active = {
-            "id": app,
-            "name": "sums",
-            "cores": _SLOTS,
-            "duration": self._elapsed_ms(),
-        }
-        return {"status": "ALIVE", "workers": workers, "activeapps": [active]}
+        active = [
+            {"id": app, "name": "sums", "cores": _SLOTS, "duration": self._elapsed_ms()}
+            for app in self._apps()
+        ]
+        return {"status": "ALIVE", "workers": workers, "activeapps": active}
 
     def _application(self, app: str) -> dict[str, Any]:
         attempt = {
@@ -128,13 +161,13 @@ class _Server(ThreadingHTTPServer):
                 "stageId": 0,
                 "attemptId": 0,
                 "status": "ACTIVE",
-                "numTasks": _TASKS,
+                "numTasks": self.load.tasks,
                 "numActiveTasks": _SLOTS,
                 "numCompleteTasks": done,
                 "numFailedTasks": 0,
                 "numCompletedIndices": done,
-                "executorRunTime": done * _TASK_MS,
-                "executorCpuTime": done * _TASK_MS * 900_000,
+                "executorRunTime": done * self.load.task_ms,
+                "executorCpuTime": done * self.load.task_ms * 900_000,
                 "inputBytes": 0,
                 "shuffleReadBytes": 0,
                 "shuffleWriteBytes": 0,
@@ -143,24 +176,29 @@ class _Server(ThreadingHTTPServer):
         ]
 
     def _done(self) -> int:
-        return min(_TASKS - _SLOTS, self._elapsed_ms() * _SLOTS // _TASK_MS)
+        most = self.load.tasks - _SLOTS
+        if self.load.done is not None:
+            return min(most, self.load.done())
+        return min(most, self._elapsed_ms() * _SLOTS // self.load.task_ms)
 
     def _of_tasks(self, path: str, query: str) -> bytes:
         """A page of the list of tasks, or the quantiles of their times."""
         done, asked = self._done(), parse_qs(query)
-
-        def made(number: int) -> dict[str, Any]:
-            launched_at = self.started_at + number // _SLOTS * _TASK_MS / 1000.0
-            status = "SUCCESS" if number < done else "RUNNING"
-            return task(number, str(number % WORKERS), launched_at, _TASK_MS, status)
-
         if path.endswith("/taskList"):
             begin, length = int(asked["offset"][0]), int(asked["length"][0])
             end = min(begin + length, done + _SLOTS)
-            return spark_json([made(number) for number in range(begin, end)])
+            listed = (self._task(number, number < done) for number in range(begin, end))
+            return b"[ " + b", ".join(listed) + b" ]"
         shares = [float(share) for share in asked["quantiles"][0].split(",")]
-        told = quantiles(shares, [made(number) for number in range(done)])
-        return b"" if told is None else spark_json(told)
+        times = [float(self.load.task_ms)] * len(shares)
+        told = {"quantiles": shares, "duration": times, "executorRunTime": times}
+        return spark_json(told) if done else b""
+
+    def _make_task(self, number: int, ended: bool) -> bytes:
+        launched_at = self.started_at + number // _SLOTS * self.load.task_ms / 1000.0
+        status = "SUCCESS" if ended else "RUNNING"
+        executor = str(number % WORKERS)
+        return spark_json(task(number, executor, launched_at, self.load.task_ms, status))
 
     def _executors(self, app: str) -> list[dict[str, Any]]:
         return [
@@ -184,11 +222,13 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each answer waits 40 ms for the client's acknowledgement
     server: _Server
 
     def do_GET(self) -> None:
         """Answer as Spark does."""
         kind, body = self.server.answer(self.path)
+        self.server.sent += len(body)
         self.send_response(200 if body else 404)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))

@@ -41,6 +41,8 @@ def test_each_benchmark_writes_its_figures_where_json_says(name, tmp_path):
         (["clusters", "--per-task", "101"], "--per-task must lie in 1..100"),
         (["calibrate", "--repeats", "0"], "--repeats must be at least 1"),
         (["log", "--megabytes", "nan"], "--megabytes must lie in 1..100000"),
+        (["look", "--looks", "0"], "--looks must lie in 1..30"),
+        (["look", "--new", "10001"], "--new must lie in 1..10000"),
         (["train-dag", "--applications", "0"], "--applications must lie in 1..1000"),
         (["api", "--rate", "0"], "--rate must lie above 0"),
         (["pool", "--workers", "1"], "--workers must be at least 2"),
