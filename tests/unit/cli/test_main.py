@@ -118,6 +118,7 @@ def test_train_on_profiles_gives_a_version_that_knows_their_runs(tmp_path, capsy
 def test_train_saves_a_version_that_verifies_and_can_be_promoted(tmp_path, capsys, few_profiles):
     from kitwai.core.policy.state import GLOBAL_FEATURES, TARGET_FEATURES, TARGETS
     from kitwai.registry.versions import load_policy, verify, versions
+    from kitwai.sim.episodes import REGIMES
 
     out = tmp_path / "models"
     assert main(["train", "--out", str(out), "--rounds", "2", "--seed", "3"]) == 0
@@ -128,7 +129,7 @@ def test_train_saves_a_version_that_verifies_and_can_be_promoted(tmp_path, capsy
     assert made["command"] == f"kitwai train --out {out} --seed 3 --rounds 2"
     assert (made["seed"], made["parent"]) == (3, None)
     assert made["training"]["updates_done"] == 2 * made["training"]["updates"]
-    assert set(made["metrics"]) == {"recurring", "new", "disturbed"}
+    assert set(made["metrics"]) == set(REGIMES)
     assert made["data"]["held_out"] == {"seed": 1_000_006, "profiles": 8}
     assert set(made["files"]) >= {"card.md", "curve.png", "cost.png", "grid.png"}
     assert len(made["losses"]) == 2
