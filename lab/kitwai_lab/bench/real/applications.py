@@ -49,7 +49,7 @@ _SIZES = {
     "short-stages": _Sizes(70, 125.0, 14, 45.0),
     "three-jobs": _Sizes(70, 145.0, 14, 65.0),
     "cached": _Sizes(14, 100.0, 5, 60.0),
-    "skew": _Sizes(240, 155.0, 48, 70.0),
+    "skew": _Sizes(240, 145.0, 48, 70.0),
     "shared-service": _Sizes(160, 150.0, 36, 50.0),
     "driver-waits": _Sizes(36, 140.0, 6, 85.0),
     "sql-adaptive": _Sizes(100, 130.0, 20, 55.0),
