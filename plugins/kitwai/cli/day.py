@@ -42,7 +42,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="folder of application profiles; may be given several times",
     )
     parser.add_argument(
-        "--regime", default="recurring", help="recurring, new or disturbed (default: %(default)s)"
+        "--regime", default="recurring", help="a regime of kitwai evaluate (default: %(default)s)"
     )
     parser.add_argument(
         "--models", type=Path, help="folder of the checkpoints (default: the configured one)"

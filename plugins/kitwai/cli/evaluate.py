@@ -48,8 +48,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument(
         "--regime",
-        default="recurring,new,disturbed",
-        help="some of recurring, new, disturbed, separated by commas (default: all)",
+        help="some of recurring, new, disturbed, messy, messy-new, separated by commas "
+        "(default: all)",
     )
     parser.add_argument(
         "--models", type=Path, help="folder of the checkpoints (default: the configured one)"
@@ -186,9 +186,11 @@ def run_in_parts(
     return outcome
 
 
-def _regimes(text: str) -> list[str]:
+def _regimes(text: str | None) -> list[str]:
     from kitwai.sim.episodes import REGIMES
 
+    if text is None:
+        return list(REGIMES)
     named = list(dict.fromkeys(regime.strip() for regime in text.split(",")))
     for regime in named:
         if regime not in REGIMES:

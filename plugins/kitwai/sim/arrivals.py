@@ -12,7 +12,14 @@ import numpy as np
 
 from kitwai.core.forecast.arrays import Bools, Floats, Ints
 from kitwai.errors import InvalidInputError
-from kitwai.sim.episodes import DEFAULT_MISS, LIMIT_GRID_S, REGIMES, Episodes, calm, disturbed
+from kitwai.sim.episodes import (
+    DEFAULT_MISS,
+    LIMIT_GRID_S,
+    REGIMES,
+    Episodes,
+    knows_family,
+    realisations,
+)
 from kitwai.sim.judging import Judge
 from kitwai.sim.library import Library
 from kitwai.sim.simulator import Realisation, SimulatorConfig
@@ -109,7 +116,7 @@ def draw_day(
         )
     drawn = possible[rng.integers(len(possible), size=count)]
     limit_s = pairs.limit_s[drawn]
-    chance = disturbed(count, limit_s, rng) if regime == "disturbed" else calm(count, rng)
+    chance = realisations(regime, limit_s, rng)
     episodes = _episodes(library, pairs.profile[drawn], limit_s, chance, regime)
     feasible = Judge(library, episodes, simulator).feasible
     return Day(library, config, simulator, arrival_s, episodes, feasible)
@@ -124,6 +131,6 @@ def _episodes(
         max_workers=np.full(count, library.max_workers),
         limit_s=limit_s,
         miss=np.full(count, DEFAULT_MISS),
-        informed=np.full(count, regime != "new"),
+        informed=np.full(count, knows_family(regime)),
         realisation=chance,
     )

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from kitwai.core.forecast.arrays import Bools, Floats, Ints, View
 from kitwai.core.records.profile import ApplicationProfile
 from kitwai.errors import InvalidInputError
-from kitwai.sim.episodes import LIMIT_GRID_S, REGIMES, WORKER_GRID, calm, disturbed
+from kitwai.sim.episodes import LIMIT_GRID_S, REGIMES, WORKER_GRID, knows_family, realisations
 from kitwai.sim.library import NONE, Library
 from kitwai.sim.simulator import Simulator, SimulatorConfig
 from kitwai.sim.synthetic import synthetic_profiles
@@ -126,14 +126,14 @@ class _Runs:
         profile = rng.integers(len(self.simulator.library.profiles), size=1)
         workers = np.array([self._workers[rng.integers(len(self._workers))]])
         limit_s = np.array([self._limits_s[rng.integers(len(self._limits_s))]])
-        chance = disturbed(1, limit_s, rng) if self._regime == "disturbed" else calm(1, rng)
+        chance = realisations(self._regime, limit_s, rng)
         rows = np.array([row])
         self.simulator.reset(profile, workers, limit_s, rows=rows, realisation=chance)
 
     def observe(self) -> NDArray[np.float32]:
         """[B, F] observations, cut to the observation space."""
         profile = self.simulator.profile
-        announced = np.full_like(profile, NONE) if self._regime == "new" else profile
+        announced = profile if knows_family(self._regime) else np.full_like(profile, NONE)
         features = self._encode(self.simulator.view(), announced)
         return np.clip(features, 0.0, 1.0).astype(np.float32)
 

@@ -110,9 +110,14 @@ def grid_episodes(
         max_workers=np.asarray(workers, dtype=np.int64)[worker],
         limit_s=limit_s,
         miss=np.full(count, miss),
-        informed=np.full(count, not regime.endswith("new")),
+        informed=np.full(count, knows_family(regime)),
         realisation=realisation,
     )
+
+
+def knows_family(regime: str) -> bool:
+    """Whether past runs of the applications' families are known in a regime."""
+    return regime not in ("new", "messy-new")
 
 
 def realisations(regime: str, limit_s: Floats, rng: np.random.Generator) -> Realisation:

@@ -17,6 +17,7 @@ from kitwai.sim.env import (
     SparkScalingEnv,
     SparkScalingVectorEnv,
 )
+from kitwai.sim.episodes import REGIMES
 from kitwai.sim.library import NONE
 from kitwai.sim.simulator import SimulatorConfig
 from kitwai.sim.synthetic import synthetic_profiles
@@ -43,7 +44,7 @@ def run(env: SparkScalingEnv, action: int) -> list[tuple[float, bool, bool]]:
     return steps
 
 
-@pytest.mark.parametrize("regime", ["recurring", "new", "disturbed"])
+@pytest.mark.parametrize("regime", REGIMES)
 def test_gymnasiums_own_checks_pass_without_a_warning(regime):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
