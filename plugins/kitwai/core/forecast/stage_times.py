@@ -149,9 +149,9 @@ def gaps(view: View) -> Floats:
 def gaps_left(view: View, gap_s: Floats, prior_s: Floats, left: Floats) -> Floats:
     """[B] seconds of driver time before the stages that have not begun.
 
-    It is the prior's, times the ratio of the gaps that the run has shown to the prior's gaps there.
-    Where the prior tells of none, it is the mean gap that the run has shown between its stages. The
-    time before the first stage is no such gap: the application and its executors start then.
+    It is the prior's, times the ratio of the gaps that the run has shown to the prior's gaps there:
+    the time before the first stage, in which the application starts, is longer than the others.
+    Where the prior tells of none, it is the mean gap that the run has shown.
 
     :param gap_s: [B, S] from `gaps`; ``prior_s``: [B, S] the prior's driver time before each stage;
         ``left``: [B, S] the stage's tasks left.
@@ -162,6 +162,5 @@ def gaps_left(view: View, gap_s: Floats, prior_s: Floats, left: Floats) -> Float
     weight = GAP_WEIGHT * prior_s.mean(axis=1)
     shown = np.where(begun, prior_s, 0.0).sum(axis=1) + weight
     ratio = (gap_s.sum(axis=1) + weight) / np.maximum(shown, 1e-9)
-    between = begun[:, 1:].sum(axis=1)
-    mean = gap_s[:, 1:].sum(axis=1) / (between + GAP_WEIGHT)
+    mean = gap_s.sum(axis=1) / (begun.sum(axis=1) + GAP_WEIGHT)
     return np.asarray(np.where(weight > 0, ratio * planned, mean * coming.sum(axis=1)))
