@@ -194,7 +194,7 @@ def test_applications_share_the_tasks_that_a_look_reads():
         seen, told = None, []
         for new in (share // 2, share // 2, share + 1):
             done[0] += new
-            seen = look(f"http://127.0.0.1:{port}", previous=seen)
+            seen = look(f"http://127.0.0.1:{port}", previous=seen, timeout_s=30.0)
             told.append({one.stages[0].told for one in seen.applications})
             assert "tasks" not in str(errors(seen))
     assert told == [{Told.TASKS}, {Told.TASKS}, {Told.QUANTILES}]
