@@ -149,7 +149,9 @@ def gaps(view: View) -> Floats:
 def gaps_left(view: View, gap_s: Floats, prior_s: Floats, left: Floats) -> Floats:
     """[B] seconds of driver time before the stages that have not begun.
 
-    The prior's driver time is drawn to the gaps that the run has shown so far.
+    It is the prior's, times the ratio of the gaps that the run has shown to the prior's gaps there.
+    Where the prior tells of none, it is the mean gap that the run has shown between its stages. The
+    time before the first stage is no such gap: the application and its executors start then.
 
     :param gap_s: [B, S] from `gaps`; ``prior_s``: [B, S] the prior's driver time before each stage;
         ``left``: [B, S] the stage's tasks left.
@@ -157,7 +159,9 @@ def gaps_left(view: View, gap_s: Floats, prior_s: Floats, left: Floats) -> Float
     begun = np.isfinite(view.began_s)
     coming = (left > 0) & ~begun
     planned = np.where(coming, prior_s, 0.0).sum(axis=1)
-    count = begun.sum(axis=1)
-    seen = gap_s.sum(axis=1) / np.maximum(count, 1)
-    gain = count / (count + GAP_WEIGHT)
-    return np.asarray((1.0 - gain) * planned + gain * seen * coming.sum(axis=1))
+    weight = GAP_WEIGHT * prior_s.mean(axis=1)
+    shown = np.where(begun, prior_s, 0.0).sum(axis=1) + weight
+    ratio = (gap_s.sum(axis=1) + weight) / np.maximum(shown, 1e-9)
+    between = begun[:, 1:].sum(axis=1)
+    mean = gap_s[:, 1:].sum(axis=1) / (between + GAP_WEIGHT)
+    return np.asarray(np.where(weight > 0, ratio * planned, mean * coming.sum(axis=1)))

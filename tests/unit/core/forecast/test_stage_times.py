@@ -72,3 +72,19 @@ def test_driver_gaps_are_the_prior_s_until_the_run_has_shown_its_own():
     # 9 s before each of the two: weight 2 against the prior's 1/2.
     seen = view(*done)
     assert gaps_left(seen, gaps(seen), prior_s, left)[0] == pytest.approx(0.2 * 6.0 + 0.8 * 18.0)
+
+
+def test_the_start_of_an_application_is_no_gap_between_its_stages():
+    left = np.array([[0.0, 10.0, 10.0]])
+    begun = Seen(10, {2: (10, 40.0)}, began_s=14.0, ended_s=24.0)
+    seen = view(begun, Seen(10), Seen(10))
+    nothing = np.zeros((1, 3))
+    assert gaps_left(seen, gaps(seen), nothing, left)[0] == 0.0
+    # The family's start is known, so the run's own tells how busy the machine is.
+    planned = np.array([[7.0, 0.1, 0.1]])
+    assert gaps_left(seen, gaps(seen), planned, left)[0] == pytest.approx(0.4, rel=0.2)
+    second = Seen(10, {2: (10, 40.0)}, began_s=26.0, ended_s=36.0)
+    later = view(begun, second, Seen(10))
+    assert gaps_left(later, gaps(later), nothing, np.array([[0.0, 0.0, 10.0]]))[0] == (
+        pytest.approx(2.0 / 1.5)
+    )
