@@ -16,6 +16,7 @@ from pathlib import Path
 
 from kitwai.core.records.decision import Decision
 from kitwai.core.records.observation import Observation
+from kitwai.pools.spark_options import QUICK_JVM
 from kitwai.store.store import Store
 from kitwai_lab.demo.claim import DemoError, claim, end_all, keep
 from kitwai_lab.demo.cluster import CLUSTER, DemoCluster, Workload
@@ -31,9 +32,6 @@ DAG_ID = "kitwai_autoscale"
 _SCALE_IN_TIMEOUT_S = 120.0
 # An application that takes this many times its limit hangs.
 _PATIENCE = 5.0
-# A dozen Java programs start while the application runs, and none computes much. Optimising them
-# would take more processor time than they do (measured: 2.7 instead of 5 s a Spark worker).
-_JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,8 @@ def run_demo(options: Options, workload: Workload | None = None) -> int:
     workload = workload or Workload()
     with claim(out) as demo_id, LiveView() as view:
         own = os.environ.get("JDK_JAVA_OPTIONS", "")
-        os.environ["JDK_JAVA_OPTIONS"] = f"{own} {_JAVA_OPTIONS}".strip()
+        # A dozen Java programs start while the application runs, and none computes much.
+        os.environ["JDK_JAVA_OPTIONS"] = f"{own} {QUICK_JVM}".strip()
         for old in (out / "summary.json", out / "timeline.png"):
             old.unlink(missing_ok=True)
         with PermitService(workload.permit_s) as service:

@@ -10,7 +10,7 @@ import numpy as np
 from kitwai.core.forecast.arrays import Floats
 from kitwai.core.policy.policy import KNOWLEDGE, PRICES, ForecastPolicy, NetworkPolicy, price_of
 from kitwai.learning.trial import Trial, rows
-from kitwai.sim.episodes import DEFAULT_MISS, REGIMES
+from kitwai.sim.episodes import DEFAULT_MISS, REGIMES, knows_family
 from kitwai.sim.judging import Judge, Outcome
 from kitwai.sim.library import Library
 from kitwai.sim.policy_controller import PolicyController
@@ -20,8 +20,8 @@ FEWEST = 5
 """Fewest families for which the interval says something: with a single family it has no width."""
 
 _REGIMES_OF = {
-    "informed": ("recurring", "disturbed", "messy"),
-    "uninformed": ("new", "messy-new"),
+    "informed": [regime for regime in REGIMES if knows_family(regime)],
+    "uninformed": [regime for regime in REGIMES if not knows_family(regime)],
 }
 
 

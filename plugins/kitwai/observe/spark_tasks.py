@@ -125,8 +125,9 @@ class Reader:
             if stage.id in lists:
                 stage = of_tasks(stage, lists[stage.id], earlier.read, warm, served, now_s)
             elif _unchanged(stage, known):
-                stage = replace(stage, ran=earlier.ran, told=earlier.told, running_s=0.0)
-                stage = replace(stage, read=earlier.read)
+                stage = replace(
+                    stage, ran=earlier.ran, told=earlier.told, running_s=0.0, read=earlier.read
+                )
             else:
                 stage = replace(quantiles.get(stage.id, stage), read=earlier.read)
             told.append(stage)

@@ -58,9 +58,9 @@ def _served(observation: Observation, application: Application) -> int | None:
 
 
 def _counted(stage: Stage, previous: Stage | None, before: int | None, now: int | None) -> Stage:
-    ran = previous.ran if previous is not None and previous.told is Told.SUM else ()
     if stage.told is not Told.SUM:
         return stage
+    ran = previous.ran if previous is not None and previous.told is Told.SUM else ()
     tasks = stage.complete - sum(part.tasks for part in ran)
     run_ms = stage.run_ms - sum(part.run_ms for part in ran)
     # Spark counts in whole milliseconds, so a smaller difference is a rounding error of the sum.
