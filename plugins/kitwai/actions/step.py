@@ -44,6 +44,7 @@ def observe_cluster(store: Store, hook: SparkClusterHook, log: Any) -> dict[str,
     """
     from kitwai.config.options import retention_seconds
     from kitwai.core.forecast.from_observation import with_counts
+    from kitwai.core.forecast.start_delay import with_start_delay
     from kitwai.store.retention import prune
 
     _ = hook.config  # a wrong setting must fail here, before anything else is asked
@@ -52,6 +53,7 @@ def observe_cluster(store: Store, hook: SparkClusterHook, log: Any) -> dict[str,
     past = store.past(cluster, time.time())
     previous = earlier[0] if earlier else None
     observation = with_counts(hook.observe(past, previous=previous, logs=True), *earlier)
+    observation = with_start_delay(observation, *earlier)
     observation_id = store.add_observation(observation)
     retention_s = retention_seconds()
     if retention_s is not None:

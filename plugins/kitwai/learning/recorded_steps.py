@@ -16,6 +16,7 @@ import numpy as np
 
 from kitwai.core.decide.application import Workers, as_arrays
 from kitwai.core.forecast.past_runs import Record
+from kitwai.core.forecast.start_delay import measured
 from kitwai.core.policy.policy import PRICES, price_of
 from kitwai.core.policy.state import TARGETS, build_state
 from kitwai.core.records.decision import Decision
@@ -104,7 +105,7 @@ def _labelled(
         view,
         prior,
         np.array([price_of(constraint.miss, PRICES)]),
-        start_delay_s=settings.start_delay_s,
+        start_delay_s=measured(settings, observation).start_delay_s,
         drain_s=settings.drain_s,
     )
     if not (state.forecast.known[0] and state.mask[0, followed - 1]):

@@ -10,6 +10,7 @@ from kitwai.core.decide.application import Workers, decide_application
 from kitwai.core.decide.guardrails import guard_cluster
 from kitwai.core.decide.sharing import Share, cluster_target, workers_of
 from kitwai.core.forecast.past_runs import Record
+from kitwai.core.forecast.start_delay import measured
 from kitwai.core.policy.policy import FORECAST, NETWORK, ForecastPolicy, Policy
 from kitwai.core.records.decision import ApplicationDecision, Decision, GuardrailNote
 from kitwai.core.records.observation import Observation
@@ -58,6 +59,7 @@ def decide(
         decided_at=now,
         history=history_sha256,
     )
+    settings = measured(settings, observation)
     decision = _decide(decision, observation, settings, policy or ForecastPolicy(), history or {})
     return replace(decision, reason=" ".join([decision.reason, *_remarks(settings)]))
 

@@ -222,7 +222,9 @@ class Past:
     It is stored with the observation, so that a decision can be rebuilt from the observation alone.
     ``idle_s``: seconds without a running application, None if an application runs;
     ``since_scale_out_s``, ``since_scale_in_s``: seconds since workers were started, or told to
-    leave; ``changes_1h``: workers started or told to leave within the last hour.
+    leave; ``changes_1h``: workers started or told to leave within the last hour;
+    ``start_delay_s``: what new workers need until they take tasks
+    (`kitwai.core.forecast.start_delay`), None if no worker has shown it.
     """
 
     idle_s: float | None = None
@@ -230,6 +232,7 @@ class Past:
     since_scale_in_s: float | None = None
     operation: str | None = None
     changes_1h: int | None = None
+    start_delay_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
