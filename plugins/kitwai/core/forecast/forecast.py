@@ -145,11 +145,11 @@ def forecast(view: View, prior: Prior, start_delay_s: float) -> Forecast:
     left = np.where(view.ended, 0.0, left)
     tails = learn_tails(view, finished, gap_s, slots, loss, here_s, prior.informed)
     waves = makespan(left, slots)
-    waves = _last_tasks(waves, view, tasks, done)
+    rate = np.exp(level)
+    waves = _last_tasks(waves, view, tasks, done, scale[:, None] / (rate * loss))
     # Stages that overlap fill each other's last waves, so tails may lie below zero. They save no
     # more than the slots' idle time.
     late, late_var = tails_left(tails, left, slots, task_s)
-    rate = np.exp(level)
     at = (task_s[:, None, :] @ waves)[:, 0] * loss
     full = np.minimum((left * task_s).sum(axis=1)[:, None] / slots, at)
     at = np.maximum(at + late, full)
@@ -203,16 +203,19 @@ def _done(view: View, here_s: Floats, warm_up_s: Floats) -> Floats:
     return np.where(np.isnan(view.age_s), 0.5, np.clip(worked_s / task_s, -4.0, MOST_DONE))
 
 
-def _last_tasks(waves: Floats, view: View, tasks: Floats, done: Floats) -> Floats:
+def _last_tasks(waves: Floats, view: View, tasks: Floats, done: Floats, here: Floats) -> Floats:
     """``waves`` [B, S, W], corrected for stages whose tasks are all under way.
 
     No worker shortens such a stage, and a worker that leaves ends its tasks first.
+
+    :param here: [B, W] mean task times at the present count over those at every count.
     """
     last = (view.active > 0) & (view.complete + view.active >= tasks) & ~np.isnan(view.age_s)
     if not last.any():
         return waves
     longest = makespan_of(np.maximum(view.active, 1.0), np.maximum(view.active, 1.0))
-    return np.where(last[:, :, None], ((1.0 - done) * longest)[:, :, None], waves)
+    remaining = ((1.0 - done) * longest)[:, :, None] * here[:, None, :]
+    return np.where(last[:, :, None], remaining, waves)
 
 
 def _job_to_come(
