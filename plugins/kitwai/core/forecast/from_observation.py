@@ -76,6 +76,15 @@ def _counted(stage: Stage, previous: Stage | None, before: int | None, now: int 
     return replace(stage, ran=tuple(added[key] for key in sorted(added)))
 
 
+def _complete(stage: Stage) -> int:
+    """The stage's finished tasks.
+
+    Its list of tasks is read a moment after the stage, and may show the first of them alone.
+    """
+    listed = sum(ran.tasks for ran in stage.ran)
+    return stage.complete or max(0, min(listed, stage.tasks - stage.active))
+
+
 def view_of(
     application: Application,
     constraint: Constraint,
@@ -124,7 +133,7 @@ def view_of(
         busy=np.array([0.0]),
         tasks=ints([stage.tasks for stage in shown]),
         active=ints([stage.active for stage in shown]),
-        complete=ints([stage.complete for stage in shown]),
+        complete=ints([_complete(stage) for stage in shown]),
         run_s=floats([stage.run_ms / 1000.0 for stage in shown], 0.0),
         ended=ints(over).astype(np.bool_),
         over=np.zeros(1, dtype=np.bool_),

@@ -73,9 +73,15 @@ def without_first(finished: Cells, warm_up_s: Floats, shape: tuple[int, ...]) ->
 
 
 def warmed(view: View, warm_up_s: Floats) -> View:
-    """The view with stages that began later, by the warm-up of their tasks under way."""
+    """The view with stages that began when their tasks under way did, on average, on warm slots."""
+    known = (view.active > 0) & ~np.isnan(view.age_s)
     share = view.active_first / np.maximum(view.active, 1)
-    if not share.any():
+    if not known.any() and not share.any():
         return view
-    began = np.minimum(view.began_s + warm_up_s[:, None] * share, view.now[:, None])
+    worked_s = np.maximum(view.age_s - warm_up_s[:, None] * view.active_first, 0.0)
+    began = np.where(
+        known,
+        view.now[:, None] - worked_s / np.maximum(view.active, 1),
+        np.minimum(view.began_s + warm_up_s[:, None] * share, view.now[:, None]),
+    )
     return replace(view, began_s=np.where(view.active > 0, began, view.began_s))
