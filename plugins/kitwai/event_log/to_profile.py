@@ -64,6 +64,7 @@ def profile_of(log: EventLog, *, source: str) -> ApplicationProfile:
         ),
         source=source,
         warm_up_ms=warm_up_ms(log),
+        workers=_workers(log),
     )
     gaps = _gaps_ms(log, profile)
     stages = tuple(replace(stage, gap_ms=gaps[stage.id]) for stage in profile.stages)
@@ -105,6 +106,20 @@ def _stage_profile(
     )
 
 
+def _workers(log: EventLog) -> float | None:
+    """How many executors were there while tasks ran: their mean, each task by its time."""
+    executors = list(log.executors.values())
+    if not executors:
+        return None
+    launches, finishes = columns(log, "launch_ms", "finish_ms")
+    added = np.array([each.added_ms for each in executors])
+    gone = [np.inf if each.removed_ms is None else each.removed_ms for each in executors]
+    middle = 0.5 * (launches + finishes)
+    there = np.searchsorted(np.sort(added), middle) - np.searchsorted(np.sort(gone), middle)
+    weight = np.maximum(finishes - launches, 1.0)
+    return float((np.maximum(there, 1) * weight).sum() / weight.sum())
+
+
 def _total(sizes: NDArray[Any]) -> int:
     """The sum in floating point, which cannot overflow and is exact below 8 PiB."""
     return max(0, int(sizes.sum(dtype=np.float64)))
@@ -114,10 +129,10 @@ def _gaps_ms(log: EventLog, profile: ApplicationProfile) -> dict[int, float]:
     """By stage, milliseconds of driver time before it.
 
     They begin where the simulator's wait ends: at the end of its parents, of the last stages of the
-    job before, or at the application's start.
+    job before, or at the application's start. The time in which the stage waited for a free slot is
+    left out.
     """
-    launches, finishes = (np.sort(times) for times in columns(log, "launch_ms", "finish_ms"))
-    slots_at = _slots_over_time(log)
+    full_ms = _full_time(log)
     ends = {stage.id: stage.end_ms for stage in log.ran}
     gaps = {}
     before = log.start_ms
@@ -125,28 +140,31 @@ def _gaps_ms(log: EventLog, profile: ApplicationProfile) -> dict[int, float]:
         for stage in job:
             real = log.stages[stage.id]
             ended = max((ends[parent] for parent in stage.parents), default=before)
-            submitted = real.began_ms
-            running = np.searchsorted(launches, submitted, "right") - np.searchsorted(
-                finishes, submitted, "right"
-            )
-            # If no slot was free at submission, the wait from there on was not the driver's.
-            full = 0 < slots_at(submitted) <= running
-            began = submitted if full else float(real.table["launch_ms"][0])
-            gaps[stage.id] = max(0.0, began - ended)
+            launched = float(real.table["launch_ms"][0])
+            waited = full_ms(launched) - full_ms(max(min(real.began_ms, launched), ended))
+            gaps[stage.id] = max(0.0, launched - ended - max(0.0, waited))
         parents = {parent for stage in job for parent in stage.parents}
         before = max(ends[stage.id] for stage in job if stage.id not in parents)
     return gaps
 
 
-def _slots_over_time(log: EventLog) -> Callable[[float], int]:
-    """A function from a moment in epoch ms to the slots of the executors present then."""
+def _full_time(log: EventLog) -> Callable[[float], float]:
+    """A function from a moment in epoch ms to how long until then all slots had a task, in ms."""
     executors = list(log.executors.values())
-    added = np.array([each.added_ms for each in executors])
-    removed = np.array(
-        [np.inf if each.removed_ms is None else each.removed_ms for each in executors]
-    )
     slots = np.array([each.slots for each in executors])
-    return lambda at_ms: int(slots[(added <= at_ms) & (at_ms < removed)].sum())
+    added = np.array([each.added_ms for each in executors])
+    gone = np.array([each.removed_ms is not None for each in executors], dtype=np.bool_)
+    removed = np.array([each.removed_ms for each in executors if each.removed_ms is not None])
+    launches, finishes = columns(log, "launch_ms", "finish_ms")
+    ones = np.ones(len(launches))
+    at = np.concatenate([added, removed, launches, finishes])
+    order = np.argsort(at, kind="stable")
+    at = at[order]
+    more_slots = np.concatenate([slots, -slots[gone], 0 * ones, 0 * ones])[order].cumsum()
+    running = np.concatenate([0 * added, 0 * removed, ones, -ones])[order].cumsum()
+    full = (more_slots > 0) & (running >= more_slots)
+    total = np.concatenate([[0.0], np.cumsum(np.diff(at) * full[:-1])])
+    return lambda moment_ms: float(np.interp(moment_ms, at, total))
 
 
 def _inputs(log: EventLog) -> dict[str, float]:

@@ -23,6 +23,7 @@ def history_text(history: Mapping[str, Sequence[Record]]) -> str:
         name: [
             {"app": run.app, "inputs": dict(run.inputs), "cores": run.cores}
             | ({} if run.warm_up_s is None else {"warm_up_s": round(run.warm_up_s, 6)})
+            | ({} if run.workers is None else {"workers": round(run.workers, 6)})
             | {array: np.round(getattr(run, array), 6).tolist() for array in _ARRAYS}
             for run in runs
         ]
@@ -89,10 +90,14 @@ def _record(data: dict[str, Any]) -> Record:
     warm_up_s = data.get("warm_up_s")
     if warm_up_s is not None and not 0.0 <= float(warm_up_s) < math.inf:
         raise ValueError("a warm-up is no time")
+    workers = data.get("workers")
+    if workers is not None and not 0.0 < float(workers) < math.inf:
+        raise ValueError("a worker count is no count")
     return Record(
         **arrays,
         inputs=inputs,
         cores=int(data["cores"]),
         app=str(data.get("app", "")),
         warm_up_s=None if warm_up_s is None else float(warm_up_s),
+        workers=None if workers is None else float(workers),
     )

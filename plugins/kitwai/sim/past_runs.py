@@ -9,7 +9,7 @@ import numpy as np
 from kitwai.core.forecast.arrays import Bools, Floats
 from kitwai.core.forecast.past_runs import KNOWN_WEIGHT, Record, comparable, prior_of
 from kitwai.core.forecast.prior import Prior, unknown
-from kitwai.core.forecast.stage_times import makespan
+from kitwai.core.forecast.stage_times import gaps, makespan
 from kitwai.sim.library import Library
 from kitwai.sim.simulator import Simulator, SimulatorConfig
 
@@ -30,6 +30,8 @@ def records_of(library: Library) -> tuple[Record, ...]:
     )
     simulator.step(workers)
     finish_s = simulator.finish_s.reshape(profiles, counts)
+    # Stages that overlap on few workers may not on many: the gaps are those on the middle count.
+    gaps_s = gaps(simulator.view())[(counts - 1) // 2 :: counts]
     records = []
     targets = np.arange(1, counts + 1)
     for row, profile in enumerate(library.profiles):
@@ -45,7 +47,7 @@ def records_of(library: Library) -> tuple[Record, ...]:
         slots = targets * library.cores[row]
         slowdown = library.slowdown[row, slots]
         rates = makespan(tasks[None], slots[None].astype(np.float64))[0]
-        gap = library.gap_s[row, :stages]
+        gap = gaps_s[row, :stages]
         # A stage's first task on each slot takes more, so more slots cost more in all.
         firsts = library.stage_first_s[row, :stages, None] * np.minimum(tasks[:, None], slots)
         by_rates = (rates * (work / tasks)[:, None]).sum(axis=0) * slowdown
@@ -62,6 +64,7 @@ def records_of(library: Library) -> tuple[Record, ...]:
                 cores=int(library.cores[row]),
                 app=profile.app,
                 warm_up_s=None if profile.warm_up_ms is None else profile.warm_up_ms / 1000.0,
+                workers=None if profile.slowdown else profile.workers,
             )
         )
     return tuple(records)

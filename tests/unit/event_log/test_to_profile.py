@@ -23,7 +23,7 @@ def test_a_log_gives_its_application(tmp_path):
         {"size": 12.5},
         "test",
     )
-    assert found.cores_per_worker == 2
+    assert (found.cores_per_worker, found.workers) == (2, 1.0)
     assert read.finish_s == 12.0
     assert [stage.id for stage in found.stages] == [0, 1, 3]
     first = found.stages[0]
@@ -67,6 +67,23 @@ def test_a_wait_for_a_free_slot_is_no_driver_time(tmp_path):
         end,
     )
     assert {stage.id: stage.gap_ms for stage in found.stages}[2] == 10
+
+
+def test_a_stage_that_others_held_back_had_no_longer_gap_than_they(tmp_path):
+    """Both were submitted before there was an executor, as adaptive execution does."""
+    begin, end = job(0, 2_000, 9_000, {0: [], 1: [], 2: [0, 1]})
+    waves = [task(0, at, 3_000 + 1_000 * (at // 2), 4_000 + 1_000 * (at // 2)) for at in range(8)]
+    found = profile(
+        tmp_path / "log",
+        begin,
+        *(submitted(0, 2_010), submitted(1, 2_010)),
+        executor("1", 2_500),
+        *waves,
+        task(1, 0, 7_000, 8_000),
+        task(2, 0, 8_020, 8_900),
+        end,
+    )
+    assert [stage.gap_ms for stage in found.stages] == [2_000, 2_000, 20]
 
 
 def test_only_the_first_success_of_a_task_counts(tmp_path):

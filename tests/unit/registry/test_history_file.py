@@ -39,6 +39,8 @@ def test_a_history_comes_back_and_gives_the_same_text():
         {"warm_up_s": -1.0},
         {"warm_up_s": float("nan")},
         {"warm_up_s": "long"},
+        {"workers": 0.0},
+        {"workers": "many"},
     ],
 )
 def test_a_run_that_does_not_fit_together_is_refused(changes):
@@ -53,9 +55,10 @@ def test_a_run_that_does_not_fit_together_is_refused(changes):
 
 def test_the_warm_up_comes_back_where_a_run_tells_it():
     (name, (first, *others)), *_ = HISTORY.items()
-    runs = {name: [replace(first, warm_up_s=3.25), *(replace(run) for run in others)]}
+    runs = {name: [replace(first, warm_up_s=3.25, workers=2.5), *(replace(run) for run in others)]}
     read = parse_history(history_text(runs).encode(), PATH)[name]
     assert [run.warm_up_s for run in read] == [3.25, *([None] * len(others))]
+    assert [run.workers for run in read] == [2.5, *([None] * len(others))]
     assert "warm_up_s" not in history_text({name: [first]})
 
 

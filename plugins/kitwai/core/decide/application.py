@@ -81,7 +81,9 @@ def as_arrays(
     """
     counts = max(TARGETS, constraint.max_workers)
     fit = comparable(runs, counts, settings.cores_per_worker)
-    prior = prior_of(fit, application.inputs, counts, len(application.stages or ()))
+    stages = sorted(application.stages or (), key=lambda stage: stage.id)
+    shown = [stage.tasks for stage in stages]
+    prior = prior_of(fit, application.inputs, counts, len(shown), shown)
     view = view_of(
         application,
         constraint,

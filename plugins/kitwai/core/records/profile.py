@@ -61,7 +61,8 @@ class ApplicationProfile:
     ``family``: name of the recurring application; ``inputs``: numbers by which its runs differ;
     ``slowdown``: by number of task slots, the total task time over that of the reference (linear
     between, flat beyond); ``source``: where the profile is from; ``warm_up_ms``: how much longer
-    the first task on a slot of an executor took, in ms, None if the run does not tell.
+    the first task on a slot of an executor took, in ms, None if the run does not tell;
+    ``workers``: how many served on average while its tasks ran, None if that is not known.
 
     :raises InvalidInputError: the profile has a fault; the message names it.
     """
@@ -74,12 +75,15 @@ class ApplicationProfile:
     source: str
     slowdown: Mapping[int, float] = field(default_factory=dict)
     warm_up_ms: float | None = None
+    workers: float | None = None
 
     def __post_init__(self) -> None:
         if self.warm_up_ms is not None and not 0 <= self.warm_up_ms <= MAX_TIME_MS:
             raise InvalidInputError(
                 f"warm_up_ms is {self.warm_up_ms}, which is not in 0 ms..7 days"
             )
+        if self.workers is not None and not 0 < self.workers < math.inf:
+            raise InvalidInputError(f"workers is {self.workers}, which is no number of workers")
         if not 1 <= self.cores_per_worker <= MAX_CORES:
             raise InvalidInputError(
                 f"cores_per_worker must lie in 1..{MAX_CORES}, not be {self.cores_per_worker}"
@@ -126,6 +130,7 @@ class ApplicationProfile:
                 source=str(data["source"]),
                 slowdown={int(k): _number(v) for k, v in data.get("slowdown", {}).items()},
                 warm_up_ms=None if data.get("warm_up_ms") is None else _number(data["warm_up_ms"]),
+                workers=None if data.get("workers") is None else _number(data["workers"]),
             )
         except KeyError as error:
             raise InvalidInputError(f"the key {error} is missing") from error

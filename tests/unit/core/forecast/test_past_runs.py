@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from builders import application, observation, settings, stage
 from kitwai.core.decide.cluster import decide
-from kitwai.core.forecast.past_runs import RUN_SIGMA, Record, prior_of
+from kitwai.core.forecast.past_runs import RUN_SIGMA, Record, in_order, prior_of
 from kitwai.core.forecast.prior import Prior, unknown
 
 COUNTS = 10
@@ -218,3 +218,60 @@ def test_a_decision_stands_whatever_the_inputs(size):
         decision.applications[0].q_values is None
         or np.isfinite(decision.applications[0].q_values).all()
     )
+
+
+def side_by_side(tasks: tuple[float, ...], work_s: tuple[float, ...]) -> Record:
+    return replace(
+        run(1.0), stage_tasks=np.array(tasks), stage_work_s=np.array(work_s), inputs={"size": 1.0}
+    )
+
+
+def test_stages_that_come_in_another_order_are_told_by_their_tasks():
+    one = side_by_side((50.0, 100.0, 8.0), (100.0, 300.0, 10.0))
+    other = side_by_side((100.0, 50.0, 8.0), (310.0, 104.0, 10.0))
+    before = prior_of([one, other], one.inputs, COUNTS, 3)
+    assert before.tasks[0].tolist() == [100.0, 50.0, 8.0]
+    shown = prior_of([one, other], one.inputs, COUNTS, 3, shown=[50])
+    # The first alone says nothing of a place that is not shown yet.
+    assert shown.tasks[0].tolist() == [100.0, 50.0, 8.0]
+    shown = prior_of([one, other], one.inputs, COUNTS, 3, shown=[50, 100])
+    assert shown.tasks[0].tolist() == [50.0, 100.0, 8.0]
+    assert np.exp(shown.share[0]) == pytest.approx([0.24, 0.73, 0.024], rel=0.05)
+
+
+def test_stages_of_another_size_stay_in_their_order():
+    one = side_by_side((50.0, 100.0, 8.0), (100.0, 300.0, 10.0))
+    assert in_order(one, [500, 1000, 80]) is one
+    assert in_order(one, [100, 100]) is one
+    many = replace(run(1.0), stage_tasks=np.arange(1.0, 2001.0), stage_work_s=np.ones(2000))
+    assert in_order(many, list(range(2000, 0, -1))).stage_tasks[:4].tolist() == [1.0, 2.0, 3.0, 4.0]
+
+
+def made_at(workers: float | None, work_s: float) -> Record:
+    return replace(run(1.0), level=np.full(COUNTS, np.log(work_s)), workers=workers)
+
+
+def test_runs_at_several_counts_tell_how_the_work_depends_on_the_count():
+    """Below three workers an application's cache does not fit, and much is computed again."""
+    work_s = {1: 600.0, 2: 560.0, 3: 370.0, 4: 330.0, 5: 335.0, 6: 340.0}
+    runs = [made_at(count, work) for count, work in work_s.items()]
+    prior = prior_of(runs, {"size": 1.0}, COUNTS, 3)
+    told = np.exp(prior.level[0])
+    assert told[:6] == pytest.approx(list(work_s.values()), rel=0.12)
+    # Nothing was tried beyond six workers.
+    assert told[6:] == pytest.approx(np.full(4, told[5]))
+    flat = prior_of([replace(one, workers=None) for one in runs], {"size": 1.0}, COUNTS, 3)
+    assert np.ptp(flat.level[0]) == pytest.approx(0.0)
+    assert sigmas(prior).max() < sigmas(flat).min()
+
+
+@pytest.mark.parametrize("workers", [(2.0, 2.0), (2.0, None)])
+def test_without_several_counts_the_work_is_the_same_at_each(workers):
+    runs = [made_at(count, work) for count, work in zip(workers, (400.0, 420.0), strict=True)]
+    assert np.ptp(prior_of(runs, {"size": 1.0}, COUNTS, 3).level[0]) == pytest.approx(0.0)
+
+
+def test_hardly_different_counts_promise_no_trend():
+    runs = [made_at(2.5 + 0.02 * at, 400.0 * 1.03**at) for at in range(3)]
+    level = prior_of(runs, {"size": 1.0}, COUNTS, 3).level[0]
+    assert np.ptp(level) < 0.07

@@ -52,7 +52,8 @@ def test_reads_the_format(tmp_path):
     assert (profile.stages[0].input_bytes, profile.stages[1].input_bytes) == (10, None)
     assert profile.slowdown == {2: 1.5, 20: 1.0}
     assert profile.work_s == pytest.approx(0.26)
-    assert profile.warm_up_ms is None
+    assert (profile.warm_up_ms, profile.workers) == (None, None)
+    assert load_profile(save(tmp_path, change("workers", to=2.5))).workers == 2.5
     warm = load_profile(save(tmp_path, change("warm_up_ms", to=3500)))
     assert warm.warm_up_ms == 3500.0
 
@@ -92,6 +93,8 @@ def test_reads_the_format(tmp_path):
         (change("slowdown", to=[1]), "wrong type"),
         (change("inputs", to={"size": "big"}), "'big' stands"),
         (change("warm_up_ms", to=-1.0), "warm_up_ms is -1.0"),
+        (change("workers", to=0), "workers is 0.0"),
+        (change("workers", to=float("inf")), "workers is inf"),
         (change("warm_up_ms", to=float("nan")), "warm_up_ms is nan"),
         (change("warm_up_ms", to="long"), "'long' stands"),
         ([], "not a JSON object"),
