@@ -48,11 +48,11 @@ MORE_STAGES = (-0.5, 1.0)
 """Log of the share of a stage that no run of the family had, over the share of a known stage: mean
 and sigma. With these an added stage is expected to take as long as a known stage on average."""
 
-MORE_JOBS = (0.6, 0.5)
-"""Jobs still to come after the jobs shown: mean and sigma.
+MORE_JOBS = 1.0
+"""Jobs still to come, and their sigma, for each job that has followed another.
 
-Only for an application of an unknown family that has submitted more than one job. After a single
-job no other job is expected."""
+Only for an application of an unknown family. After a single job no other job is expected. The
+longer a series has lasted, the longer it will go on: what is not known has no scale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,22 +154,22 @@ def forecast(view: View, prior: Prior, start_delay_s: float) -> Forecast:
     full = np.minimum((left * task_s).sum(axis=1)[:, None] / slots, at)
     at = np.maximum(at + late, full)
     at = at * rate + gaps_left(view, gap_s, _fit(prior.gap_s, stages), left)[:, None]
-    job_s, job_share = _job_to_come(view, prior, task_s, slots, rate, gap_s)
-    at += MORE_JOBS[0] * job_s
+    coming_s, coming = _jobs_to_come(view, prior, task_s, slots, rate, gap_s)
+    at += coming_s
     left_s = _with_start_up(at, view, start_delay_s, warm_up_s)
     work = left * task_s
     total = work.sum(axis=1)
     share = np.divide(work, total[:, None], out=np.zeros_like(work), where=total[:, None] > 0)
     of_stages = (share**2 * own_var).sum(axis=1)
     of_tails = late_var * rate**2 / np.maximum(at, 1e-3) ** 2
-    of_tails += (MORE_JOBS[1] * job_s / np.maximum(at, 1e-3)) ** 2
+    of_tails += (coming_s / np.maximum(at, 1e-3)) ** 2
     of_tails += (tails.straggling * TROUBLED**2)[:, None]
     of_level = _of_level(cov, present[:, 0], (share * gain).sum(axis=1))
     sigma = of_level + of_stages[:, None] + of_tails
     sigma = np.sqrt(np.minimum(sigma, 4.0) + FORECAST_SIGMA**2)
     worked = np.where(view.ended, tasks, np.maximum(tasks - left, 0.0))
     worked = (worked * task_s).sum(axis=1)
-    whole = (worked + total) * (1.0 + MORE_JOBS[0] * job_share)
+    whole = (worked + total) * (1.0 + coming)
     count = left.sum(axis=1)
     return Forecast(
         left_s=left_s,
@@ -218,21 +218,34 @@ def _last_tasks(waves: Floats, view: View, tasks: Floats, done: Floats, here: Fl
     return np.where(last[:, :, None], remaining, waves)
 
 
-def _job_to_come(
+def _jobs_to_come(
     view: View, prior: Prior, task_s: Floats, slots: Floats, rate: Floats, gap_s: Floats
 ) -> tuple[Floats, Floats]:
-    """One job to come, as long as the jobs shown are on average. 0 where none is expected.
+    """The jobs to come. Their stages are as long as the stages shown are on geometric average: one
+    long stage says little of others. 0 where none is expected.
 
-    :returns: [B, W] its seconds at every count, and [B] its share of the work shown (`MORE_JOBS`).
+    :returns: [B, W] their seconds at every count, and [B] their share of the work shown.
     """
-    job_s, share = np.zeros_like(rate), np.zeros(len(rate))
+    coming_s, share = np.zeros_like(rate), np.zeros(len(rate))
     rows = np.flatnonzero(~prior.informed & (view.jobs > 1))
-    if len(rows):
-        share[rows] = 1.0 / view.jobs[rows]
-        waves = makespan(view.tasks[rows].astype(np.float64), slots[rows])
-        shown_s = (task_s[rows, None, :] @ waves)[:, 0] * rate[rows]
-        job_s[rows] = (shown_s + gap_s[rows].sum(axis=1)[:, None]) * share[rows, None]
-    return job_s, share
+    if not len(rows):
+        return coming_s, share
+    shown = view.tasks[rows] > 0
+    work = task_s[rows] * view.tasks[rows]
+    each_s = task_s[rows, :, None] * makespan(view.tasks[rows].astype(np.float64), slots[rows])
+    jobs = view.jobs[rows]
+    stages = MORE_JOBS * (jobs - 1) / jobs * shown.sum(axis=1)
+    usual_s = _geometric(each_s + gap_s[rows, :, None], shown)
+    coming_s[rows] = stages[:, None] * usual_s * rate[rows]
+    usual_work = _geometric(work[:, :, None], shown)[:, 0]
+    share[rows] = stages * usual_work / np.maximum(work.sum(axis=1), 1e-9)
+    return coming_s, share
+
+
+def _geometric(values: Floats, shown: Bools) -> Floats:
+    """[B, W] geometric mean of the values [B, S, W] over the stages that are shown [B, S]."""
+    logs = np.where(shown[:, :, None], np.log(np.maximum(values, 1e-9)), 0.0)
+    return np.asarray(np.exp(logs.sum(axis=1) / np.maximum(shown.sum(axis=1), 1)[:, None]))
 
 
 def _of_level(cov: Floats, present: Ints, learnt: Floats) -> Floats:

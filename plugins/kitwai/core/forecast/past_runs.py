@@ -72,7 +72,7 @@ def comparable(records: Sequence[Record], counts: int, cores: int) -> list[Recor
     return [run for run in records if len(run.level) >= counts and run.cores == cores]
 
 
-def in_order(record: Record, shown: Sequence[int]) -> Record:
+def in_order(record: Record, shown: Sequence[float] | Floats) -> Record:
     """The past run with its stages in the order of the run that shows ``shown`` tasks by stage.
 
     Stages that Spark submits side by side, as adaptive execution does, come in another order from

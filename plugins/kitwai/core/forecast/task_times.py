@@ -24,10 +24,10 @@ SPREAD_WEIGHT = 2.0
 """Weight of a known family's spread of stages, in stages seen. An unknown family's has weight 1."""
 
 SURPRISE = 3.0
-"""A stage that is waited for longer than so many sigmas is of another kind than the stages before.
+"""A stage that differs by more than so many sigmas is of another kind than the stages before.
 
-Its variance is then raised until the wait is a surprise of only so many sigmas. Without this, a
-normal distribution would rather doubt the tasks that are seen to run."""
+Its variance is then raised until its tasks, or the wait for them, are a surprise of only so many
+sigmas. Without this, a normal distribution would rather doubt the tasks that are seen."""
 
 _WAITED_S = 0.5
 
@@ -61,8 +61,11 @@ def learn_levels(
     level, cov = _levels(prior, finished, y, noise, before)
     _wait(view, weight, weight_var, level, cov)
     inside = 1.0 / noise
-    own_var = 1.0 / (sums(of_stage, inside, shape) + 1.0 / before)
-    own = sums(of_stage, inside * (y - level[row, finished.count]), shape) * own_var
+    told = sums(of_stage, inside, shape)
+    beyond_level = sums(of_stage, inside * (y - level[row, finished.count]), shape)
+    before = np.maximum(before, (beyond_level / np.maximum(told, 1e-9) / SURPRISE) ** 2)
+    own_var = 1.0 / (told + 1.0 / before)
+    own = beyond_level * own_var
     new = np.flatnonzero(~prior.informed)
     if len(new):
         own[new], own_var[new] = of_stages_alike(

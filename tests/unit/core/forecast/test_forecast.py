@@ -114,11 +114,21 @@ def test_an_unknown_application_that_has_submitted_two_jobs_is_expected_to_submi
 
     one, two = (left(jobs, unknown(1, COUNTS, 2)) for jobs in (1, 2))
     # Each of the two has 100 tasks of 2 s on 4 slots.
-    assert two[0] - one[0] == pytest.approx(MORE_JOBS[0] * 50.0, rel=0.15)
+    assert two[0] - one[0] == pytest.approx(MORE_JOBS * 50.0, rel=0.15)
     assert two[1] > one[1]
-    assert two[2] == pytest.approx(one[2] / (1.0 + 0.5 * MORE_JOBS[0]))
+    assert two[2] == pytest.approx(one[2] / (1.0 + 0.5 * MORE_JOBS))
     # Of a known family it is known how many there are.
     assert left(2, planned(np.log(400.0))) == left(1, planned(np.log(400.0)))
+
+
+def test_one_long_stage_after_many_short_is_believed_and_not_expected_again():
+    """24 jobs of two tasks of 30 ms, then a job of 40 tasks of 4 s, of which eight have ended."""
+    short = [Seen(2, {1: (2, 0.06)}, began_s=float(at), ended_s=at + 0.05) for at in range(24)]
+    long = Seen(40, {1: (8, 32.0)}, active=2, began_s=24.0)
+    seen = view(*short, long, now=40.0, jobs=25, workers=1)
+    left_s = forecast(seen, unknown(1, COUNTS, 25), 15.0).left_s[0, 0]
+    waiting_s = 31 * 4.0 / 2.0
+    assert left_s == pytest.approx(waiting_s, rel=0.25)
 
 
 def test_stages_that_overlap_spare_no_more_than_idle_slots():
