@@ -51,11 +51,12 @@ def decide_application(
     hold = _reason_to_hold(held, application, limit_error)
     if hold is not None:
         return replace(held, reason=hold), False
-    if application.idle_s is not None:
-        return _between_jobs(held, application.idle_s, settings.quiet_s), False
-    if application.endless and application.limit_s is None:
+    endless = application.endless and application.limit_s is None
+    if endless and application.idle_s is None:
         return decide_endless(held, application, settings, present=workers.own), False
     view, prior = as_arrays(application, held.constraint, settings, runs, workers)
+    if application.idle_s is not None and (endless or not _more_planned(application, prior)):
+        return _between_jobs(held, application.idle_s, settings.quiet_s), False
     terms = Terms(settings.margin, settings.start_delay_s, settings.drain_s)
     choices = choose_targets(policy, view, prior, np.array([held.constraint.miss]), terms)
     if not choices.known[0]:
@@ -135,8 +136,17 @@ def _reason_to_hold(
     return None if why is None else f"{held.name} is held at {held.target}: {why}"
 
 
+def _more_planned(application: Application, prior: Prior) -> bool:
+    """Whether past runs tell of stages that the application has not shown yet."""
+    shown = len(application.stages or ())
+    return bool(prior.informed[0]) and int((prior.tasks[0] > 0).sum()) > shown
+
+
 def _between_jobs(held: ApplicationDecision, idle_s: float, quiet_s: float) -> ApplicationDecision:
-    """A driver that computes for a moment keeps its workers; one that waits long does not."""
+    """A driver that computes for a moment keeps its workers; one that waits long does not.
+
+    It is for an application of which no past run tells what comes next.
+    """
     since = f"{held.name} has run no job for {idle_s:.0f} s"
     if idle_s < quiet_s:
         return replace(held, reason=f"{since}, less than {quiet_s:.0f} s: it is held.")

@@ -151,17 +151,24 @@ def gaps_left(view: View, gap_s: Floats, prior_s: Floats, left: Floats) -> Float
 
     It is the prior's, times the ratio of the gaps that the run has shown to the prior's gaps there.
     Where the prior tells of none, it is the mean gap that the run has shown between its stages. The
-    time before the first stage is no such gap: the application and its executors start then.
+    time before the first stage is no such gap: the application and its executors start then. Of the
+    gap in which the driver is now, only the rest counts.
 
     :param gap_s: [B, S] from `gaps`; ``prior_s``: [B, S] the prior's driver time before each stage;
         ``left``: [B, S] the stage's tasks left.
     """
     begun = np.isfinite(view.began_s)
     coming = (left > 0) & ~begun
-    planned = np.where(coming, prior_s, 0.0).sum(axis=1)
     weight = GAP_WEIGHT * prior_s.mean(axis=1)
     shown = np.where(begun, prior_s, 0.0).sum(axis=1) + weight
     ratio = (gap_s.sum(axis=1) + weight) / np.maximum(shown, 1e-9)
     between = begun[:, 1:].sum(axis=1)
     mean = gap_s[:, 1:].sum(axis=1) / (between + GAP_WEIGHT)
-    return np.asarray(np.where(weight > 0, ratio * planned, mean * coming.sum(axis=1)))
+    each_s = np.where(weight > 0, ratio, 0.0)[:, None] * prior_s
+    each_s = np.where(coming, np.where(weight > 0, 0.0, mean)[:, None] + each_s, 0.0)
+    # The driver's gap is the one before the next stage if none of the others has tasks left.
+    idle = coming.any(axis=1) & ~(begun & (left > 0)).any(axis=1)
+    ended = np.where(begun & np.isfinite(view.ended_s), view.ended_s, 0.0).max(axis=1, initial=0.0)
+    following = np.take_along_axis(each_s, coming.argmax(axis=1)[:, None], 1)[:, 0]
+    over = np.where(idle, np.clip(view.now - ended, 0.0, following), 0.0)
+    return np.asarray(each_s.sum(axis=1) - over)

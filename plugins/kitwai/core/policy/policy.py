@@ -17,7 +17,7 @@ from kitwai.core.forecast.arrays import Bools, Floats, Ints
 from kitwai.core.policy.replanning import LOGISTIC, with_replanning
 from kitwai.core.policy.state import GLOBAL_FEATURES, TARGET_FEATURES, TARGETS, State, encode
 
-PRIOR = {"prediction": "belief-8", "logistic": LOGISTIC}
+PRIOR = {"prediction": "belief-9", "logistic": LOGISTIC}
 """The forecast that a network corrects. A network that corrects another forecast is refused."""
 
 KNOWLEDGE = ("informed", "uninformed")

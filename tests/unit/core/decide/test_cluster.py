@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -274,6 +275,51 @@ def test_past_runs_tell_what_to_do_before_the_first_task_has_ended():
     assert finish[0] == pytest.approx(30.0 + 1000.0, rel=0.1)
     other_cores = decide(seen, settings(cores_per_worker=4), history={"job": RUNS})
     assert "this is a guess" in other_cores.reason
+
+
+PHASES = [
+    Record(
+        inputs={},
+        stage_work_s=np.array([20.0, 300.0]),
+        stage_tasks=np.array([20.0, 60.0]),
+        gap_s=np.array([3.0, 60.0]),
+        level=np.full(10, np.log(320.0)),
+        loss=np.zeros(10),
+        app=name,
+    )
+    for name in ("app-1", "app-2", "app-3")
+]
+"""Two jobs, and the driver alone for a minute between them."""
+
+
+@pytest.mark.parametrize("idle_s", [1.0, 17.0, 37.0])
+def test_while_the_driver_works_past_runs_tell_what_comes_next(idle_s):
+    first = replace(
+        stage(tasks=20, complete=20, task_s=1.0, status="COMPLETE"), began_s=3.0, ended_s=13.0
+    )
+    app = application(first, elapsed_s=13.0 + idle_s, idle_s=idle_s, limit_s=125.0)
+    known = decide(observation(4, app), settings(most=4), history={"job": PHASES})
+    # 60 s of the driver, then 60 tasks of 5 s on eight slots.
+    assert known.applications[0].predicted_finish_s[3] == pytest.approx(113.0, rel=0.1)
+    assert known.target == 4
+    unknown = decide(observation(4, app), settings(most=4))
+    assert "has run no job" in unknown.reason
+
+
+def test_past_runs_tell_what_to_do_before_the_first_job_is_submitted():
+    app = application(elapsed_s=6.0, idle_s=6.0, limit_s=125.0)
+    known = decide(observation(1, app), settings(most=6), history={"job": PHASES})
+    assert known.applications[0].target > 1
+    after = [
+        replace(stage(number, tasks=20, complete=20, status="COMPLETE"), began_s=3.0, ended_s=13.0)
+        for number in range(2)
+    ]
+    over = application(*after, elapsed_s=60.0, idle_s=37.0, limit_s=125.0)
+    # All stages of the past runs are over: nothing more is planned.
+    assert (
+        "one worker stays"
+        in decide(observation(4, over), settings(most=6), history={"job": PHASES}).reason
+    )
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

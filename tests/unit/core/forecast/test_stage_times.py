@@ -63,28 +63,36 @@ def test_driver_gaps_are_the_prior_s_until_the_run_has_shown_its_own():
     left = np.array([[0.0, 0.0, 10.0, 10.0]])
     prior_s = np.full((1, 4), 3.0)
     fresh = [Seen(10), Seen(10), Seen(10), Seen(10)]
-    assert gaps_left(view(*fresh), gaps(view(*fresh)), prior_s, left)[0] == pytest.approx(6.0)
+    nothing = view(*fresh, now=0.0)
+    assert gaps_left(nothing, gaps(nothing), prior_s, left)[0] == pytest.approx(6.0)
     done = [
         Seen(10, {2: (10, 40.0)}, began_s=9.0, ended_s=19.0),
         Seen(10, {2: (10, 40.0)}, began_s=28.0, ended_s=38.0),
         *fresh[2:],
     ]
     # 9 s before each of the two: weight 2 against the prior's 1/2.
-    seen = view(*done)
-    assert gaps_left(seen, gaps(seen), prior_s, left)[0] == pytest.approx(0.2 * 6.0 + 0.8 * 18.0)
+    seen = view(*done, now=38.0)
+    expected_s = 0.2 * 6.0 + 0.8 * 18.0
+    assert gaps_left(seen, gaps(seen), prior_s, left)[0] == pytest.approx(expected_s)
+    # Of the gap in which the driver is now only the rest is left, and the other gap whole.
+    for since_s, rest_s in ((5.0, expected_s - 5.0), (60.0, expected_s / 2.0)):
+        later = view(*done, now=38.0 + since_s)
+        assert gaps_left(later, gaps(later), prior_s, left)[0] == pytest.approx(rest_s)
+    busy = view(*done[:2], Seen(10, active=4, began_s=40.0), fresh[3], now=90.0)
+    assert gaps_left(busy, gaps(busy), prior_s, left)[0] > expected_s / 3.0
 
 
 def test_the_start_of_an_application_is_no_gap_between_its_stages():
     left = np.array([[0.0, 10.0, 10.0]])
     begun = Seen(10, {2: (10, 40.0)}, began_s=14.0, ended_s=24.0)
-    seen = view(begun, Seen(10), Seen(10))
+    seen = view(begun, Seen(10), Seen(10), now=24.0)
     nothing = np.zeros((1, 3))
     assert gaps_left(seen, gaps(seen), nothing, left)[0] == 0.0
     # The family's start is known, so the run's own tells how busy the machine is.
     planned = np.array([[7.0, 0.1, 0.1]])
     assert gaps_left(seen, gaps(seen), planned, left)[0] == pytest.approx(0.4, rel=0.2)
     second = Seen(10, {2: (10, 40.0)}, began_s=26.0, ended_s=36.0)
-    later = view(begun, second, Seen(10))
+    later = view(begun, second, Seen(10), now=36.0)
     assert gaps_left(later, gaps(later), nothing, np.array([[0.0, 0.0, 10.0]]))[0] == (
         pytest.approx(2.0 / 1.5)
     )
