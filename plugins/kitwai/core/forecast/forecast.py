@@ -235,7 +235,9 @@ def _jobs_to_come(
     each_s = task_s[rows, :, None] * makespan(view.tasks[rows].astype(np.float64), slots[rows])
     jobs = view.jobs[rows]
     stages = MORE_JOBS * (jobs - 1) / jobs * shown.sum(axis=1)
-    usual_s = _geometric(each_s + gap_s[rows, :, None], shown)
+    # The start of the application is no gap between its stages.
+    between_s = np.where(np.arange(gap_s.shape[1]) > 0, gap_s[rows], 0.0)
+    usual_s = _geometric(each_s + between_s[:, :, None], shown)
     coming_s[rows] = stages[:, None] * usual_s * rate[rows]
     usual_work = _geometric(work[:, :, None], shown)[:, 0]
     share[rows] = stages * usual_work / np.maximum(work.sum(axis=1), 1e-9)
