@@ -122,7 +122,7 @@ def _setup(tmp_path_factory, repository, database):
                 "AIRFLOW__KITWAI__MODELS": str(models),
                 "AIRFLOW__KITWAI__EVENT_LOGS": str(event_logs),
                 # A short training on limits that small applications can miss.
-                "AIRFLOW__KITWAI__GRID": "N=1..6,T=20s,30s,40s",
+                "AIRFLOW__KITWAI__GRID": "N=1..6,T=15s,20s,25s",
                 "AIRFLOW__KITWAI__EFFORT": "0.05",
                 "AIRFLOW__KITWAI__COLLECT_TASKS": "1",
                 "KITWAI_TEST_MODULES": str(modules),
