@@ -32,6 +32,7 @@ def batched(tmp_path_factory, repository, new_database):
             "max_workers": 3,
             "min_workers": 2,
             "approval_timeout": "2min",
+            "timeout": "20s",
             **dict.fromkeys(("quiet", "cooldown_out", "cooldown_in"), 0),
         }
         url = f"sqlite:///{folder / 'kitwai.db'}"

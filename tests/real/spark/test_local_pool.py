@@ -37,17 +37,18 @@ def living(pool: LocalWorkerPool) -> list[PoolWorker]:
 def worker_jvm(pool: LocalWorkerPool, worker: PoolWorker) -> psutil.Process:
     """The process that runs this worker, found as a person would find it."""
     folder = str(pool.directory / worker.name)
-    matching = [p for p in processes.every() if folder in _command(p)]
-    own = {process.pid for process in matching}
-    (top,) = (process for process in matching if process.ppid() not in own)
+    parents = {p: parent for p in processes.every() if (parent := _parent(p, folder)) is not None}
+    own = {process.pid for process in parents}
+    (top,) = (process for process, parent in parents.items() if parent not in own)
     return top
 
 
-def _command(process: psutil.Process) -> list[str]:
+def _parent(process: psutil.Process, folder: str) -> int | None:
+    """The id of the parent; None if the process does not name the folder, or has ended."""
     try:
-        return process.cmdline()
+        return process.ppid() if folder in process.cmdline() else None
     except psutil.Error:
-        return []
+        return None
 
 
 def registered(look, count: int) -> bool:
