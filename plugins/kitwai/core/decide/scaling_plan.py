@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from kitwai.core.records.observation import Executor, Observation, PoolWorker, Worker, WorkerState
+from kitwai.core.records.observation import (
+    Executor,
+    Observation,
+    PoolWorker,
+    Stage,
+    Worker,
+    WorkerState,
+)
 
 NEW_S = 60.0
 """Seconds from a worker's start within which its executor may still be coming up."""
@@ -192,8 +199,17 @@ def _asked_since(observation: Observation) -> float | None:
         for app in observation.applications or ()
         for stage in app.stages or ()
         if app.shuffle_service and stage.status == "ACTIVE" and stage.began_s is not None
+        if _may_ask(stage, app.stages or ())
     ]
     return min(began, default=None)
+
+
+def _may_ask(stage: Stage, stages: Sequence[Stage]) -> bool:
+    """Whether the stage may read shuffle files: a stage before it has written some, or is not
+    shown any more.
+    """
+    whole = min(other.id for other in stages) == 0
+    return not whole or any(o.shuffle_write_bytes > 0 for o in stages if o.id < stage.id)
 
 
 def plan_scaling(

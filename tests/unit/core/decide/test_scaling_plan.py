@@ -230,7 +230,7 @@ def test_loads_join_the_master_and_the_drivers():
 
 def test_a_shuffle_service_is_asked_since_the_oldest_stage_under_way_began():
     stages = (
-        replace(builders.stage(number, status=status), began_s=began_s)
+        replace(builders.stage(number, status=status), began_s=began_s, shuffle_write_bytes=9)
         for number, (status, began_s) in enumerate(
             [("COMPLETE", 1.0), ("ACTIVE", 20.0), ("ACTIVE", 30.0), ("PENDING", None)]
         )
@@ -240,6 +240,25 @@ def test_a_shuffle_service_is_asked_since_the_oldest_stage_under_way_began():
         seen = builders.observation(1, replace(app, shuffle_service=service), at=NOW)
         (load,) = loads(seen).values()
         assert load.asked_since == expected
+
+
+@pytest.mark.parametrize(
+    ("first", "written", "expected"),
+    [
+        pytest.param(0, 0, None, id="nothing was written before it"),
+        pytest.param(0, 9, NOW - 20.0, id="a stage before it wrote files"),
+        pytest.param(3, 0, NOW - 20.0, id="the stages before are shown no more"),
+    ],
+)
+def test_a_stage_asks_for_files_only_if_there_are_some(first, written, expected):
+    before = replace(
+        builders.stage(first, status="COMPLETE"), began_s=1.0, shuffle_write_bytes=written
+    )
+    # What it writes itself, a later stage asks for.
+    running = replace(builders.stage(first + 1), began_s=20.0, shuffle_write_bytes=9)
+    app = replace(builders.application(before, running, elapsed_s=40.0), shuffle_service=True)
+    (load,) = loads(builders.observation(1, app, at=NOW)).values()
+    assert load.asked_since == expected
 
 
 @pytest.mark.parametrize("changes", [{"applications": None}, {}])
