@@ -164,8 +164,8 @@ def gaps_left(view: View, gap_s: Floats, prior_s: Floats, left: Floats) -> Float
     ratio = (gap_s.sum(axis=1) + weight) / np.maximum(shown, 1e-9)
     between = begun[:, 1:].sum(axis=1)
     mean = gap_s[:, 1:].sum(axis=1) / (between + GAP_WEIGHT)
-    each_s = np.where(weight > 0, ratio, 0.0)[:, None] * prior_s
-    each_s = np.where(coming, np.where(weight > 0, 0.0, mean)[:, None] + each_s, 0.0)
+    told = (weight > 0)[:, None]
+    each_s = np.where(coming, np.where(told, ratio[:, None] * prior_s, mean[:, None]), 0.0)
     # The driver's gap is the one before the next stage if none of the others has tasks left.
     idle = coming.any(axis=1) & ~(begun & (left > 0)).any(axis=1)
     ended = np.where(begun & np.isfinite(view.ended_s), view.ended_s, 0.0).max(axis=1, initial=0.0)

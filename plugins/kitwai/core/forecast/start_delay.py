@@ -21,9 +21,9 @@ def with_start_delay(observation: Observation, *earlier: Observation) -> Observa
     A worker's delay lasts from its pool's start of it to its first executor. It counts at the first
     look that shows the executor, if the worker was started for an application that ran already.
 
-    :param earlier: earlier observations, newest first.
+    :param earlier: earlier observations, newest first. Each carries the mean on.
     """
-    before = next((look.past.start_delay_s for look in earlier), None)
+    before = earlier[0].past.start_delay_s if earlier else None
     looked = bool(earlier) and earlier[0].applications is not None
     delays = list(_delays(observation, earlier[0])) if looked else []
     if delays:
